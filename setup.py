@@ -1,0 +1,85 @@
+"""Compiles the kernels, once per instruction set; everything else is in pyproject.toml.
+
+Environment: FASTBP_DEBUG=1 builds with every run-time check of Cython's on and without
+optimisation, for the tests.
+"""
+
+import os
+import platform
+import sysconfig
+
+from Cython.Build import cythonize
+from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
+
+DEBUG = os.environ.get("FASTBP_DEBUG", "") not in ("", "0")
+
+DIRECTIVES = {
+    "language_level": "3",
+    "boundscheck": DEBUG,
+    "wraparound": False,
+    "initializedcheck": DEBUG,
+    "overflowcheck": DEBUG,
+    "nonecheck": DEBUG,
+    "cdivision": not DEBUG,
+    "embedsignature": True,
+}
+
+# Not -ffast-math: it breaks the rounding trick of exp and may change the floating-point state
+# of the whole process. Not -march=native: what ships must run elsewhere.
+GNU_FLAGS = ["-O3", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast"]
+GNU_DEBUG_FLAGS = ["-O1", "-g", "-UNDEBUG"]
+AVX512_FEATURES = ["f", "bw", "cd", "dq", "vl"]
+# simd/cpu.h asks the CPU for exactly these features.
+GNU_BUILDS = {
+    "baseline": [],
+    "avx2": ["-mavx2", "-mfma"],
+    "avx512": ["-mavx2", "-mfma", *(f"-mavx512{f}" for f in AVX512_FEATURES)]
+    + ["-mprefer-vector-width=512"],
+}
+MSVC_BUILDS = {"baseline": [], "avx2": ["/arch:AVX2"], "avx512": ["/arch:AVX512"]}
+
+
+def builds():
+    """One build per instruction set on x86-64, one in all elsewhere."""
+    is_x86 = platform.machine().lower() in ("x86_64", "amd64")
+    fat_binary = "universal2" in sysconfig.get_platform() or "arm64" in os.environ.get(
+        "ARCHFLAGS", ""
+    )
+    return list(GNU_BUILDS) if is_x86 and not fat_binary else ["baseline"]
+
+
+class BuildKernels(build_ext):
+    """Adds the compiler's own spelling of the flags once the compiler is known."""
+
+    def build_extensions(self):
+        msvc = self.compiler.compiler_type == "msvc"
+        for extension in self.extensions:
+            build = extension.name.rpartition("_")[2]
+            if msvc:
+                extension.extra_compile_args = ["/O2", *MSVC_BUILDS[build]]
+            else:
+                general = GNU_DEBUG_FLAGS if DEBUG else GNU_FLAGS
+                extension.extra_compile_args = [*general, *GNU_BUILDS[build]]
+        super().build_extensions()
+
+
+extensions = [
+    Extension(
+        f"fastbp._kernels.core_{build}",
+        [f"src/fastbp/_kernels/core_{build}.pyx"],
+        include_dirs=["src/fastbp/_kernels"],
+        depends=[
+            f"src/fastbp/_kernels/simd/{header}"
+            for header in ("gemm.h", "gemm_template.h", "vmath.h", "cpu.h", "fpstate.h")
+        ],
+    )
+    for build in builds()
+]
+
+setup(
+    ext_modules=cythonize(
+        extensions, include_path=["src"], compiler_directives=DIRECTIVES, nthreads=0
+    ),
+    cmdclass={"build_ext": BuildKernels},
+)

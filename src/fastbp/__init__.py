@@ -1,0 +1,18 @@
+"""fastbp: fast, checked backpropagation for multilayer perceptrons, inside scikit-learn's API."""
+
+from importlib.metadata import version as _version
+
+from .estimators import BackpropClassifier, BackpropRegressor
+from .gradcheck import check_gradient
+from .network import Network
+from .versions import show_versions
+
+__version__ = _version("fastbp")
+
+__all__ = [
+    "BackpropClassifier",
+    "BackpropRegressor",
+    "Network",
+    "check_gradient",
+    "show_versions",
+]

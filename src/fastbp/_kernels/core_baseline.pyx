@@ -1,0 +1,2 @@
+"""The compiled core for any CPU of this architecture."""
+include "core.pxi"

@@ -1,0 +1,68 @@
+/* Matrix product on a register tile, for float and double, in whatever vector length this
+ * translation unit is compiled for (16 bytes: baseline, 32: AVX2, 64: AVX-512).
+ *
+ * One entry point per type serves the three products of backpropagation:
+ *
+ *     C = start + A @ B        or        C += A @ B
+ *
+ *     forward            Z      = 1 b' + X @ W      A = X,   B = W
+ *     weight gradient    dJ/dW  = X' @ D            A = X',  B = D
+ *     deltas back        D_in   = D @ W'            A = D,   B = W'
+ *
+ * A (m, depth) and B (depth, n) are read through two strides each, so that a transpose costs
+ * nothing to name; C (m, n) is row-major with leading dimension ldc.
+ *
+ * How it works (after Goto and van de Geijn, "Anatomy of high-performance matrix
+ * multiplication", ACM TOMS 34(3), 2008). A panel of B, at most PANEL_BYTES large so that it
+ * stays in the first-level cache, is packed into aligned vectors with its last vector padded by
+ * zeros. Tiles of `rows` x `vectors` accumulators then run down the rows of C; each step of the
+ * depth loads `vectors` vectors of the panel and broadcasts `rows` elements of A. Rows and
+ * columns are split evenly, so that no thin remainder is left. */
+#ifndef FASTBP_GEMM_H
+#define FASTBP_GEMM_H
+
+#include <stddef.h>
+#include <string.h>
+
+#if defined(__GNUC__) || defined(__clang__)
+#define FASTBP_VECTORS 1
+#if defined(__AVX512F__)
+#define VECTOR_BYTES 64
+#elif defined(__AVX__)
+#define VECTOR_BYTES 32
+#else
+#define VECTOR_BYTES 16
+#endif
+#else
+#define FASTBP_VECTORS 0
+#endif
+
+/* The most rows of accumulators beside 1, 2, 3 and 4 vectors of a panel: as many as the
+ * registers hold with the panel's vectors and one broadcast. 0: that width is not used. */
+#if defined(__AVX512F__) || defined(__aarch64__)
+#define MAX_VECTORS 4
+#define ROWS_BESIDE_1 14
+#define ROWS_BESIDE_2 12
+#define ROWS_BESIDE_3 8
+#define ROWS_BESIDE_4 6
+#else
+#define MAX_VECTORS 2
+#define ROWS_BESIDE_1 12
+#define ROWS_BESIDE_2 6
+#endif
+
+#define PANEL_BYTES 32768
+
+#define REAL double
+#define NAME(x) x##_f64
+#include "gemm_template.h"
+#undef REAL
+#undef NAME
+
+#define REAL float
+#define NAME(x) x##_f32
+#include "gemm_template.h"
+#undef REAL
+#undef NAME
+
+#endif

@@ -1,0 +1,128 @@
+"""Class labels in and out: what a classifier's y is to a network, and back.
+
+    y                        outputs                  a network is trained towards
+    two classes              one, logistic/identity   0 or 1
+    several classes          one per class            the label (softmax) or a one-hot row
+    label indicator matrix   one per label            the matrix
+
+Enter y and a network's outputs; leave Targets and class labels, probabilities, accuracy.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse
+from sklearn.utils.multiclass import type_of_target, unique_labels
+
+from .inputs import Targets
+
+
+@dataclass(frozen=True)
+class Classes:
+    """The classes of a classification problem.
+
+    Attributes
+    ----------
+    labels : ndarray of shape (n_classes,)
+        Sorted class labels; for multi-label targets the numbers of the columns.
+    multilabel : bool
+    sparse : bool
+        Whether y was a sparse indicator matrix, as then the predictions are.
+    """
+
+    labels: np.ndarray
+    multilabel: bool = False
+    sparse: bool = False
+
+    @classmethod
+    def of(cls, y):
+        """The classes that occur in y."""
+        kind = type_of_target(y)
+        if kind == "multiclass-multioutput":
+            raise ValueError(
+                "Multioutput target data is not supported: y has several columns of classes. Use "
+                "a label indicator matrix of 0 and 1, or sklearn.multioutput."
+            )
+        return cls(unique_labels(y), kind == "multilabel-indicator", sparse.issparse(y))
+
+    def output_activation(self, asked):
+        """The output that "auto" stands for; ValueError for one that cannot serve."""
+        if asked == "auto":
+            return "softmax" if len(self.labels) > 2 and not self.multilabel else "logistic"
+        if asked == "softmax" and self.multilabel:
+            raise ValueError(
+                "output_activation='softmax' needs one class per sample, but y is a label "
+                "indicator matrix; use 'logistic' or 'auto'."
+            )
+        return asked
+
+    def check_same(self, y):
+        """ValueError unless y has exactly these classes (warm_start)."""
+        other = Classes.of(y)
+        if other.multilabel != self.multilabel or set(other.labels) != set(self.labels):
+            raise ValueError(
+                "warm_start can only be used where `y` has the same classes as in the previous "
+                f"call to fit. Previously got {self.labels}, `y` has {other.labels}"
+            )
+
+    def check_known(self, y):
+        """ValueError if y has classes that are not among these (partial_fit)."""
+        other = Classes.of(y)
+        same_columns = not self.multilabel or len(other.labels) == len(self.labels)
+        if (
+            other.multilabel != self.multilabel
+            or not same_columns
+            or len(np.setdiff1d(other.labels, self.labels))
+        ):
+            raise ValueError(
+                "`y` has classes not in `self.classes_`. "
+                f"`self.classes_` has {self.labels}. 'y' has {other.labels}."
+            )
+
+    def encode(self, y, output_activation, dtype):
+        """Targets of y for a network with that output."""
+        if self.multilabel:
+            indicator = y.toarray() if sparse.issparse(y) else y
+            return Targets.matrix(np.ascontiguousarray(indicator, dtype=dtype))
+        codes = np.searchsorted(self.labels, y).astype(np.intp)
+        if output_activation == "softmax":
+            return Targets(None, codes, len(self.labels))
+        if len(self.labels) <= 2:
+            return Targets.matrix(codes.astype(dtype).reshape(-1, 1))
+        return Targets.matrix(np.eye(len(self.labels), dtype=dtype)[codes])
+
+    def decode(self, outputs):
+        """Class labels of a network's outputs: the largest, or those above 1/2."""
+        if self.multilabel:
+            indicator = (outputs > 0.5).astype(int)
+            return sparse.csr_matrix(indicator) if self.sparse else indicator
+        return self.labels[self._codes(outputs)]
+
+    def _codes(self, outputs):
+        if outputs.shape[1] > 1:
+            return outputs.argmax(axis=1)
+        # One output for a single class was trained towards 0, which is that class.
+        return (outputs[:, 0] > 0.5).astype(np.intp) % len(self.labels)
+
+    def probabilities(self, outputs, output_activation):
+        """Class probabilities (n_samples, n_classes) of logistic or softmax outputs."""
+        if self.multilabel or output_activation == "softmax":
+            return outputs
+        if len(self.labels) == 1:
+            return np.ones_like(outputs)
+        if len(self.labels) == 2:
+            return np.hstack([1 - outputs, outputs])
+        total = outputs.sum(axis=1, keepdims=True)
+        no_class = total[:, 0] == 0
+        outputs[no_class], total[no_class] = 1, outputs.shape[1]
+        return outputs / total
+
+    def accuracy(self, outputs, targets, weights):
+        """Weighted fraction of samples whose class, or whose every label, is predicted."""
+        if targets.labels is not None:
+            correct = outputs.argmax(axis=1) == targets.labels
+        elif self.multilabel:
+            correct = ((outputs > 0.5) == (targets.values > 0.5)).all(axis=1)
+        else:
+            correct = self._codes(outputs) == self._codes(targets.values)
+        return float(np.average(correct, weights=weights))

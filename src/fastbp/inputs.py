@@ -1,0 +1,245 @@
+"""The input gate: every array enters the compiled core through here.
+
+What enters: whatever a user passes as X, y or sample_weight. What leaves: C-contiguous, aligned
+arrays of one dtype in the machine's byte order, finite and of matching shapes, wrapped as the
+kernels' ``Samples``; or a TypeError or ValueError that says what was wrong, with the value. An
+array that already is what the kernels read is passed on without a copy (read-only and
+memory-mapped ones too), and none is ever modified.
+"""
+
+import numbers
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse
+
+from . import _kernels
+
+MAX_UNITS = 2**31 - 1  # a column index of a CSR matrix is 32 bits wide
+MAX_BYTES = 2**62
+
+
+@dataclass(frozen=True)
+class Targets:
+    """What a network is trained towards: a matrix, or one class label per sample.
+
+    Attributes
+    ----------
+    values : ndarray of shape (n_samples, n_outputs) or None
+    labels : ndarray of shape (n_samples,) of intp or None
+        Labels in [0, n_outputs); the kernels read them as one-hot rows.
+    n_outputs : int
+    """
+
+    values: np.ndarray | None
+    labels: np.ndarray | None
+    n_outputs: int
+
+    @classmethod
+    def matrix(cls, values):
+        return cls(values, None, values.shape[1])
+
+    def rows(self, indices):
+        """The targets of some of the samples."""
+        if self.values is not None:
+            return Targets(self.values[indices], None, self.n_outputs)
+        return Targets(None, self.labels[indices], self.n_outputs)
+
+    def astype(self, dtype):
+        if self.values is None:
+            return self
+        return Targets(self.values.astype(dtype, copy=False), None, self.n_outputs)
+
+
+def as_layer_sizes(sizes, name="layer_sizes"):
+    """A list of positive ints; ValueError or TypeError where it is not one."""
+    sizes = list(sizes)
+    for size in sizes:
+        if isinstance(size, bool) or not isinstance(size, numbers.Integral):
+            raise TypeError(f"{name} must be integers, got {size!r} in {sizes}.")
+    if any(size <= 0 for size in sizes):
+        raise ValueError(f"{name} must be > 0, got {sizes}.")
+    sizes = [int(size) for size in sizes]
+    if max(sizes, default=1) > MAX_UNITS:
+        raise ValueError(f"{name} must be at most {MAX_UNITS} each, got {sizes}.")
+    n_coefs = sum(fan_in * fan_out for fan_in, fan_out in zip(sizes, sizes[1:], strict=False))
+    if n_coefs * 8 > MAX_BYTES:
+        raise ValueError(
+            f"{name} of {sizes} ask for {n_coefs:.3g} parameters, more than memory can be "
+            "addressed; use smaller layers."
+        )
+    return sizes
+
+
+def as_kernel_array(array, dtype):
+    """`array` as the kernels read it: C-contiguous, aligned, of dtype; a copy only if needed."""
+    return np.require(array, dtype=dtype, requirements=["C_CONTIGUOUS", "ALIGNED"])
+
+
+def as_kernel_matrix(X, dtype, name="X"):
+    """A matrix of numbers as the kernels read it: an array as above, or a sound CSR matrix."""
+    if not sparse.issparse(X):
+        return as_kernel_array(X, dtype)
+    _check_csr(X, name)
+    return X if X.dtype == dtype else X.astype(dtype)
+
+
+def as_matrix(X, dtype, name="X"):
+    """X as a finite (n, m) array of dtype, or a CSR matrix of it; n and m at least 1."""
+    if sparse.issparse(X):
+        original = X.tocsr()
+        _check_real(original.dtype, name)
+        _check_shape(original.shape, name)
+        matrix = as_kernel_matrix(original, dtype, name)
+        _check_finite(matrix.data, original.data, name, dtype)
+        return matrix
+    original = _as_real_array(X, name)
+    _check_shape(original.shape, name)
+    with np.errstate(over="ignore"):
+        matrix = as_kernel_array(original, dtype)
+    _check_finite(matrix, original, name, dtype)
+    return matrix
+
+
+def as_targets(y, n_samples, n_outputs, dtype):
+    """Targets from a finite y (n_samples, n_outputs); a vector is one column."""
+    original = _as_real_array(y, "y")
+    if original.ndim == 1:
+        original = original.reshape(-1, 1)
+    if original.shape != (n_samples, n_outputs):
+        raise ValueError(
+            f"y has shape {original.shape}; {n_samples} samples and {n_outputs} outputs need "
+            f"({n_samples}, {n_outputs})."
+        )
+    with np.errstate(over="ignore"):
+        targets = as_kernel_array(original, dtype)
+    _check_finite(targets, original, "y", dtype)
+    return Targets.matrix(targets)
+
+
+def as_labels(y, n_samples, n_classes):
+    """Targets from class labels y (n_samples,) in [0, n_classes)."""
+    labels = np.asarray(y)
+    if labels.shape != (n_samples,):
+        raise ValueError(f"y has shape {labels.shape}; {n_samples} samples need ({n_samples},).")
+    if labels.min() < 0 or labels.max() >= n_classes:
+        wrong = labels[(labels < 0) | (labels >= n_classes)][0]
+        raise ValueError(f"y has the label {wrong}; {n_classes} outputs need 0..{n_classes - 1}.")
+    return Targets(None, as_kernel_array(labels, np.intp), n_classes)
+
+
+def as_weights(sample_weight, n_samples, dtype):
+    """(n_samples,) weights, finite, not negative, not all zero; None stands for ones."""
+    if sample_weight is None:
+        return np.ones(n_samples, dtype=dtype)
+    original = _as_real_array(sample_weight, "sample_weight")
+    if original.ndim == 0:
+        original = np.full(n_samples, original)
+    if original.shape != (n_samples,):
+        raise ValueError(
+            f"sample_weight.shape == {original.shape}, expected ({n_samples},): one weight per row "
+            "of X."
+        )
+    with np.errstate(over="ignore"):
+        weights = as_kernel_array(original, dtype)
+    _check_finite(weights, original, "sample_weight", dtype)
+    if weights.min() < 0:
+        raise ValueError(
+            f"Negative values in data passed to `sample_weight`: {weights.min()}; weights must "
+            "be >= 0."
+        )
+    if not weights.max() > 0:
+        raise ValueError("sample_weight is zero for every sample; at least one must be positive.")
+    return weights
+
+
+def check_target_range(targets, loss, output_activation):
+    """ValueError where a loss is undefined at a target, or an output can never reach it."""
+    if targets.values is None:
+        return
+    if loss == "poisson" or output_activation == "exp":
+        _check_within(targets.values, 0, np.inf, f"loss={loss!r}, output_activation={output_activation!r}")
+    elif output_activation in ("logistic", "softmax"):
+        _check_within(targets.values, 0, 1, f"output_activation={output_activation!r}")
+
+
+def kernel_samples(X, targets=None, weights=None):
+    """The kernels' Samples of arrays that have passed the checks above."""
+    core = _kernels.core
+    rest = (targets.values, targets.labels, targets.n_outputs, weights) if targets else ()
+    if not sparse.issparse(X):
+        return core.dense_samples(X, *rest)
+    used = X.indptr[-1]
+    return core.csr_samples(
+        as_kernel_array(X.data[:used], X.dtype),
+        as_kernel_array(X.indices[:used], np.intc),
+        as_kernel_array(X.indptr, np.intp),
+        X.shape[1],
+        *rest,
+    )
+
+
+def _as_real_array(array, name):
+    if array is None:
+        raise TypeError(f"{name} is None; an array is needed.")
+    if sparse.issparse(array):
+        raise TypeError(f"{name} is sparse; a dense array is needed, for example {name}.toarray().")
+    array = np.asarray(array)
+    if array.dtype == object:
+        try:
+            array = array.astype(np.float64)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"{name} must hold numbers: {error}.") from error
+    _check_real(array.dtype, name)
+    return array
+
+
+def _check_real(dtype, name):
+    if np.issubdtype(dtype, np.complexfloating):
+        raise ValueError(f"Complex data not supported: {name} has dtype {dtype}.")
+    if not (np.issubdtype(dtype, np.number) or np.issubdtype(dtype, np.bool_)):
+        raise ValueError(f"{name} must hold numbers, got dtype {dtype}.")
+
+
+def _check_shape(shape, name):
+    if len(shape) != 2:
+        raise ValueError(
+            f"{name} must be 2-dimensional (n_samples, n_features), got shape {shape}."
+        )
+    if min(shape) < 1:
+        raise ValueError(f"{name} has shape {shape}; at least one sample and feature are needed.")
+
+
+def _check_csr(matrix, name):
+    # SciPy does not look at the index arrays that a matrix is made of; the kernels follow them.
+    starts, columns = matrix.indptr, matrix.indices
+    if (
+        starts[0] != 0
+        or starts[-1] > min(len(matrix.data), len(columns))
+        or np.any(starts[1:] < starts[:-1])
+    ):
+        raise ValueError(f"{name} is no valid CSR matrix: its indptr does not fit its data.")
+    used = columns[: starts[-1]]
+    if len(used) and (used.min() < 0 or used.max() >= matrix.shape[1]):
+        raise ValueError(
+            f"{name} is no valid CSR matrix: it has column indices outside 0.."
+            f"{matrix.shape[1] - 1}."
+        )
+
+
+def _check_finite(array, original, name, dtype):
+    # A sum is the cheapest test: it is finite only if every element is, unless it overflows.
+    with np.errstate(over="ignore", invalid="ignore"):
+        if np.isfinite(np.sum(array)) or np.isfinite(array).all():
+            return
+    if np.isfinite(original).all():
+        raise ValueError(f"{name} contains a value too large for {np.dtype(dtype)}.")
+    kind = "NaN" if np.isnan(original).any() else "infinity"
+    raise ValueError(f"{name} contains {kind}; only finite numbers can be used.")
+
+
+def _check_within(targets, lowest, highest, what):
+    if targets.min() < lowest or targets.max() > highest:
+        wrong = targets[(targets < lowest) | (targets > highest)][0]
+        allowed = ">= 0" if highest == np.inf else f"between {lowest} and {highest}"
+        raise ValueError(f"{what} needs targets {allowed}; y has the value {wrong}.")

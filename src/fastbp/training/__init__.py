@@ -1,0 +1,1 @@
+"""What happens between two epochs; the kernels do what happens inside one."""

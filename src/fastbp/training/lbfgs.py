@@ -1,0 +1,101 @@
+"""L-BFGS: SciPy's, over the compiled loss and gradient of all samples.
+
+Enters a float64 Network with its Samples; the parameters are moved to the minimum in place.
+"""
+
+import warnings
+
+import numpy as np
+import scipy.optimize
+from sklearn.exceptions import ConvergenceWarning
+
+from .. import _kernels
+
+
+def minimize(network, samples, *, max_iter, max_fun, tol, verbose):
+    """Minimise the network's objective over its parameters.
+
+    Parameters
+    ----------
+    network : Network of dtype float64
+    samples : Samples of the kernels
+    max_iter, max_fun : int
+        Most iterations, and most evaluations of the loss.
+    tol : float
+        The largest entry of the gradient at which to stop.
+    verbose : bool
+        Print the loss of each iteration.
+
+    Returns
+    -------
+    loss_curve : list of float
+        The loss after each iteration.
+    loss : float
+        The loss at the parameters found.
+
+    Raises
+    ------
+    ValueError
+        When the parameters found are not finite.
+    """
+    evaluate = _Objective(network, samples)
+    loss_curve = []
+
+    def after_iteration(params):
+        evaluate.accepted = params.copy()
+        loss_curve.append(evaluate.loss_at(params))
+        if verbose:
+            print(f"Iteration {len(loss_curve)}, loss = {loss_curve[-1]:.8f}")
+
+    try:
+        found = scipy.optimize.minimize(
+            evaluate,
+            network.params.copy(),
+            method="L-BFGS-B",
+            jac=True,
+            callback=after_iteration,
+            options={"maxiter": max_iter, "maxfun": max_fun, "gtol": tol},
+        )
+    except KeyboardInterrupt:
+        warnings.warn("Training interrupted by user.", stacklevel=2)
+        network.params = evaluate.accepted
+        return loss_curve, evaluate.loss_at(evaluate.accepted)
+    if not np.isfinite(found.x).all():
+        raise ValueError(
+            f"Solver produced non-finite parameter weights in iteration {found.nit} of lbfgs. The "
+            "input data may contain large values and need to be preprocessed: scale X "
+            "(StandardScaler) and, for regression, y."
+        )
+    network.params = found.x
+    if not found.success:
+        warnings.warn(
+            f"lbfgs failed to converge after {found.nit} iteration(s) (status={found.status}): "
+            f"{found.message}. Increase max_iter={max_iter} or max_fun={max_fun}, or scale the "
+            "data (StandardScaler).",
+            ConvergenceWarning,
+            stacklevel=2,
+        )
+    return loss_curve, float(found.fun)
+
+
+class _Objective:
+    """params -> (loss, gradient), remembering the last evaluation."""
+
+    def __init__(self, network, samples):
+        self.network, self.samples = network, samples
+        self.accepted = network.params.copy()
+        self.last = None
+
+    def __call__(self, params):
+        grad = np.empty_like(params)
+        loss = _kernels.core.loss_gradient(
+            self.network._plan, params, self.samples, self.network.l2, grad
+        )
+        self.last = params.copy(), loss
+        return loss, grad
+
+    def loss_at(self, params):
+        """The loss at parameters that usually are the last ones evaluated."""
+        if self.last is None or not np.array_equal(self.last[0], params):
+            self(np.ascontiguousarray(params))
+        return self.last[1]

@@ -1,0 +1,98 @@
+"""TrainingState: all that a stochastic run needs to go on, arrays and scalars only."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+
+@dataclass
+class TrainingState:
+    """Where a run stands between two epochs.
+
+    Attributes
+    ----------
+    moments : ndarray of shape (n_moments, n_params)
+        Velocity (sgd), or first and second moment (adam).
+    n_steps : float
+        Optimizer steps taken.
+    learning_rate : float
+        Of the next step; schedules move it.
+    n_iter : int
+        Epochs of the last run.
+    n_samples_seen : int
+        Samples of all runs, scikit-learn's ``t_``.
+    loss_curve : list of float
+        Training loss of each epoch.
+    validation_scores : list of float or None
+        Validation score of each epoch; None without early stopping.
+    best_loss, best_validation_score : float or None
+        The best so far of whichever is watched; the other is None.
+    best_params : ndarray of shape (n_params,) or None
+        Parameters at the best validation score.
+    n_epochs_without_improvement : int
+    """
+
+    moments: np.ndarray
+    learning_rate: float
+    n_steps: float = 0
+    n_iter: int = 0
+    n_samples_seen: int = 0
+    loss_curve: list = field(default_factory=list)
+    validation_scores: list | None = None
+    best_loss: float | None = np.inf
+    best_validation_score: float | None = None
+    best_params: np.ndarray | None = None
+    n_epochs_without_improvement: int = 0
+
+    @classmethod
+    def begin(cls, n_moments, n_params, dtype, learning_rate):
+        """The state before the first epoch."""
+        return cls(np.zeros((n_moments, n_params), dtype=dtype), learning_rate)
+
+    @property
+    def loss(self):
+        """Training loss of the last epoch; NaN before the first."""
+        return self.loss_curve[-1] if self.loss_curve else np.nan
+
+    def restart_optimizer(self, n_moments, learning_rate):
+        """Forget the moments, as a new call of ``fit`` does with ``warm_start=True``."""
+        self.moments = np.zeros((n_moments, self.moments.shape[1]), dtype=self.moments.dtype)
+        self.n_steps = 0
+        self.learning_rate = learning_rate
+
+    def choose_watched(self, early_stopping):
+        """Watch the validation score, or the training loss; what was watched before is kept."""
+        if early_stopping and self.validation_scores is None:
+            self.validation_scores, self.best_validation_score = [], -np.inf
+            self.best_loss = None
+        elif not early_stopping and self.best_loss is None:
+            self.best_loss = np.inf
+            self.validation_scores = self.best_validation_score = self.best_params = None
+
+    def copy(self):
+        """A state that can go on without changing this one."""
+        twin = TrainingState(**vars(self))
+        twin.moments = self.moments.copy()
+        twin.loss_curve = self.loss_curve.copy()
+        if self.validation_scores is not None:
+            twin.validation_scores = self.validation_scores.copy()
+        return twin
+
+    def watch_loss(self, tol):
+        """Count the last epoch as an improvement of the training loss, or not."""
+        if self.loss > self.best_loss - tol:
+            self.n_epochs_without_improvement += 1
+        else:
+            self.n_epochs_without_improvement = 0
+        self.best_loss = min(self.loss, self.best_loss)
+
+    def watch_score(self, score, params, tol):
+        """The same for a validation score, whose best parameters are kept."""
+        self.validation_scores.append(score)
+        if score < self.best_validation_score + tol:
+            self.n_epochs_without_improvement += 1
+        else:
+            self.n_epochs_without_improvement = 0
+        if score > self.best_validation_score:
+            self.best_validation_score = score
+            self.best_params = params.copy()
