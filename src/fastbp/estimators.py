@@ -1,383 +1,23 @@
-"""BackpropClassifier and BackpropRegressor: the scikit-learn side of fastbp.
+"""BackpropClassifier and BackpropRegressor: scikit-learn's MLP, trained by the compiled core.
 
-Enter a user's parameters, X, y and sample_weight; they leave as a fitted estimator with the
-attributes of scikit-learn's MLP. What happens in between:
-
-    fit, partial_fit    parameters and arrays are checked, targets encoded (subclasses)
-    _begin              a Network and a TrainingState, new or copies of the fitted ones
-    _train              one of the solvers of fastbp.training moves the copies
-    _finish             the copies become the fitted attributes
-
-Until _finish nothing of the estimator changes, so that a failed fit leaves it as it was.
+base.py fits; what is here is each estimator's own: its parameters, how its y becomes targets of
+the network (classes.py for class labels), and what its predictions are made of.
 """
 
-import warnings
-from contextlib import contextmanager
-from numbers import Integral, Real
-
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, _fit_context
+from sklearn.base import ClassifierMixin, RegressorMixin, _fit_context
 from sklearn.metrics import r2_score
-from sklearn.model_selection import train_test_split
-from sklearn.utils import check_random_state, column_or_1d
-from sklearn.utils._param_validation import Interval, Options, StrOptions
+from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import (
     _check_partial_fit_first_call,
     check_classification_targets,
     type_of_target,
 )
-from sklearn.utils.validation import check_is_fitted, validate_data
 
-from . import _kernels
+from .base import BaseBackprop, has_stochastic_solver, unchanged_on_error
 from .classes import Classes
-from .inputs import (
-    as_kernel_matrix,
-    as_layer_sizes,
-    as_targets,
-    as_weights,
-    check_target_range,
-    kernel_samples,
-)
-from .network import Network, check_pair
-from .training import lbfgs
-from .training.state import TrainingState
-from .training.stochastic import StochasticSettings, train
-
-STOCHASTIC_SOLVERS = ("sgd", "adam")
-
-
-@contextmanager
-def _unchanged_on_error(estimator):
-    """Take back every attribute that was set before an exception."""
-    before = vars(estimator).copy()
-    try:
-        yield
-    except BaseException:
-        vars(estimator).clear()
-        vars(estimator).update(before)
-        raise
-
-
-def _has_stochastic_solver(estimator):
-    if estimator.solver not in STOCHASTIC_SOLVERS:
-        raise AttributeError(
-            "partial_fit is only available for stochastic optimizers. "
-            f"{estimator.solver} is not stochastic."
-        )
-    return True
-
-
-class _BaseBackprop(BaseEstimator):
-    """What classifier and regressor share. Subclasses encode targets and decode outputs."""
-
-    _parameter_constraints: dict = {
-        "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
-        "activation": [StrOptions({"identity", "logistic", "tanh", "relu"})],
-        "solver": [StrOptions({"lbfgs", "sgd", "adam"})],
-        "alpha": [Interval(Real, 0, None, closed="left")],
-        "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
-        "learning_rate": [StrOptions({"constant", "invscaling", "adaptive"})],
-        "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
-        "power_t": [Interval(Real, 0, None, closed="left")],
-        "max_iter": [Interval(Integral, 1, None, closed="left")],
-        "shuffle": ["boolean"],
-        "random_state": ["random_state"],
-        "tol": [Interval(Real, 0, None, closed="left")],
-        "verbose": ["verbose"],
-        "warm_start": ["boolean"],
-        "momentum": [Interval(Real, 0, 1, closed="both")],
-        "nesterovs_momentum": ["boolean"],
-        "early_stopping": ["boolean"],
-        "validation_fraction": [Interval(Real, 0, 1, closed="left")],
-        "beta_1": [Interval(Real, 0, 1, closed="left")],
-        "beta_2": [Interval(Real, 0, 1, closed="left")],
-        "epsilon": [Interval(Real, 0, None, closed="neither")],
-        "n_iter_no_change": [
-            Interval(Integral, 1, None, closed="left"),
-            Options(Real, {np.inf}),
-        ],
-        "max_fun": [Interval(Integral, 1, None, closed="left")],
-        "fit_intercept": ["boolean"],
-    }
-
-    def __init__(
-        self,
-        hidden_layer_sizes,
-        activation,
-        output_activation,
-        loss,
-        solver,
-        alpha,
-        batch_size,
-        learning_rate,
-        learning_rate_init,
-        power_t,
-        max_iter,
-        shuffle,
-        random_state,
-        tol,
-        verbose,
-        warm_start,
-        momentum,
-        nesterovs_momentum,
-        early_stopping,
-        validation_fraction,
-        beta_1,
-        beta_2,
-        epsilon,
-        n_iter_no_change,
-        max_fun,
-        fit_intercept,
-    ):
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.activation = activation
-        self.output_activation = output_activation
-        self.loss = loss
-        self.solver = solver
-        self.alpha = alpha
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.learning_rate_init = learning_rate_init
-        self.power_t = power_t
-        self.max_iter = max_iter
-        self.shuffle = shuffle
-        self.random_state = random_state
-        self.tol = tol
-        self.verbose = verbose
-        self.warm_start = warm_start
-        self.momentum = momentum
-        self.nesterovs_momentum = nesterovs_momentum
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.beta_1 = beta_1
-        self.beta_2 = beta_2
-        self.epsilon = epsilon
-        self.n_iter_no_change = n_iter_no_change
-        self.max_fun = max_fun
-        self.fit_intercept = fit_intercept
-
-    @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y, sample_weight=None):
-        """Fit the network to X and y.
-
-        Parameters
-        ----------
-        X : array-like or sparse matrix of shape (n_samples, n_features)
-            The input data. float32 trains in float32, everything else in float64.
-        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            Class labels, a label indicator matrix, or real numbers.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Weights >= 0 of the samples; ones by default.
-
-        Returns
-        -------
-        self : object
-
-        Raises
-        ------
-        ValueError
-            For data or parameters that cannot be used, and when the weights diverge. The
-            estimator is then as it was before.
-        """
-        with _unchanged_on_error(self):
-            go_on = self.warm_start and hasattr(self, "network_")
-            return self._fit(X, y, sample_weight, go_on=go_on)
-
-    def _fit(self, X, y, sample_weight, *, go_on, incremental=False, classes=None):
-        hidden_layer_sizes = self._checked_hidden_layer_sizes()
-        X, y = validate_data(
-            self,
-            X,
-            y,
-            accept_sparse="csr",
-            dtype=self.network_.dtype if go_on else (np.float64, np.float32),
-            order="C",
-            multi_output=True,
-            y_numeric=isinstance(self, RegressorMixin),
-            reset=not go_on,
-        )
-        X = as_kernel_matrix(X, X.dtype)
-        if y.ndim == 2 and y.shape[1] == 1:
-            y = column_or_1d(y, warn=True)
-        weights = as_weights(sample_weight, X.shape[0], X.dtype)
-        targets, output_activation = self._encode(
-            y, X.dtype, go_on=go_on, incremental=incremental, classes=classes
-        )
-        random_state = check_random_state(self.random_state)
-        layer_sizes = [X.shape[1], *hidden_layer_sizes, targets.n_outputs]
-        network, state = self._begin(
-            layer_sizes, output_activation, X.dtype, random_state, go_on=go_on
-        )
-        network.l2 = self.alpha / (2 * weights.sum(dtype=np.float64))
-        if self.solver == "lbfgs":
-            self._train_lbfgs(network, state, X, targets, weights)
-        else:
-            self._train(network, state, X, targets, weights, random_state, incremental)
-        self._finish(network, state)
-        return self
-
-    def _checked_hidden_layer_sizes(self):
-        sizes = self.hidden_layer_sizes
-        return as_layer_sizes(sizes if np.iterable(sizes) else [sizes], "hidden_layer_sizes")
-
-    def _begin(self, layer_sizes, output_activation, dtype, random_state, *, go_on):
-        """The network and the state to train: new ones, or copies of the fitted ones."""
-        settings = {
-            "activation": self.activation,
-            "output_activation": output_activation,
-            "fit_intercept": bool(self.fit_intercept),
-        }
-        check_pair(self.loss, output_activation)
-        n_moments = _kernels.core.N_MOMENTS.get(self.solver, 0)
-        if not go_on:
-            network = Network(
-                layer_sizes, loss=self.loss, dtype=dtype, random_state=random_state, **settings
-            )
-            rate = float(self.learning_rate_init)
-            return network, TrainingState.begin(n_moments, network.n_params, dtype, rate)
-        fitted = self.network_
-        if fitted.layer_sizes != tuple(layer_sizes) or (
-            fitted.fit_intercept != settings["fit_intercept"]
-        ):
-            raise ValueError(
-                f"The fitted network has layer sizes {list(fitted.layer_sizes)} and fit_intercept="
-                f"{fitted.fit_intercept}; parameters and data now ask for {layer_sizes} and "
-                f"fit_intercept={settings['fit_intercept']}. Training can only go on with the "
-                "same network: use a new estimator, or fit with warm_start=False."
-            )
-        return fitted._changed(loss_name=self.loss, **settings), self._training_state.copy()
-
-    def _train(self, network, state, X, targets, weights, random_state, incremental):
-        n_moments = _kernels.core.N_MOMENTS[self.solver]
-        if not incremental or len(state.moments) != n_moments:
-            state.restart_optimizer(n_moments, float(self.learning_rate_init))
-        state.choose_watched(self.early_stopping)
-        order, score = np.arange(X.shape[0]), None
-        if self.early_stopping:
-            if incremental:
-                raise ValueError("partial_fit does not support early_stopping=True")
-            order, held_out = self._split(targets, X.shape[0], random_state)
-            validation = X[held_out], targets.rows(held_out), weights[held_out]
-
-            def score():
-                X_val, targets_val, weights_val = validation
-                return self._score_outputs(network._outputs(X_val), targets_val, weights_val)
-
-        train(
-            network,
-            kernel_samples(X, targets, weights),
-            order,
-            state,
-            self._settings(len(order)),
-            random_state,
-            score=score,
-            max_epochs=1 if incremental else None,
-        )
-
-    def _split(self, targets, n_samples, random_state):
-        """Indices of training and validation samples, stratified as scikit-learn's MLP does."""
-        binary = targets.n_outputs == 1 and isinstance(self, ClassifierMixin)
-        order, held_out = train_test_split(
-            np.arange(n_samples),
-            random_state=random_state,
-            test_size=self.validation_fraction,
-            stratify=targets.values if binary else None,
-        )
-        if len(held_out) < 2:
-            raise ValueError(
-                "The validation set is too small. Increase 'validation_fraction' "
-                f"(validation_fraction={self.validation_fraction} of {n_samples} samples are "
-                f"{len(held_out)}) or the size of your dataset."
-            )
-        return order, held_out
-
-    def _settings(self, n_samples):
-        """The stochastic solvers' settings for so many training samples."""
-        batch_size = self.batch_size
-        if batch_size == "auto":
-            batch_size = min(200, n_samples)
-        elif batch_size > n_samples:
-            _warn_clipped(batch_size, n_samples)
-            batch_size = n_samples
-        taken_over = set(StochasticSettings.__dataclass_fields__) - {"batch_size"}
-        return StochasticSettings(
-            batch_size=int(batch_size), **{name: getattr(self, name) for name in taken_over}
-        )
-
-    def _train_lbfgs(self, network, state, X, targets, weights):
-        # SciPy's L-BFGS works in float64; in float32 its line search would stop early.
-        double = network._changed(dtype=np.dtype(np.float64))
-        X, weights = X.astype(np.float64, copy=False), weights.astype(np.float64, copy=False)
-        targets = targets.astype(np.float64)
-        curve, loss = lbfgs.minimize(
-            double,
-            kernel_samples(X, targets, weights),
-            max_iter=self.max_iter,
-            max_fun=self.max_fun,
-            tol=self.tol,
-            verbose=self.verbose,
-        )
-        network.params = double.params
-        state.choose_watched(False)
-        state.n_iter = len(curve)
-        state.loss_curve += curve or [loss]
-        state.best_loss = min(state.best_loss, loss)
-
-    def _finish(self, network, state):
-        self.network_ = network
-        self._training_state = state
-        self.n_layers_ = len(network.layer_sizes)
-        self.n_outputs_ = network.layer_sizes[-1]
-        self.out_activation_ = network.output_activation
-        self.n_iter_ = state.n_iter
-        self.t_ = state.n_samples_seen
-        self.loss_ = state.loss
-        self.loss_curve_ = state.loss_curve
-        self.best_loss_ = state.best_loss
-        self.validation_scores_ = state.validation_scores
-        self.best_validation_score_ = state.best_validation_score
-
-    @property
-    def coefs_(self):
-        """Weight matrices, a tuple of views of ``network_.params``."""
-        return self._fitted_network("coefs_").coefs
-
-    @property
-    def intercepts_(self):
-        """Intercept vectors; views of ``network_.params``, or zeros with fit_intercept=False."""
-        network = self._fitted_network("intercepts_")
-        if network.fit_intercept:
-            return network.intercepts
-        return tuple(np.zeros(size, dtype=network.dtype) for size in network.layer_sizes[1:])
-
-    def _fitted_network(self, attribute):
-        # AttributeError, so that hasattr and check_is_fitted see an unfitted estimator
-        if "network_" not in vars(self):
-            raise AttributeError(
-                f"{type(self).__name__!r} object has no attribute {attribute!r}: it is not fitted"
-            )
-        return self.network_
-
-    def _outputs(self, X):
-        """Outputs of the fitted network for a user's X."""
-        check_is_fitted(self)
-        dtype = self.network_.dtype
-        X = validate_data(self, X, accept_sparse="csr", dtype=dtype, order="C", reset=False)
-        return self.network_._outputs(as_kernel_matrix(X, dtype))
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
-        return tags
-
-
-def _warn_clipped(batch_size, n_samples):
-    warnings.warn(
-        f"Got `batch_size` less than 1 or larger than sample size. It is going to be clipped "
-        f"(batch_size={batch_size}, {n_samples} training samples).",
-        stacklevel=2,
-    )
+from .inputs import as_targets, check_target_range
 
 
 def _gives_probabilities(estimator):
@@ -389,11 +29,140 @@ def _gives_probabilities(estimator):
     return True
 
 
-class BackpropClassifier(ClassifierMixin, _BaseBackprop):
-    """CLASSIFIER_DOC"""
+class BackpropClassifier(ClassifierMixin, BaseBackprop):
+    """Multilayer perceptron classifier; a drop-in for scikit-learn's MLPClassifier.
+
+    Parameters, defaults, methods, fitted attributes and, for the same ``random_state``, weights are
+    those of ``sklearn.neural_network.MLPClassifier``. ``output_activation``, ``loss``,
+    ``fit_intercept`` and ``network_`` are new.
+
+    Parameters
+    ----------
+    hidden_layer_sizes : int or array-like of int, default=(100,)
+        Units of each hidden layer; ``()`` for none (logistic or softmax regression).
+    activation : {'identity', 'logistic', 'tanh', 'relu'}, default='relu'
+        Activation g of the hidden layers: z, 1 / (1 + exp(-z)), tanh(z), max(0, z). The
+        derivative of relu at 0 is taken as 0.
+    output_activation : {'auto', 'logistic', 'softmax', 'identity'}, default='auto'
+        'auto' is softmax for more than two classes, logistic for two and for multi-label targets.
+        'identity' needs ``loss='squared_error'`` and gives no probabilities.
+    loss : {'log_loss', 'squared_error'}, default='log_loss'
+        Loss of a sample: its negative log-likelihood, or half the squared distance between the
+        outputs and the 0/1 targets (for probabilities, half the Brier score).
+    solver : {'lbfgs', 'sgd', 'adam'}, default='adam'
+        'lbfgs' is quasi-Newton on all samples at once (good for small data), 'sgd' stochastic
+        gradient descent with momentum, 'adam' the method of Kingma and Ba.
+    alpha : float, default=0.0001
+        Strength of the L2 penalty, ``alpha / (2 * n) * ||W||**2`` with n the sum of the weights of
+        the batch. Intercepts are not penalised.
+    batch_size : int or 'auto', default='auto'
+        Samples per step of 'sgd' and 'adam'; 'auto' is ``min(200, n_samples)``.
+    learning_rate : {'constant', 'invscaling', 'adaptive'}, default='constant'
+        Schedule of 'sgd': constant; divided by ``t_ ** power_t``; or divided by 5 each time
+        training stops improving.
+    learning_rate_init : float, default=0.001
+        First step size of 'sgd' and 'adam'.
+    power_t : float, default=0.5
+        Exponent of 'invscaling'.
+    max_iter : int, default=200
+        Most epochs ('sgd', 'adam') or iterations ('lbfgs').
+    shuffle : bool, default=True
+        Whether each epoch visits the samples in a new order.
+    random_state : int, RandomState instance or None, default=None
+        Source of initial weights, the validation split and the order of samples. With the same
+        value scikit-learn's MLP has the same trajectory.
+    tol : float, default=1e-4
+        An epoch improves if the loss (or the validation score) does so by more than this; for
+        'lbfgs' the gradient entry at which to stop.
+    verbose : bool, default=False
+        Print the loss of each epoch or iteration.
+    warm_start : bool, default=False
+        Whether ``fit`` goes on from the weights of the last call.
+    momentum : float, default=0.9
+        Momentum of 'sgd', in [0, 1].
+    nesterovs_momentum : bool, default=True
+        Whether it is Nesterov's.
+    early_stopping : bool, default=False
+        Set ``validation_fraction`` of the samples aside, stop when their score no longer improves,
+        and restore the weights of the best one. Not for 'lbfgs'.
+    validation_fraction : float, default=0.1
+        Fraction set aside, in [0, 1).
+    beta_1, beta_2 : float, default=0.9, 0.999
+        Decay rates of adam's moments, in [0, 1).
+    epsilon : float, default=1e-8
+        Added to the root of adam's second moment.
+    n_iter_no_change : int, default=10
+        Epochs without improvement after which to stop.
+    max_fun : int, default=15000
+        Most evaluations of the loss by 'lbfgs'.
+    fit_intercept : bool, default=True
+        Whether layers have intercepts; without, ``intercepts_`` are zeros.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        Class labels; for multi-label targets the numbers of their columns.
+    loss_ : float
+        Loss of the last epoch, the mean over its batches as they were trained; NaN if training was
+        interrupted before the first was complete.
+    best_loss_ : float or None
+        The smallest loss; None with ``early_stopping``.
+    loss_curve_ : list of float
+        Loss of each epoch or iteration.
+    validation_scores_ : list of float or None
+        Accuracy on the validation samples after each epoch; None without ``early_stopping``.
+    best_validation_score_ : float or None
+        The largest of them.
+    n_iter_ : int
+        Epochs or iterations of the last fit.
+    t_ : int
+        Samples seen by 'sgd' or 'adam'.
+    network_ : Network
+        The fitted network: parameters, compiled gradients, and the objective of all samples
+        (``l2`` is ``alpha / (2 * n)``).
+    coefs_ : tuple of ndarray of shape (fan_in, fan_out)
+        Weight matrices, views of ``network_.params``: writing to them changes the estimator.
+    intercepts_ : tuple of ndarray of shape (fan_out,)
+        Intercepts of each layer, likewise.
+    n_layers_ : int
+        Layers including input and output.
+    n_outputs_ : int
+        Outputs of the network.
+    out_activation_ : str
+        Activation of the output layer.
+    n_features_in_ : int
+        Features seen in ``fit``.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Their names, if X had string column names.
+
+    Notes
+    -----
+    The objective of a batch is the weighted mean of the samples' losses plus the penalty; see
+    :class:`Network` for its formula. With multi-label targets the loss of a sample is the sum over
+    labels.
+
+    References
+    ----------
+    Rumelhart, Hinton and Williams, "Learning representations by back-propagating errors",
+    Nature 323 (1986). Glorot and Bengio, "Understanding the difficulty of training deep
+    feedforward neural networks", AISTATS (2010): the initial weights. Kingma and Ba, "Adam: a
+    method for stochastic optimization", ICLR (2015).
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from fastbp import BackpropClassifier
+    >>> X, y = load_iris(return_X_y=True)
+    >>> clf = BackpropClassifier((16,), learning_rate_init=0.01, max_iter=500, random_state=0)
+    >>> clf = clf.fit(X, y)
+    >>> float(clf.score(X, y)) > 0.95
+    True
+    >>> clf.predict_proba(X[:2]).shape
+    (2, 3)
+    """
 
     _parameter_constraints: dict = {
-        **_BaseBackprop._parameter_constraints,
+        **BaseBackprop._parameter_constraints,
         "loss": [StrOptions({"log_loss", "squared_error"})],
         "output_activation": [StrOptions({"auto", "logistic", "softmax", "identity"})],
     }
@@ -457,7 +226,7 @@ class BackpropClassifier(ClassifierMixin, _BaseBackprop):
             fit_intercept=fit_intercept,
         )
 
-    @available_if(_has_stochastic_solver)
+    @available_if(has_stochastic_solver)
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X, y, sample_weight=None, classes=None):
         """Train for one epoch on the given data, going on from where training stood.
@@ -476,7 +245,7 @@ class BackpropClassifier(ClassifierMixin, _BaseBackprop):
         -------
         self : object
         """
-        with _unchanged_on_error(self):
+        with unchanged_on_error(self):
             return self._fit(
                 X,
                 y,
@@ -557,11 +326,141 @@ class BackpropClassifier(ClassifierMixin, _BaseBackprop):
         return tags
 
 
-class BackpropRegressor(RegressorMixin, _BaseBackprop):
-    """REGRESSOR_DOC"""
+class BackpropRegressor(RegressorMixin, BaseBackprop):
+    """Multilayer perceptron regressor; a drop-in for scikit-learn's MLPRegressor.
+
+    Parameters, defaults, methods, fitted attributes and, for the same ``random_state``, weights are
+    those of ``sklearn.neural_network.MLPRegressor`` (whose first positional parameter is ``loss``;
+    here it is ``hidden_layer_sizes``, as in the classifier). ``output_activation``,
+    ``fit_intercept`` and ``network_`` are new.
+
+    Parameters
+    ----------
+    hidden_layer_sizes : int or array-like of int, default=(100,)
+        Units of each hidden layer; ``()`` for none (linear regression).
+    activation : {'identity', 'logistic', 'tanh', 'relu'}, default='relu'
+        Activation g of the hidden layers: z, 1 / (1 + exp(-z)), tanh(z), max(0, z). The
+        derivative of relu at 0 is taken as 0.
+    output_activation : {'auto', 'identity', 'logistic', 'softmax', 'exp'}, default='auto'
+        'auto' is exp for ``loss='poisson'``, else identity. 'logistic' and 'softmax' need targets
+        in [0, 1], 'exp' targets >= 0.
+    loss : {'squared_error', 'poisson'}, default='squared_error'
+        Loss of a sample: half the squared error, or half the Poisson deviance, summed over the
+        outputs. 'poisson' needs targets >= 0 and an output that is positive.
+    solver : {'lbfgs', 'sgd', 'adam'}, default='adam'
+        'lbfgs' is quasi-Newton on all samples at once (good for small data), 'sgd' stochastic
+        gradient descent with momentum, 'adam' the method of Kingma and Ba.
+    alpha : float, default=0.0001
+        Strength of the L2 penalty, ``alpha / (2 * n) * ||W||**2`` with n the sum of the weights of
+        the batch. Intercepts are not penalised.
+    batch_size : int or 'auto', default='auto'
+        Samples per step of 'sgd' and 'adam'; 'auto' is ``min(200, n_samples)``.
+    learning_rate : {'constant', 'invscaling', 'adaptive'}, default='constant'
+        Schedule of 'sgd': constant; divided by ``t_ ** power_t``; or divided by 5 each time
+        training stops improving.
+    learning_rate_init : float, default=0.001
+        First step size of 'sgd' and 'adam'.
+    power_t : float, default=0.5
+        Exponent of 'invscaling'.
+    max_iter : int, default=200
+        Most epochs ('sgd', 'adam') or iterations ('lbfgs').
+    shuffle : bool, default=True
+        Whether each epoch visits the samples in a new order.
+    random_state : int, RandomState instance or None, default=None
+        Source of initial weights, the validation split and the order of samples. With the same
+        value scikit-learn's MLP has the same trajectory.
+    tol : float, default=1e-4
+        An epoch improves if the loss (or the validation score) does so by more than this; for
+        'lbfgs' the gradient entry at which to stop.
+    verbose : bool, default=False
+        Print the loss of each epoch or iteration.
+    warm_start : bool, default=False
+        Whether ``fit`` goes on from the weights of the last call.
+    momentum : float, default=0.9
+        Momentum of 'sgd', in [0, 1].
+    nesterovs_momentum : bool, default=True
+        Whether it is Nesterov's.
+    early_stopping : bool, default=False
+        Set ``validation_fraction`` of the samples aside, stop when their score no longer improves,
+        and restore the weights of the best one. Not for 'lbfgs'.
+    validation_fraction : float, default=0.1
+        Fraction set aside, in [0, 1).
+    beta_1, beta_2 : float, default=0.9, 0.999
+        Decay rates of adam's moments, in [0, 1).
+    epsilon : float, default=1e-8
+        Added to the root of adam's second moment.
+    n_iter_no_change : int, default=10
+        Epochs without improvement after which to stop.
+    max_fun : int, default=15000
+        Most evaluations of the loss by 'lbfgs'.
+    fit_intercept : bool, default=True
+        Whether layers have intercepts; without, ``intercepts_`` are zeros.
+
+    Attributes
+    ----------
+    loss_ : float
+        Loss of the last epoch, the mean over its batches as they were trained; NaN if training was
+        interrupted before the first was complete.
+    best_loss_ : float or None
+        The smallest loss; None with ``early_stopping``.
+    loss_curve_ : list of float
+        Loss of each epoch or iteration.
+    validation_scores_ : list of float or None
+        R^2 on the validation samples after each epoch; None without ``early_stopping``.
+    best_validation_score_ : float or None
+        The largest of them.
+    n_iter_ : int
+        Epochs or iterations of the last fit.
+    t_ : int
+        Samples seen by 'sgd' or 'adam'.
+    network_ : Network
+        The fitted network: parameters, compiled gradients, and the objective of all samples
+        (``l2`` is ``alpha / (2 * n)``).
+    coefs_ : tuple of ndarray of shape (fan_in, fan_out)
+        Weight matrices, views of ``network_.params``: writing to them changes the estimator.
+    intercepts_ : tuple of ndarray of shape (fan_out,)
+        Intercepts of each layer, likewise.
+    n_layers_ : int
+        Layers including input and output.
+    n_outputs_ : int
+        Outputs of the network.
+    out_activation_ : str
+        Activation of the output layer.
+    n_features_in_ : int
+        Features seen in ``fit``.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Their names, if X had string column names.
+
+    Notes
+    -----
+    The objective of a batch is the weighted mean of the samples' losses plus the penalty; see
+    :class:`Network` for its formula. The loss of a sample is the sum over its outputs, and the
+    reported loss is exactly the function whose gradient is followed. scikit-learn follows the same
+    gradient but reports the mean over outputs (its issue 8349): for k outputs and squared error
+    the data term of ``loss_`` here is k times as large, and ``tol`` acts on that.
+
+    References
+    ----------
+    Rumelhart, Hinton and Williams, "Learning representations by back-propagating errors",
+    Nature 323 (1986). Glorot and Bengio, "Understanding the difficulty of training deep
+    feedforward neural networks", AISTATS (2010): the initial weights. Kingma and Ba, "Adam: a
+    method for stochastic optimization", ICLR (2015).
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> from fastbp import BackpropRegressor
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> net = BackpropRegressor((8,), learning_rate_init=0.05, max_iter=500, random_state=0)
+    >>> model = make_pipeline(StandardScaler(), net).fit(X, y)
+    >>> float(model.score(X, y)) > 0.5
+    True
+    """
 
     _parameter_constraints: dict = {
-        **_BaseBackprop._parameter_constraints,
+        **BaseBackprop._parameter_constraints,
         "loss": [StrOptions({"squared_error", "poisson"})],
         "output_activation": [StrOptions({"auto", "identity", "logistic", "softmax", "exp"})],
     }
@@ -625,7 +524,7 @@ class BackpropRegressor(RegressorMixin, _BaseBackprop):
             fit_intercept=fit_intercept,
         )
 
-    @available_if(_has_stochastic_solver)
+    @available_if(has_stochastic_solver)
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X, y, sample_weight=None):
         """Train for one epoch on the given data, going on from where training stood.
@@ -640,7 +539,7 @@ class BackpropRegressor(RegressorMixin, _BaseBackprop):
         -------
         self : object
         """
-        with _unchanged_on_error(self):
+        with unchanged_on_error(self):
             go_on = hasattr(self, "network_")
             return self._fit(X, y, sample_weight, go_on=go_on, incremental=True)
 

@@ -158,7 +158,8 @@ def check_target_range(targets, loss, output_activation):
     if targets.values is None:
         return
     if loss == "poisson" or output_activation == "exp":
-        _check_within(targets.values, 0, np.inf, f"loss={loss!r}, output_activation={output_activation!r}")
+        what = f"loss={loss!r} with output_activation={output_activation!r}"
+        _check_within(targets.values, 0, np.inf, what)
     elif output_activation in ("logistic", "softmax"):
         _check_within(targets.values, 0, 1, f"output_activation={output_activation!r}")
 

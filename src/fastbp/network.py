@@ -176,11 +176,11 @@ class Network:
         n_intercepts = sum(self.layer_sizes[1:]) if self.fit_intercept else 0
         self._adopt(np.empty(n_coefs + n_intercepts, dtype=self.dtype))
         factor = 2.0 if self.activation == "logistic" else 6.0
-        for l, (fan_in, fan_out) in enumerate(shapes):
+        for layer, (fan_in, fan_out) in enumerate(shapes):
             bound = np.sqrt(factor / (fan_in + fan_out))
-            self.coefs[l][...] = random_state.uniform(-bound, bound, (fan_in, fan_out))
+            self.coefs[layer][...] = random_state.uniform(-bound, bound, (fan_in, fan_out))
             if self.fit_intercept:
-                self.intercepts[l][...] = random_state.uniform(-bound, bound, fan_out)
+                self.intercepts[layer][...] = random_state.uniform(-bound, bound, fan_out)
 
     def _adopt(self, params):
         """Make `params` the parameter vector, and the views that go with it."""
@@ -376,9 +376,7 @@ def check_pair(loss, output_activation):
     reason = UNDEFINED_PAIRS.get((loss, output_activation))
     if reason:
         fitting = [
-            output
-            for output in _kernels.core.OUTPUTS
-            if (loss, output) not in UNDEFINED_PAIRS
+            output for output in _kernels.core.OUTPUTS if (loss, output) not in UNDEFINED_PAIRS
         ]
         raise ValueError(
             f"loss={loss!r} is undefined for output_activation={output_activation!r}: {reason}; "
@@ -404,8 +402,9 @@ def _number(name, value, lowest, included=True):
     if isinstance(value, bool) or not isinstance(value, Real):
         raise TypeError(f"{name} must be a number, got {value!r}.")
     if not (value >= lowest if included else value > lowest) or not np.isfinite(value):
-        raise ValueError(f"{name} must be finite and {'>=' if included else '>'} {lowest}, "
-                         f"got {value!r}.")
+        raise ValueError(
+            f"{name} must be finite and {'>=' if included else '>'} {lowest}, got {value!r}."
+        )
     return float(value)
 
 
@@ -425,7 +424,5 @@ def _as_random_state(seed):
     if seed is None:
         return np.random
     if not isinstance(seed, Integral) or isinstance(seed, bool):
-        raise TypeError(
-            f"random_state must be None, an int or a numpy RandomState, got {seed!r}."
-        )
+        raise TypeError(f"random_state must be None, an int or a numpy RandomState, got {seed!r}.")
     return np.random.RandomState(seed)

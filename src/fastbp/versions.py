@@ -18,8 +18,10 @@ def show_versions():
 
     running = _kernels.core.__name__.rpartition("_")[2]
     print(f"fastbp       {__version__}")
-    print(f"build        {running} (runnable here: {', '.join(_kernels.available_builds())}; "
-          "choose by the environment variable FASTBP_ISA)")
+    print(
+        f"build        {running} (runnable here: {', '.join(_kernels.available_builds())}; "
+        "choose by the environment variable FASTBP_ISA)"
+    )
     print(f"compiled by  {_kernels.core.COMPILER}")
     print(f"Python       {sys.version.split()[0]} on {platform.platform()}")
     for package in ("numpy", "scipy", "scikit-learn", "joblib", "threadpoolctl"):

@@ -17,9 +17,7 @@ BUILDS = ("baseline", "avx2", "avx512")
 def available_builds():
     """Names of the builds that were compiled and that this CPU runs, the best one last."""
     runs_here = BUILDS[: core_baseline.cpu_level() + 1]
-    return tuple(
-        name for name in runs_here if importlib.util.find_spec(f"{__name__}.core_{name}")
-    )
+    return tuple(name for name in runs_here if importlib.util.find_spec(f"{__name__}.core_{name}"))
 
 
 def load_build(name):

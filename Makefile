@@ -1,0 +1,36 @@
+# make demo | test | bench | lint; each sets up .venv and builds the package when needed.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+SOURCES := pyproject.toml setup.py $(wildcard src/fastbp/_kernels/*.p* src/fastbp/_kernels/simd/*)
+
+.PHONY: demo test bench lint clean
+
+demo: $(VENV)/built
+	$(BIN)/python examples/demo.py
+
+test: $(VENV)/built
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+bench: $(VENV)/built
+	$(BIN)/python -m pytest benchmarks --benchmark-columns=median,iqr,rounds
+	$(BIN)/python benchmarks/compare.py --markdown benchmarks/results.md
+
+lint: $(VENV)/built
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	PATH=$(BIN):$$PATH $(BIN)/cython-lint src/fastbp/_kernels
+	$(BIN)/codespell src tests benchmarks examples docs *.md
+	$(BIN)/mypy
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/built: $(VENV)/bin/python $(SOURCES)
+	@echo "Installing and compiling fastbp into $(VENV): a minute or two ..."
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[dev]"
+	touch $@
+
+clean:
+	rm -rf $(VENV) build dist src/*.egg-info src/fastbp/_kernels/*.c src/fastbp/_kernels/*.so

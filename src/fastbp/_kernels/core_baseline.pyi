@@ -1,0 +1,84 @@
+# Stubs of the compiled core; every build has the same entry points (core.pxi).
+from typing import Any
+
+from numpy.typing import NDArray
+
+COMPILER: str
+ACTIVATIONS: dict[str, int]
+OUTPUTS: dict[str, int]
+LOSSES: dict[str, int]
+OPTIMIZERS: dict[str, int]
+N_MOMENTS: dict[str, int]
+
+class Plan:
+    def __init__(
+        self,
+        layer_sizes: tuple[int, ...],
+        activations: tuple[int, ...],
+        output: int,
+        loss: int,
+        loss_scale: float,
+        mean: bool,
+        fit_intercept: bool,
+    ) -> None: ...
+
+class Samples:
+    def __len__(self) -> int: ...
+
+class OptimizerStep:
+    n_steps: float
+    learning_rate: float
+    def __init__(
+        self,
+        optimizer: int,
+        learning_rate: float,
+        momentum: float,
+        nesterov: bool,
+        beta_1: float,
+        beta_2: float,
+        epsilon: float,
+        n_steps: float = ...,
+    ) -> None: ...
+
+def cpu_level() -> int: ...
+def dense_samples(
+    X: NDArray[Any],
+    targets: NDArray[Any] | None = ...,
+    labels: NDArray[Any] | None = ...,
+    n_classes: int = ...,
+    weights: NDArray[Any] | None = ...,
+) -> Samples: ...
+def csr_samples(
+    data: NDArray[Any],
+    columns: NDArray[Any],
+    row_starts: NDArray[Any],
+    n_features: int,
+    targets: NDArray[Any] | None = ...,
+    labels: NDArray[Any] | None = ...,
+    n_classes: int = ...,
+    weights: NDArray[Any] | None = ...,
+) -> Samples: ...
+def forward(
+    plan: Plan,
+    params: NDArray[Any],
+    samples: Samples,
+    predictions: NDArray[Any],
+    hidden: NDArray[Any] | None = ...,
+) -> None: ...
+def loss(plan: Plan, params: NDArray[Any], samples: Samples, l2: float) -> float: ...
+def loss_gradient(
+    plan: Plan, params: NDArray[Any], samples: Samples, l2: float, grad: NDArray[Any]
+) -> float: ...
+def per_sample_gradients(
+    plan: Plan, params: NDArray[Any], samples: Samples, grads: NDArray[Any]
+) -> None: ...
+def train_epoch(
+    plan: Plan,
+    params: NDArray[Any],
+    moments: NDArray[Any],
+    rule: OptimizerStep,
+    samples: Samples,
+    order: NDArray[Any],
+    batch_size: int,
+    alpha: float,
+) -> float: ...
