@@ -14,7 +14,7 @@ test: $(VENV)/built
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 bench: $(VENV)/built
-	$(BIN)/python -m pytest benchmarks --benchmark-columns=median,iqr,rounds
+	$(BIN)/python -m pytest benchmarks --benchmark-columns=median,iqr,rounds --benchmark-max-time=0.1
 	$(BIN)/python benchmarks/compare.py --markdown benchmarks/results.md
 
 lint: $(VENV)/built
