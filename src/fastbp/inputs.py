@@ -53,6 +53,8 @@ class Targets:
 
 def as_layer_sizes(sizes, name="layer_sizes"):
     """A list of positive ints; ValueError or TypeError where it is not one."""
+    if not np.iterable(sizes):
+        raise TypeError(f"{name} must be a sequence of integers, got {sizes!r}.")
     sizes = list(sizes)
     for size in sizes:
         if isinstance(size, bool) or not isinstance(size, numbers.Integral):
@@ -73,6 +75,8 @@ def as_layer_sizes(sizes, name="layer_sizes"):
 
 def as_kernel_array(array, dtype):
     """`array` as the kernels read it: C-contiguous, aligned, of dtype; a copy only if needed."""
+    if array.dtype == dtype and array.flags.c_contiguous and array.flags.aligned:
+        return array
     return np.require(array, dtype=dtype, requirements=["C_CONTIGUOUS", "ALIGNED"])
 
 
@@ -91,14 +95,11 @@ def as_matrix(X, dtype, name="X"):
         _check_real(original.dtype, name)
         _check_shape(original.shape, name)
         matrix = as_kernel_matrix(original, dtype, name)
-        _check_finite(matrix.data, original.data, name, dtype)
+        _check_finite(matrix.data, original.data, name)
         return matrix
     original = _as_real_array(X, name)
     _check_shape(original.shape, name)
-    with np.errstate(over="ignore"):
-        matrix = as_kernel_array(original, dtype)
-    _check_finite(matrix, original, name, dtype)
-    return matrix
+    return _as_finite(original, dtype, name)
 
 
 def as_targets(y, n_samples, n_outputs, dtype):
@@ -111,10 +112,7 @@ def as_targets(y, n_samples, n_outputs, dtype):
             f"y has shape {original.shape}; {n_samples} samples and {n_outputs} outputs need "
             f"({n_samples}, {n_outputs})."
         )
-    with np.errstate(over="ignore"):
-        targets = as_kernel_array(original, dtype)
-    _check_finite(targets, original, "y", dtype)
-    return Targets.matrix(targets)
+    return Targets.matrix(_as_finite(original, dtype, "y"))
 
 
 def as_labels(y, n_samples, n_classes):
@@ -140,9 +138,7 @@ def as_weights(sample_weight, n_samples, dtype):
             f"sample_weight.shape == {original.shape}, expected ({n_samples},): one weight per row "
             "of X."
         )
-    with np.errstate(over="ignore"):
-        weights = as_kernel_array(original, dtype)
-    _check_finite(weights, original, "sample_weight", dtype)
+    weights = _as_finite(original, dtype, "sample_weight")
     if weights.min() < 0:
         raise ValueError(
             f"Negative values in data passed to `sample_weight`: {weights.min()}; weights must "
@@ -196,9 +192,9 @@ def _as_real_array(array, name):
 
 
 def _check_real(dtype, name):
-    if np.issubdtype(dtype, np.complexfloating):
+    if dtype.kind == "c":
         raise ValueError(f"Complex data not supported: {name} has dtype {dtype}.")
-    if not (np.issubdtype(dtype, np.number) or np.issubdtype(dtype, np.bool_)):
+    if dtype.kind not in "biuf":
         raise ValueError(f"{name} must hold numbers, got dtype {dtype}.")
 
 
@@ -228,13 +224,22 @@ def _check_csr(matrix, name):
         )
 
 
-def _check_finite(array, original, name, dtype):
-    # A sum is the cheapest test: it is finite only if every element is, unless it overflows.
-    with np.errstate(over="ignore", invalid="ignore"):
-        if np.isfinite(np.sum(array)) or np.isfinite(array).all():
-            return
+def _as_finite(original, dtype, name):
+    """An array of real numbers as the kernels read it, checked to be finite."""
+    if original.dtype == dtype:
+        array = as_kernel_array(original, dtype)
+    else:
+        with np.errstate(over="ignore"):
+            array = as_kernel_array(original, dtype)
+    _check_finite(array, original, name)
+    return array
+
+
+def _check_finite(array, original, name):
+    if _kernels.core.all_finite(array.reshape(-1)):
+        return
     if np.isfinite(original).all():
-        raise ValueError(f"{name} contains a value too large for {np.dtype(dtype)}.")
+        raise ValueError(f"{name} contains a value too large for {array.dtype}.")
     kind = "NaN" if np.isnan(original).any() else "infinity"
     raise ValueError(f"{name} contains {kind}; only finite numbers can be used.")
 

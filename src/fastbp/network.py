@@ -410,7 +410,7 @@ def _number(name, value, lowest, included=True):
 
 def _float_dtype(dtype):
     try:
-        resolved = np.dtype(dtype)
+        resolved = None if dtype is None else np.dtype(dtype)
     except TypeError:
         resolved = None
     if resolved not in (np.float64, np.float32):
@@ -425,4 +425,6 @@ def _as_random_state(seed):
         return np.random
     if not isinstance(seed, Integral) or isinstance(seed, bool):
         raise TypeError(f"random_state must be None, an int or a numpy RandomState, got {seed!r}.")
+    if not 0 <= seed < 2**32:
+        raise ValueError(f"random_state must be between 0 and 2**32 - 1, got {seed!r}.")
     return np.random.RandomState(seed)

@@ -61,6 +61,17 @@ def cpu_level():
     return c_cpu_level()
 
 
+def all_finite(const floating[::1] array not None):
+    """Whether no element is NaN or infinite."""
+    cdef Py_ssize_t i
+    cdef bint found = False
+    with nogil:
+        for i in range(array.shape[0]):
+            # x - x is 0 only for finite x; no branch, so that the loop is vector code
+            found |= array[i] - array[i] != 0
+    return not found
+
+
 cdef class Plan:
     """Layers and objective of one network.
 

@@ -121,7 +121,7 @@ def _run_epoch(network, samples, order, state, settings):
         )
     finally:
         state.n_steps = rule.n_steps
-    if not np.isfinite(network.params).all():
+    if not _kernels.core.all_finite(network.params):
         raise ValueError(
             f"Solver produced non-finite parameter weights in epoch {state.n_iter + 1} with "
             f"learning_rate_init={settings.learning_rate_init:g} (the rate was "

@@ -92,10 +92,12 @@ static inline void NAME(pack_panel)(
 {
     const ptrdiff_t width = vectors * NAME(LANES);
     if (b_col == 1) {
-        for (ptrdiff_t p = 0; p < depth; p++) {
-            memcpy(panel + p * width, b + p * b_depth, cols * sizeof(REAL));
-            for (ptrdiff_t j = cols; j < width; j++)
-                panel[p * width + j] = 0;
+        const ptrdiff_t whole = cols - cols % NAME(LANES);
+        for (ptrdiff_t p = 0; p < depth; p++, b += b_depth, panel += width) {
+            for (ptrdiff_t j = 0; j < whole; j += NAME(LANES))
+                *(NAME(vec) *)(panel + j) = *(const NAME(unaligned_vec) *)(b + j);
+            for (ptrdiff_t j = whole; j < width; j++)
+                panel[j] = j < cols ? b[j] : 0;
         }
         return;
     }

@@ -1,0 +1,10 @@
+import pytest
+
+from fastbp import _kernels
+
+
+@pytest.fixture(params=_kernels.available_builds())
+def build(request, monkeypatch):
+    """Run the test once in every build of the compiled core that this machine can execute."""
+    monkeypatch.setattr(_kernels, "core", _kernels.load_build(request.param))
+    return request.param
