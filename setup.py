@@ -1,7 +1,7 @@
 """Compiles the kernels, once per instruction set; everything else is in pyproject.toml.
 
-Environment: FASTBP_DEBUG=1 builds with every run-time check of Cython's on and without
-optimisation, for the tests.
+Environment: FASTBP_DEBUG=1 builds with every run-time check of Cython's on, with little
+optimisation and with the plain matrix product of compilers without vector extensions, for tests.
 """
 
 import os
@@ -28,7 +28,7 @@ DIRECTIVES = {
 # Not -ffast-math: it breaks the rounding trick of exp and may change the floating-point state
 # of the whole process. Not -march=native: what ships must run elsewhere.
 GNU_FLAGS = ["-O3", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast"]
-GNU_DEBUG_FLAGS = ["-O1", "-g", "-UNDEBUG"]
+GNU_DEBUG_FLAGS = ["-O1", "-g", "-UNDEBUG", "-DFASTBP_PLAIN"]
 AVX512_FEATURES = ["f", "bw", "cd", "dq", "vl"]
 # simd/cpu.h asks the CPU for exactly these features.
 GNU_BUILDS = {

@@ -36,8 +36,8 @@ static int cpu_level(void)
     const int fma = leaf1[2] & (1 << 12), avx2 = leaf7[1] & (1 << 5);
     if (!fma || !avx2 || (saved & 0x6) != 0x6)
         return 0;
-    const int avx512 = (1 << 16) | (1 << 17) | (1 << 28) | (1 << 30) | (1 << 31);
-    if ((leaf7[1] & avx512) != avx512 || (saved & 0xe6) != 0xe6)
+    const unsigned avx512 = 1u << 16 | 1u << 17 | 1u << 28 | 1u << 30 | 1u << 31;
+    if (((unsigned)leaf7[1] & avx512) != avx512 || (saved & 0xe6) != 0xe6)
         return 1;
     return 2;
 }

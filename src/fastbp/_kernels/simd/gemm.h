@@ -24,8 +24,14 @@
 #include <stddef.h>
 #include <string.h>
 
-#if defined(__GNUC__) || defined(__clang__)
+/* FASTBP_PLAIN asks for the fallback where it is not needed: the debug build tests it. */
+#if (defined(__GNUC__) || defined(__clang__)) && !defined(FASTBP_PLAIN)
 #define FASTBP_VECTORS 1
+#if defined(__clang__)
+#define UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define UNROLL _Pragma("GCC unroll 16")
+#endif
 #if defined(__AVX512F__)
 #define VECTOR_BYTES 64
 #elif defined(__AVX__)

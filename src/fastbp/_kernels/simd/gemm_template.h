@@ -16,23 +16,23 @@ static inline __attribute__((always_inline)) void NAME(tile)(
     REAL *c, ptrdiff_t ldc, ptrdiff_t cols, int accumulate)
 {
     NAME(vec) acc[14][MAX_VECTORS];
-#pragma GCC unroll 16
+    UNROLL
     for (int r = 0; r < rows; r++)
-#pragma GCC unroll 4
+        UNROLL
         for (int v = 0; v < vectors; v++)
             acc[r][v] = start ? start[v] : (NAME(vec)){0};
 
     for (ptrdiff_t p = 0; p < depth; p++, a += a_depth, panel += vectors)
-#pragma GCC unroll 16
+        UNROLL
         for (int r = 0; r < rows; r++)
-#pragma GCC unroll 4
+            UNROLL
             for (int v = 0; v < vectors; v++)
                 acc[r][v] += a[r * a_row] * panel[v];
 
     if (cols == vectors * NAME(LANES)) {
-#pragma GCC unroll 16
+        UNROLL
         for (int r = 0; r < rows; r++)
-#pragma GCC unroll 4
+            UNROLL
             for (int v = 0; v < vectors; v++) {
                 NAME(unaligned_vec) *to =
                     (NAME(unaligned_vec) *)(c + r * ldc + v * NAME(LANES));
@@ -43,10 +43,10 @@ static inline __attribute__((always_inline)) void NAME(tile)(
         return;
     }
     /* The last panel of a row: its padded columns must not be stored. */
-#pragma GCC unroll 16
+    UNROLL
     for (int r = 0; r < rows; r++) {
         NAME(vec) row[MAX_VECTORS];
-#pragma GCC unroll 4
+        UNROLL
         for (int v = 0; v < vectors; v++)
             row[v] = acc[r][v];
         const REAL *from = (const REAL *)row;
