@@ -2,6 +2,7 @@
 
 import ast
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -133,3 +134,22 @@ def test_training_leaves_denormals_to_others(build):
             (), solver="sgd", learning_rate_init=1e200, max_iter=5, tol=0, random_state=0
         ).fit(X * 1e100, y)
     assert (tiny * 0.5)[0] > 0
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")  # 50 epochs only
+def test_readme_examples_run(capsys):
+    readme = Path(__file__).parents[1] / "README.md"
+    blocks = re.findall(r"```python\n(.*?)```", readme.read_text(), flags=re.DOTALL)
+    assert len(blocks) == 2
+    for block in blocks:
+        exec(block, {})
+    shown = capsys.readouterr().out
+    assert float(shown.splitlines()[0]) > 0.9
+    assert "gradient check passed" in shown
+
+
+def test_textbook_example_runs():
+    example = Path(__file__).parents[1] / "examples" / "textbook.py"
+    done = subprocess.run([sys.executable, example], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert "T4b" in done.stdout

@@ -295,7 +295,8 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         ndarray of shape (n_samples,) or (n_samples, n_labels)
             The most probable class, or each label whose output is above 1/2.
         """
-        return self._classes.decode(self._outputs(X))
+        outputs = self._outputs(X)
+        return self._classes.decode(outputs)
 
     @available_if(_gives_probabilities)
     def predict_proba(self, X):
@@ -312,7 +313,8 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
             each column is the probability of that label. Logistic outputs for more than two
             classes are divided by their sum, as in one-vs-rest.
         """
-        return self._classes.probabilities(self._outputs(X), self.out_activation_)
+        outputs = self._outputs(X)
+        return self._classes.probabilities(outputs, self.out_activation_)
 
     @available_if(_gives_probabilities)
     def predict_log_proba(self, X):

@@ -70,13 +70,20 @@ cdef inline void intercept_gradient(
     const floating* delta, floating* intercept_grad, Py_ssize_t rows, Py_ssize_t fan_out,
     bint accumulate
 ) noexcept nogil:
-    # g (+)= D' @ 1
-    cdef Py_ssize_t i, k
+    # g (+)= D' @ 1, four rows at a time: a store of g costs more than an addition
+    cdef Py_ssize_t i, k, n_fours = rows // 4
+    cdef const floating* row = delta
     if not accumulate:
         memset(intercept_grad, 0, fan_out * sizeof(floating))
-    for i in range(rows):
+    for i in range(n_fours):
         for k in range(fan_out):
-            intercept_grad[k] += delta[i * fan_out + k]
+            intercept_grad[k] += (row[k] + row[fan_out + k]) + (
+                row[2 * fan_out + k] + row[3 * fan_out + k])
+        row += 4 * fan_out
+    for i in range(rows - 4 * n_fours):
+        for k in range(fan_out):
+            intercept_grad[k] += row[k]
+        row += fan_out
 
 
 cdef inline void affine_csr(
