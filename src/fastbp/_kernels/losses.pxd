@@ -31,7 +31,8 @@ cdef inline double softplus(double z) noexcept nogil:
     return (z if z > 0 else 0) + log1p(exp(-fabs(z)))
 
 
-cdef inline double log_sum_exp(const floating* z, Py_ssize_t k) noexcept nogil:
+cdef inline double softmax(const floating* z, floating* p, Py_ssize_t k) noexcept nogil:
+    """p = softmax(z); returns log sum e^z."""
     cdef floating largest = z[0]
     cdef floating total = 0
     cdef Py_ssize_t j
@@ -39,39 +40,30 @@ cdef inline double log_sum_exp(const floating* z, Py_ssize_t k) noexcept nogil:
         # a NaN is kept: it compares false
         largest = largest if z[j] <= largest else z[j]
     for j in range(k):
-        total += exponential[floating](z[j] - largest)
-    return <double> largest + log(<double> total)
-
-
-cdef inline void softmax(const floating* z, floating* p, Py_ssize_t k) noexcept nogil:
-    cdef floating largest = z[0]
-    cdef floating total = 0
-    cdef Py_ssize_t j
-    for j in range(1, k):
-        largest = largest if z[j] <= largest else z[j]
-    for j in range(k):
         p[j] = exponential[floating](z[j] - largest)
     for j in range(k):
         total += p[j]
     for j in range(k):
         p[j] /= total
+    return <double> largest + log(<double> total)
 
 
 cdef inline void predict(
-    Output kind, const floating* z, floating* p, Py_ssize_t rows, Py_ssize_t k
+    Output kind, const floating* z, floating* p, double* log_sums, Py_ssize_t rows,
+    Py_ssize_t k
 ) noexcept nogil:
-    """p = output(z); p may be z."""
+    """p = output(z); for softmax also log_sums (rows,) = log sum e^z."""
     cdef Py_ssize_t i
     if kind == OUTPUT_SOFTMAX:
         for i in range(rows):
-            softmax(z + i * k, p + i * k, k)
+            log_sums[i] = softmax(z + i * k, p + i * k, k)
     elif kind == OUTPUT_LOGISTIC:
         for i in range(rows * k):
             p[i] = logistic(z[i])
     elif kind == OUTPUT_EXP:
         for i in range(rows * k):
             p[i] = exponential(z[i])
-    elif p != z:
+    else:
         for i in range(rows * k):
             p[i] = z[i]
 
@@ -82,21 +74,21 @@ cdef inline double log_prediction(Output kind, double z) noexcept nogil:
 
 
 cdef inline double row_loss(
-    Objective objective, const floating* z, const floating* p, const floating* y, Py_ssize_t k
+    Objective objective, const floating* z, const floating* p, double log_sum,
+    const floating* y, Py_ssize_t k
 ) noexcept nogil:
     """sum_k l(y_k, p_k) of one sample."""
     cdef Py_ssize_t j
-    cdef double total = 0, difference, normaliser
+    cdef double total = 0, difference
     if objective.loss == SQUARED_ERROR:
         for j in range(k):
             difference = <double> p[j] - <double> y[j]
             total += 0.5 * difference * difference
         return total
     if objective.output == OUTPUT_SOFTMAX:
-        # -y log p = y (log_sum_exp(z) - z)
-        normaliser = log_sum_exp(z, k)
+        # -y log p = y (log_sum - z)
         for j in range(k):
-            total += y[j] * (normaliser - z[j]) if y[j] != 0 else 0
+            total += y[j] * (log_sum - z[j]) if y[j] != 0 else 0
         if objective.loss == POISSON:
             for j in range(k):
                 total += xlogx(y[j]) - y[j] + p[j]
@@ -151,15 +143,16 @@ cdef inline void row_delta(
 
 
 cdef inline double loss_of_rows(
-    Objective objective, const floating* z, const floating* p, const floating* y,
-    const floating* weights, Py_ssize_t rows, Py_ssize_t k
+    Objective objective, const floating* z, const floating* p, const double* log_sums,
+    const floating* y, const floating* weights, Py_ssize_t rows, Py_ssize_t k
 ) noexcept nogil:
     """sum_i w_i sum_k l."""
     cdef Py_ssize_t i
     cdef double total = 0
     for i in range(rows):
         if weights[i] != 0:
-            total += weights[i] * row_loss(objective, z + i * k, p + i * k, y + i * k, k)
+            total += weights[i] * row_loss(
+                objective, z + i * k, p + i * k, log_sums[i], y + i * k, k)
     return total
 
 

@@ -47,6 +47,7 @@ cdef struct Workspace:
     Py_ssize_t block_rows
     void** activations          # per layer (block_rows, fan_out); the last one holds z
     void* predictions           # (block_rows, n_outputs)
+    double* log_sums            # (block_rows,) of softmax
     void* delta                 # (block_rows, widest), and the next one
     void* next_delta
     void* x                     # gathered inputs, targets, weights
@@ -114,6 +115,7 @@ cdef inline int allocate(
     cdef size_t column = round_up(ws.block_rows * item_size)
     n_bytes = round_up(net.n_layers * sizeof(void*)) + ALIGNMENT
     n_bytes += column * (net.n_units + 2 * net.n_outputs + 1)
+    n_bytes += round_up(ws.block_rows * sizeof(double))
     if backward:
         n_bytes += 2 * column * net.widest
     if gathers:
@@ -132,6 +134,8 @@ cdef inline int allocate(
     cursor += column * net.n_outputs
     ws.targets = cursor
     cursor += column * net.n_outputs
+    ws.log_sums = <double*> cursor
+    cursor += round_up(ws.block_rows * sizeof(double))
     ws.weights = cursor
     cursor += column
     ws.delta = cursor
@@ -173,7 +177,8 @@ cdef inline void forward_block(
         if l < net.n_layers - 1:
             activate(layer.activation, a, block.rows * layer.fan_out)
         below = a
-    predict(net.objective.output, below, <floating*> ws.predictions, block.rows, net.n_outputs)
+    predict(net.objective.output, below, <floating*> ws.predictions, ws.log_sums, block.rows,
+            net.n_outputs)
 
 
 cdef inline void swap_deltas(Workspace* ws) noexcept nogil:
@@ -244,7 +249,7 @@ cdef inline int batch_loss(
         forward_block(net, params, inputs, &block, ws)
         total += loss_of_rows(
             net.objective, <const floating*> ws.activations[net.n_layers - 1],
-            <const floating*> ws.predictions, <const floating*> block.targets,
+            <const floating*> ws.predictions, ws.log_sums, <const floating*> block.targets,
             <const floating*> block.weights, n, net.n_outputs)
         if grad != NULL:
             backward_block(net, params, inputs, &block, scale, ws, grad, start > 0)
