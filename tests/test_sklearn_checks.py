@@ -1,0 +1,62 @@
+"""scikit-learn's own checks of an estimator, in several settings, with no expected failures."""
+
+import pytest
+from sklearn.utils.estimator_checks import estimator_checks_generator
+
+from fastbp import BackpropClassifier, BackpropRegressor
+
+# The checks train for a few epochs on a few samples: convergence is not what they are about.
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+SETTINGS = [
+    {},
+    {"solver": "sgd"},
+    {"solver": "sgd", "learning_rate": "adaptive", "nesterovs_momentum": False},
+    {"hidden_layer_sizes": (), "learning_rate_init": 0.05},
+    {"hidden_layer_sizes": (), "solver": "lbfgs"},
+    {"hidden_layer_sizes": (12, 8), "activation": "tanh", "fit_intercept": False},
+    {"activation": "logistic", "learning_rate_init": 0.01},
+]
+CLASSIFIER_SETTINGS = [
+    # With next to no penalty multi-label probabilities reach 1.0, which one of the checks forbids,
+    # to scikit-learn's MLPClassifier too.
+    {"solver": "lbfgs", "alpha": 0.1},
+    {"loss": "squared_error", "learning_rate_init": 0.01},
+    {"loss": "squared_error", "output_activation": "identity"},
+    {"output_activation": "logistic"},
+]
+REGRESSOR_SETTINGS = [{"solver": "lbfgs"}]
+
+
+def checks(cls, settings):
+    """Every check of every setting.
+
+    parametrize_with_checks does the same, but hands pytest a generator, of which pytest 9 warns.
+    """
+    return [
+        pytest.param(estimator, check, id=f"{estimator}-{name_of(check)}")
+        for params in settings
+        for estimator, check in estimator_checks_generator(cls(**params))
+    ]
+
+
+def name_of(check):
+    """The function's name and its arguments; a check is one or two partials around it."""
+    words = [f"{name}={value}" for name, value in check.keywords.items()]
+    while hasattr(check, "func"):
+        check = check.func
+    return ",".join([check.__name__, *words])
+
+
+@pytest.mark.parametrize(
+    ("estimator", "check"), checks(BackpropClassifier, SETTINGS + CLASSIFIER_SETTINGS)
+)
+def test_classifier(estimator, check):
+    check(estimator)
+
+
+@pytest.mark.parametrize(
+    ("estimator", "check"), checks(BackpropRegressor, SETTINGS + REGRESSOR_SETTINGS)
+)
+def test_regressor(estimator, check):
+    check(estimator)
