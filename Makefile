@@ -11,7 +11,7 @@ demo: $(VENV)/built
 	$(BIN)/python examples/demo.py
 
 test: $(VENV)/built
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m pytest --numprocesses auto $(PYTEST_ARGS)
 
 bench: $(VENV)/built
 	$(BIN)/python -m pytest benchmarks --benchmark-columns=median,iqr,rounds --benchmark-max-time=0.1

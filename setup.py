@@ -52,6 +52,10 @@ def builds():
 class BuildKernels(build_ext):
     """Adds the compiler's own spelling of the flags once the compiler is known."""
 
+    def finalize_options(self):
+        super().finalize_options()
+        self.parallel = self.parallel or os.cpu_count()
+
     def build_extensions(self):
         msvc = self.compiler.compiler_type == "msvc"
         for extension in self.extensions:

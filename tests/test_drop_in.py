@@ -11,8 +11,14 @@ from sklearn.utils import get_tags
 
 from fastbp import BackpropClassifier, BackpropRegressor
 
-# The programs train for few epochs; convergence is not their point.
-pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+pytestmark = [
+    # The programs train for few epochs; convergence is not their point.
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
+    # scikit-learn 1.7's own L-BFGS hands SciPy an option that newer SciPy deprecates.
+    pytest.mark.filterwarnings("ignore:scipy.optimize.*`iprint` options:DeprecationWarning"),
+    # GridSearchCV makes an array of hidden_layer_sizes, of which NumPy before 1.24 warns.
+    pytest.mark.filterwarnings("ignore:Creating an ndarray from ragged nested sequences"),
+]
 
 PAIRS = [(BackpropClassifier, MLPClassifier), (BackpropRegressor, MLPRegressor)]
 PAIR_IDS = ["classifier", "regressor"]

@@ -17,8 +17,12 @@ from sklearn.utils.validation import check_is_fitted
 
 from fastbp import BackpropClassifier, BackpropRegressor, Network
 
-# Many fits here are cut short by max_iter on purpose; the one test of that warning asks for it.
-pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+pytestmark = [
+    # Many fits here are cut short by max_iter on purpose; the one test of that warning asks for it.
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
+    # scikit-learn 1.7's own L-BFGS hands SciPy an option that newer SciPy deprecates.
+    pytest.mark.filterwarnings("ignore:scipy.optimize.*`iprint` options:DeprecationWarning"),
+]
 
 ESTIMATORS = pytest.mark.parametrize("cls", [BackpropClassifier, BackpropRegressor])
 SOLVERS = pytest.mark.parametrize("solver", ["sgd", "adam", "lbfgs"])
@@ -217,6 +221,20 @@ def test_early_stopping_needs_two_validation_samples(cls):
     X, y = make_task(cls)
     with pytest.raises(ValueError, match="validation"):
         small(cls, early_stopping=True, validation_fraction=0.01).fit(X, y)
+
+
+@ESTIMATORS
+@pytest.mark.parametrize("heavy", [0, 7, 31])
+def test_early_stopping_needs_weight_on_both_sides_of_the_split(cls, heavy):
+    """A single row counts: either nothing is left to train on, or nothing to validate with."""
+    X, y = make_task(cls)
+    weights = np.zeros(N_SAMPLES)
+    weights[heavy] = 1.0
+    for seed in range(5):
+        estimator = small(cls, early_stopping=True, validation_fraction=0.5, random_state=seed)
+        with pytest.raises(ValueError, match="[Ww]eight"):
+            estimator.fit(X, y, sample_weight=weights)
+        assert vars(estimator) == estimator.get_params()
 
 
 @ESTIMATORS
@@ -618,6 +636,8 @@ def test_a_single_class(n_rows, solver):
     clf = small(BackpropClassifier, solver=solver, batch_size="auto").fit(X, ["only"] * n_rows)
     np.testing.assert_array_equal(clf.classes_, ["only"])
     np.testing.assert_array_equal(clf.predict(make_features(7)), ["only"] * 7)
+    # one column for one class; scikit-learn's has two
+    np.testing.assert_array_equal(clf.predict_proba(make_features(7)), np.ones((7, 1)))
 
 
 @pytest.mark.parametrize(

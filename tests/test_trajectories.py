@@ -21,8 +21,12 @@ from sklearn.neural_network import MLPClassifier, MLPRegressor
 
 from fastbp import BackpropClassifier, BackpropRegressor
 
-# A dozen epochs are compared, converged or not.
-pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+pytestmark = [
+    # A dozen epochs are compared, converged or not.
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
+    # scikit-learn 1.7's own L-BFGS hands SciPy an option that newer SciPy deprecates.
+    pytest.mark.filterwarnings("ignore:scipy.optimize.*`iprint` options:DeprecationWarning"),
+]
 
 CLASSIFIER_TASKS = ("binary", "multiclass", "multilabel")
 REGRESSOR_TASKS = ("regression", "multioutput", "poisson", "poisson2")

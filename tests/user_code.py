@@ -47,6 +47,7 @@ from sklearn.metrics import (
     accuracy_score,
     classification_report,
     confusion_matrix,
+    get_scorer,
     log_loss,
     make_scorer,
     mean_poisson_deviance,
@@ -656,7 +657,14 @@ def routed_sample_weights(Classifier, Regressor):
         clf.set_fit_request(sample_weight=True).set_score_request(sample_weight=True)
         clf.set_partial_fit_request(sample_weight=True, classes=True)
         model = make_pipeline(StandardScaler().set_fit_request(sample_weight=False), clf)
-        scores = cross_validate(model, X_train, y_train, cv=3, params={"sample_weight": weights})
+        scores = cross_validate(
+            model,
+            X_train,
+            y_train,
+            cv=3,
+            scoring=get_scorer("accuracy").set_score_request(sample_weight=True),
+            params={"sample_weight": weights},
+        )
     return scores["test_score"]
 
 
