@@ -6,15 +6,26 @@ regular expression for the message. Each table runs through every method that ta
 """
 
 import copy
-import tracemalloc
-import warnings
 
 import numpy as np
 import pandas as pd
 import pytest
+from gate import (
+    ESTIMATORS,
+    N_FEATURES,
+    N_SAMPLES,
+    byte_swapped,
+    make_features,
+    make_network,
+    make_y,
+    same_arrays,
+    small,
+    table,
+    train,
+    unaligned,
+)
 from scipy import sparse
 from sklearn.exceptions import DataConversionWarning
-from sklearn.neural_network import MLPClassifier, MLPRegressor
 
 from fastbp import BackpropClassifier, BackpropRegressor, Network
 
@@ -25,54 +36,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:Creating an ndarray from ragged nested sequences"),
 ]
 
-ESTIMATORS = pytest.mark.parametrize("cls", [BackpropClassifier, BackpropRegressor])
-SCIKIT = {BackpropClassifier: MLPClassifier, BackpropRegressor: MLPRegressor}
-
-N_SAMPLES, N_FEATURES = 24, 4
-
-
-def table(entries):
-    """Parametrise a test with the entries of a table."""
-    return pytest.mark.parametrize(
-        ("make", "expected", "words"),
-        [pytest.param(*entry[1:], id=entry[0]) for entry in entries],
-    )
-
-
-def make_features():
-    """Multiples of 1/4 in [0, 8): every dtype of the tables holds them exactly."""
-    return np.random.default_rng(0).integers(0, 32, (N_SAMPLES, N_FEATURES)) / 4
-
-
-def make_y(cls):
-    codes = np.arange(N_SAMPLES) % 3
-    return codes if cls is BackpropClassifier else codes / 4
-
-
-def small(cls, **params):
-    defaults = {"hidden_layer_sizes": (3,), "max_iter": 2, "random_state": 0, "batch_size": 7}
-    return cls(**{**defaults, **params})
-
-
-def make_network(**params):
-    defaults = {"activation": "tanh", "output_activation": "softmax", "loss": "log_loss"}
-    return Network([N_FEATURES, 3, 3], random_state=0, **{**defaults, **params})
-
-
 # --- odd arrays -----------------------------------------------------------------------------------
-
-
-def unaligned(array):
-    """The same numbers, starting one byte after a multiple of the item size."""
-    raw = np.zeros(array.nbytes + 1, dtype=np.uint8)
-    view = raw[1:].view(array.dtype).reshape(array.shape)
-    view[...] = array
-    assert not view.flags.aligned
-    return view
-
-
-def byte_swapped(array):
-    return array.astype(array.dtype.newbyteorder())
 
 
 def read_only(array):
@@ -278,22 +242,6 @@ def assert_unchanged(array, before):
 
 def raises(expected, words):
     return pytest.raises(expected, match=f"(?is){words}")
-
-
-def same_arrays(ours, clean, exact=True):
-    """Bit for bit; entries of a CSR row may come in another order, and add up in another."""
-    bound = {"rtol": 0, "atol": 0} if exact else {"rtol": 1e-5, "atol": 1e-7}
-    for one, other in zip(ours, clean, strict=True):
-        np.testing.assert_allclose(one, other, **bound)
-
-
-def train(method, estimator, X, y, weights=None):
-    """fit or partial_fit; the parameters and losses afterwards."""
-    arguments = {}
-    if method == "partial_fit" and isinstance(estimator, BackpropClassifier):
-        arguments = {"classes": [0, 1, 2]}
-    getattr(estimator, method)(X, y, sample_weight=weights, **arguments)
-    return [*estimator.coefs_, *estimator.intercepts_, estimator.loss_curve_]
 
 
 # scikit-learn's check casts extended precision to double before it looks for infinities.
@@ -692,212 +640,3 @@ def test_a_single_weight_stands_for_all(cls):
         train("fit", small(cls), X, y, 2.5),
         train("fit", small(cls), X, y, np.full(N_SAMPLES, 2.5)),
     )
-
-
-# --- layers ---------------------------------------------------------------------------------------
-
-ABSURD_LAYERS = [
-    0,
-    -3,
-    2.5,
-    np.nan,
-    None,
-    "abc",
-    (0,),
-    (5, 0),
-    (5, -1),
-    (2.5,),
-    ("5",),
-    (None,),
-    ((3, 4),),
-    (5, np.nan),
-]
-TOO_LARGE_LAYERS = [(2**31,), (10**12,), (2**62, 2**62), (10**30,), (2**31 - 1, 2**31 - 1)]
-
-
-@ESTIMATORS
-@pytest.mark.parametrize("layers", ABSURD_LAYERS, ids=str)
-def test_absurd_hidden_layers(cls, layers):
-    X, y = make_features(), make_y(cls)
-    with pytest.raises((ValueError, TypeError), match="hidden_layer_sizes"):
-        small(cls, hidden_layer_sizes=layers).fit(X, y)
-    with pytest.raises((ValueError, TypeError, OverflowError)):
-        SCIKIT[cls](hidden_layer_sizes=layers).fit(X, y)
-
-
-def peak_of(action):
-    """Bytes that an action allocates at most."""
-    tracemalloc.start()
-    try:
-        action()
-    finally:
-        peak = tracemalloc.get_traced_memory()[1]
-        tracemalloc.stop()
-    return peak
-
-
-@ESTIMATORS
-@pytest.mark.parametrize("layers", TOO_LARGE_LAYERS, ids=str)
-def test_hidden_layers_too_large_for_memory(cls, layers):
-    """Refused before memory is asked for, and before a product of sizes wraps around."""
-    X, y = make_features(), make_y(cls)
-
-    def refuse():
-        with pytest.raises((ValueError, MemoryError)):
-            small(cls, hidden_layer_sizes=layers).fit(X, y)
-        with pytest.raises((ValueError, MemoryError)):
-            Network([N_FEATURES, *layers, 1])
-
-    assert peak_of(refuse) < 10_000_000
-
-
-@ESTIMATORS
-@pytest.mark.parametrize(
-    "layers", [3, [3], (3,), np.array([3]), np.int32(3), (np.int64(3),), range(3, 4)], ids=repr
-)
-def test_hidden_layers_in_every_form(cls, layers):
-    X, y = make_features(), make_y(cls)
-    same_arrays(
-        train("fit", small(cls, hidden_layer_sizes=layers), X, y), train("fit", small(cls), X, y)
-    )
-
-
-@pytest.mark.parametrize(
-    ("sizes", "expected"),
-    [
-        ([4], ValueError),
-        ([], ValueError),
-        ([4, 0], ValueError),
-        ([0, 3], ValueError),
-        ([4, -1], ValueError),
-        ([4, 2.0], TypeError),
-        ([4, "2"], TypeError),
-        ([4, None], TypeError),
-        ([4, True], TypeError),
-        (4, TypeError),
-        (None, TypeError),
-        ("43", TypeError),
-    ],
-    ids=str,
-)
-def test_absurd_network_sizes(sizes, expected):
-    with pytest.raises(expected, match="layer_sizes"):
-        Network(sizes)
-
-
-# --- parameters -----------------------------------------------------------------------------------
-
-BAD_PARAMETERS = [
-    ("activation", ["sigmoid", "softmax", None, 3]),
-    ("solver", ["rmsprop", "ADAM", None]),
-    ("alpha", [-1.0, np.nan, "0.1", None]),
-    ("batch_size", [0, -1, 2.5, "all", None]),
-    ("learning_rate", ["linear", None, 0.1]),
-    ("learning_rate_init", [0.0, -0.1, np.nan, "fast"]),
-    ("power_t", [-1.0, np.nan]),
-    ("max_iter", [0, -5, 2.5, None]),
-    ("shuffle", ["yes", None, 2]),
-    ("random_state", [-1, 2.5, "seed"]),
-    ("tol", [-1e-4, np.nan, None]),
-    ("verbose", ["yes", -1]),
-    ("warm_start", ["yes", None]),
-    ("momentum", [-0.1, 1.1, np.nan]),
-    ("nesterovs_momentum", ["yes", None]),
-    ("early_stopping", ["yes", None]),
-    ("validation_fraction", [-0.1, 1.0, np.nan]),
-    ("beta_1", [-0.1, 1.0, np.nan]),
-    ("beta_2", [-0.1, 1.0, np.nan]),
-    ("epsilon", [0.0, -1e-8, np.nan]),
-    ("n_iter_no_change", [0, -1, 2.5, None]),
-    ("max_fun", [0, -1, 2.5]),
-]
-NEW_BAD_PARAMETERS = [
-    ("output_activation", ["sigmoid", None, 3]),
-    ("fit_intercept", ["yes", None]),
-    ("loss", ["mse", None, "hinge"]),
-]
-
-
-def flat(bad_parameters):
-    return [
-        pytest.param(name, value, id=f"{name}={value}")
-        for name, values in bad_parameters
-        for value in values
-    ]
-
-
-def error_of(action):
-    try:
-        action()
-    except Exception as error:
-        return error
-    return None
-
-
-@ESTIMATORS
-@pytest.mark.parametrize("method", ["fit", "partial_fit"])
-@pytest.mark.parametrize(("name", "value"), flat(BAD_PARAMETERS))
-def test_bad_parameters_as_in_scikit_learn(cls, method, name, value):
-    if (name, method) == ("solver", "partial_fit"):
-        pytest.raises(AttributeError, lambda: small(cls, solver=value).partial_fit)
-        return
-    X, y = make_features(), make_y(cls)
-    ours = error_of(lambda: train(method, small(cls, **{name: value}), X, y))
-    theirs = error_of(lambda: SCIKIT[cls](**{name: value}).fit(X, y))
-    assert isinstance(theirs, ValueError)
-    assert type(ours) is type(theirs)
-    assert name in str(ours)
-
-
-@ESTIMATORS
-@pytest.mark.parametrize(("name", "value"), flat(NEW_BAD_PARAMETERS))
-def test_bad_new_parameters(cls, name, value):
-    with pytest.raises(ValueError, match=name):
-        small(cls, **{name: value}).fit(make_features(), make_y(cls))
-
-
-@pytest.mark.parametrize(
-    "params",
-    [
-        {"activation": "sigmoid"},
-        {"activation": None},
-        {"output_activation": "tanh"},
-        {"loss": "mse"},
-        {"reduction": "max"},
-        {"dtype": "float16"},
-        {"dtype": "int64"},
-        {"dtype": "nonsense"},
-        {"l2": -1.0},
-        {"l2": np.nan},
-        {"l2": np.inf},
-        {"loss_scale": 0.0},
-        {"loss_scale": -1.0},
-        {"loss_scale": np.nan},
-        {"loss_scale": "two"},
-        {"random_state": "seed"},
-        {"random_state": -1},
-        {"loss": "log_loss", "output_activation": "identity"},
-        {"loss": "log_loss", "output_activation": "exp"},
-        {"loss": "poisson", "output_activation": "identity"},
-    ],
-    ids=str,
-)
-def test_bad_network_arguments(params):
-    """An unknown name is answered with the known ones."""
-    with pytest.raises((ValueError, TypeError)) as caught:
-        Network([3, 2], **params)
-    assert any(name in str(caught.value) for name in params)
-    for name, known in [("activation", "relu"), ("loss", "poisson"), ("dtype", "float32")]:
-        if list(params) == [name]:
-            assert known in str(caught.value)
-
-
-@ESTIMATORS
-def test_the_gate_is_silent(cls):
-    """Nothing odd that is accepted comes with a warning, overflow in a cast included."""
-    X, y = make_features(), make_y(cls)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        estimator = small(cls, tol=1e3, n_iter_no_change=1, max_iter=9)
-        estimator.fit(unaligned(byte_swapped(X)), y)
-        estimator.predict(np.asfortranarray(X.astype(np.float16)))

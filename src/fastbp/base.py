@@ -247,7 +247,7 @@ class BaseBackprop(BaseEstimator):
         if self.early_stopping:
             if incremental:
                 raise ValueError("partial_fit does not support early_stopping=True")
-            order, held_out = self._split(targets, X.shape[0], random_state)
+            order, held_out = self._split(targets, weights, random_state)
             validation = X[held_out], targets.rows(held_out), weights[held_out]
 
             def score():
@@ -265,8 +265,9 @@ class BaseBackprop(BaseEstimator):
             max_epochs=1 if incremental else None,
         )
 
-    def _split(self, targets, n_samples, random_state):
+    def _split(self, targets, weights, random_state):
         """Indices of training and validation samples, stratified as scikit-learn's MLP does."""
+        n_samples = len(weights)
         binary = targets.n_outputs == 1 and is_classifier(self)
         order, held_out = train_test_split(
             np.arange(n_samples),
@@ -280,6 +281,13 @@ class BaseBackprop(BaseEstimator):
                 f"(validation_fraction={self.validation_fraction} of {n_samples} samples are "
                 f"{len(held_out)}) or the size of your dataset."
             )
+        for side, rows in (("training", order), ("validation", held_out)):
+            if not weights[rows].any():
+                raise ValueError(
+                    f"sample_weight is zero for all {len(rows)} samples of the {side} set that "
+                    "early_stopping splits off; change validation_fraction or random_state, or "
+                    "leave samples without weight out."
+                )
         return order, held_out
 
     def _settings(self, n_samples):

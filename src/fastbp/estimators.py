@@ -21,7 +21,8 @@ from .inputs import as_targets, check_target_range
 
 
 def _gives_probabilities(estimator):
-    if estimator.output_activation == "identity":
+    output = getattr(estimator, "out_activation_", estimator.output_activation)
+    if output == "identity":
         raise AttributeError(
             "predict_proba is not available with output_activation='identity', whose outputs are "
             "not probabilities; use 'logistic' or 'softmax'."

@@ -17,6 +17,7 @@ from . import _kernels
 
 MAX_UNITS = 2**31 - 1  # a column index of a CSR matrix is 32 bits wide
 MAX_BYTES = 2**62
+SMALLEST_WEIGHT_SUM, LARGEST_WEIGHT_SUM = 1e-290, 1e290
 
 
 @dataclass(frozen=True)
@@ -146,6 +147,15 @@ def as_weights(sample_weight, n_samples, dtype):
         )
     if not weights.max() > 0:
         raise ValueError("sample_weight is zero for every sample; at least one must be positive.")
+    with np.errstate(over="ignore"):
+        total = weights.sum(dtype=np.float64)
+    # the objective divides by it
+    if not SMALLEST_WEIGHT_SUM < total < LARGEST_WEIGHT_SUM:
+        raise ValueError(
+            f"sample_weight has the sum {total:g}, which is too "
+            f"{'small' if total < 1 else 'large'} to divide by; scale the weights, for example to "
+            "a mean of 1."
+        )
     return weights
 
 

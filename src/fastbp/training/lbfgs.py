@@ -36,7 +36,7 @@ def minimize(network, samples, *, max_iter, max_fun, tol, verbose):
     Raises
     ------
     ValueError
-        When the parameters found are not finite.
+        When the parameters found, or the loss there, are not finite.
     """
     evaluate = _Objective(network, samples)
     loss_curve = []
@@ -60,9 +60,10 @@ def minimize(network, samples, *, max_iter, max_fun, tol, verbose):
         warnings.warn("Training interrupted by user.", stacklevel=2)
         network.params = evaluate.accepted
         return loss_curve, evaluate.loss_at(evaluate.accepted)
-    if not np.isfinite(found.x).all():
+    if not (np.isfinite(found.x).all() and np.isfinite(found.fun)):
+        found_what = "loss" if np.isfinite(found.x).all() else "parameter weights"
         raise ValueError(
-            f"Solver produced non-finite parameter weights in iteration {found.nit} of lbfgs. The "
+            f"Solver produced non-finite {found_what} in iteration {found.nit} of lbfgs. The "
             "input data may contain large values and need to be preprocessed: scale X "
             "(StandardScaler) and, for regression, y."
         )

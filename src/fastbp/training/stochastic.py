@@ -74,7 +74,7 @@ def train(network, samples, order, state, settings, random_state, *, score=None,
     Raises
     ------
     ValueError
-        As soon as a parameter is no longer finite.
+        As soon as a parameter, or the loss, is no longer finite.
     """
     state.n_iter = 0
     try:
@@ -121,9 +121,10 @@ def _run_epoch(network, samples, order, state, settings):
         )
     finally:
         state.n_steps = rule.n_steps
-    if not _kernels.core.all_finite(network.params):
+    if not (_kernels.core.all_finite(network.params) and np.isfinite(loss)):
+        found = "loss" if _kernels.core.all_finite(network.params) else "parameter weights"
         raise ValueError(
-            f"Solver produced non-finite parameter weights in epoch {state.n_iter + 1} with "
+            f"Solver produced non-finite {found} in epoch {state.n_iter + 1} with "
             f"learning_rate_init={settings.learning_rate_init:g} (the rate was "
             f"{state.learning_rate:g}). The input data may contain large values and need to be "
             "preprocessed: scale X (StandardScaler) and, for regression, y; or lower "
