@@ -248,6 +248,14 @@ def test_labels_of_every_kind(labels):
     assert clf.predict(X).dtype == theirs.predict(X).dtype
 
 
+def test_probabilities_follow_the_fitted_output_not_a_later_parameter():
+    X, y = make_classes(3)
+    clf = small(BackpropClassifier).fit(X, y)
+    expected = clf.predict_proba(X)
+    clf.set_params(output_activation="identity")
+    np.testing.assert_array_equal(clf.predict_proba(X), expected)
+
+
 # --- intercepts ---
 
 

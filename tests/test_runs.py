@@ -399,3 +399,16 @@ def test_solver_may_change_between_calls(cls):
     estimator.set_params(solver="lbfgs", warm_start=True).fit(X, y)
     estimator.set_params(solver="adam").fit(X, y)
     assert all(np.isfinite(coef).all() for coef in estimator.coefs_)
+
+
+# --- losses that are not finite -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+def test_a_loss_that_is_not_finite_is_an_error(solver):
+    """Also where the weights still are finite: nothing useful is trained there."""
+    X, y = make_regression()
+    estimator = BackpropRegressor((3,), solver=solver, max_iter=3, random_state=0)
+    with pytest.raises(ValueError, match="non-finite (loss|parameter weights)"):
+        estimator.fit(X, y * 1e200)
+    assert not hasattr(estimator, "network_")
