@@ -71,16 +71,16 @@ cdef inline void intercept_gradient(
     bint accumulate
 ) noexcept nogil:
     # g (+)= D' @ 1, four rows at a time: a store of g costs more than an addition
-    cdef Py_ssize_t i, k, n_fours = rows // 4
+    cdef Py_ssize_t _, k, n_fours = rows // 4
     cdef const floating* row = delta
     if not accumulate:
         memset(intercept_grad, 0, fan_out * sizeof(floating))
-    for i in range(n_fours):
+    for _ in range(n_fours):
         for k in range(fan_out):
             intercept_grad[k] += (row[k] + row[fan_out + k]) + (
                 row[2 * fan_out + k] + row[3 * fan_out + k])
         row += 4 * fan_out
-    for i in range(rows - 4 * n_fours):
+    for _ in range(rows - 4 * n_fours):
         for k in range(fan_out):
             intercept_grad[k] += row[k]
         row += fan_out
