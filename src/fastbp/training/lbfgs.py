@@ -31,7 +31,7 @@ def minimize(network, samples, *, max_iter, max_fun, tol, verbose):
     loss_curve : list of float
         The loss after each iteration.
     loss : float
-        The loss at the parameters found.
+        The loss at the parameters found; NaN if interrupted before it was known.
 
     Raises
     ------
@@ -42,8 +42,8 @@ def minimize(network, samples, *, max_iter, max_fun, tol, verbose):
     loss_curve = []
 
     def after_iteration(params):
-        evaluate.accepted = params.copy()
-        loss_curve.append(evaluate.loss_at(params))
+        evaluate.accept(params)
+        loss_curve.append(evaluate.accepted[1])
         if verbose:
             print(f"Iteration {len(loss_curve)}, loss = {loss_curve[-1]:.8f}")
 
@@ -58,8 +58,8 @@ def minimize(network, samples, *, max_iter, max_fun, tol, verbose):
         )
     except KeyboardInterrupt:
         warnings.warn("Training interrupted by user.", stacklevel=2)
-        network.params = evaluate.accepted
-        return loss_curve, evaluate.loss_at(evaluate.accepted)
+        network.params, loss = evaluate.accepted
+        return loss_curve, loss
     if not (np.isfinite(found.x).all() and np.isfinite(found.fun)):
         found_what = "loss" if np.isfinite(found.x).all() else "parameter weights"
         raise ValueError(
@@ -80,23 +80,28 @@ def minimize(network, samples, *, max_iter, max_fun, tol, verbose):
 
 
 class _Objective:
-    """params -> (loss, gradient), remembering the last evaluation."""
+    """params -> (loss, gradient), remembering the last evaluation and the last accepted one.
+
+    The latter is what an interrupt falls back to, without another evaluation.
+    """
 
     def __init__(self, network, samples):
         self.network, self.samples = network, samples
-        self.accepted = network.params.copy()
         self.last = None
+        self.accepted = network.params.copy(), np.nan
 
     def __call__(self, params):
         grad = np.empty_like(params)
         loss = _kernels.core.loss_gradient(
             self.network._plan, params, self.samples, self.network.l2, grad
         )
+        if self.last is None:
+            self.accepted = params.copy(), loss
         self.last = params.copy(), loss
         return loss, grad
 
-    def loss_at(self, params):
-        """The loss at parameters that usually are the last ones evaluated."""
-        if self.last is None or not np.array_equal(self.last[0], params):
+    def accept(self, params):
+        """Take the parameters of an iteration; usually they are the last ones evaluated."""
+        if not np.array_equal(self.last[0], params):
             self(np.ascontiguousarray(params))
-        return self.last[1]
+        self.accepted = self.last
