@@ -23,18 +23,13 @@ from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from . import _kernels
-from .inputs import (
-    as_kernel_matrix,
-    as_layer_sizes,
-    as_weights,
-    kernel_samples,
-)
+from .inputs import as_kernel_matrix, as_layer_sizes, as_weights, kernel_samples
 from .network import Network, check_pair
 from .training import lbfgs
 from .training.state import TrainingState
 from .training.stochastic import StochasticSettings, train
 
-STOCHASTIC_SOLVERS = ("sgd", "adam")
+STOCHASTIC_SOLVERS = tuple(_kernels.core.OPTIMIZERS)
 
 
 @contextmanager
@@ -63,8 +58,8 @@ class BaseBackprop(BaseEstimator):
 
     _parameter_constraints: dict = {
         "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
-        "activation": [StrOptions({"identity", "logistic", "tanh", "relu"})],
-        "solver": [StrOptions({"lbfgs", "sgd", "adam"})],
+        "activation": [StrOptions(set(_kernels.core.ACTIVATIONS))],
+        "solver": [StrOptions({"lbfgs", *STOCHASTIC_SOLVERS})],
         "alpha": [Interval(Real, 0, None, closed="left")],
         "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
         "learning_rate": [StrOptions({"constant", "invscaling", "adaptive"})],
@@ -219,13 +214,12 @@ class BaseBackprop(BaseEstimator):
             "fit_intercept": bool(self.fit_intercept),
         }
         check_pair(self.loss, output_activation)
-        n_moments = _kernels.core.N_MOMENTS.get(self.solver, 0)
         if not go_on:
             network = Network(
                 layer_sizes, loss=self.loss, dtype=dtype, random_state=random_state, **settings
             )
             rate = float(self.learning_rate_init)
-            return network, TrainingState.begin(n_moments, network.n_params, dtype, rate)
+            return network, TrainingState.begin(network.n_params, dtype, rate)
         fitted = self.network_
         if fitted.layer_sizes != tuple(layer_sizes) or (
             fitted.fit_intercept != settings["fit_intercept"]
@@ -372,7 +366,7 @@ class BaseBackprop(BaseEstimator):
 
 def _warn_clipped(batch_size, n_samples):
     warnings.warn(
-        f"Got `batch_size` less than 1 or larger than sample size. It is going to be clipped "
+        "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped "
         f"(batch_size={batch_size}, {n_samples} training samples).",
         stacklevel=2,
     )

@@ -10,6 +10,7 @@ import scipy.optimize
 from sklearn.exceptions import ConvergenceWarning
 
 from .. import _kernels
+from .divergence import check_finite
 
 
 def minimize(network, samples, *, max_iter, max_fun, tol, verbose):
@@ -60,13 +61,7 @@ def minimize(network, samples, *, max_iter, max_fun, tol, verbose):
         warnings.warn("Training interrupted by user.", stacklevel=2)
         network.params, loss = evaluate.accepted
         return loss_curve, loss
-    if not (np.isfinite(found.x).all() and np.isfinite(found.fun)):
-        found_what = "loss" if np.isfinite(found.x).all() else "parameter weights"
-        raise ValueError(
-            f"Solver produced non-finite {found_what} in iteration {found.nit} of lbfgs. The "
-            "input data may contain large values and need to be preprocessed: scale X "
-            "(StandardScaler) and, for regression, y."
-        )
+    check_finite(found.x, found.fun, f"iteration {found.nit} of lbfgs", "")
     network.params = found.x
     if not found.success:
         warnings.warn(

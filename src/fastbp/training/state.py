@@ -45,9 +45,9 @@ class TrainingState:
     n_epochs_without_improvement: int = 0
 
     @classmethod
-    def begin(cls, n_moments, n_params, dtype, learning_rate):
-        """The state before the first epoch."""
-        return cls(np.zeros((n_moments, n_params), dtype=dtype), learning_rate)
+    def begin(cls, n_params, dtype, learning_rate):
+        """The state before the first epoch; restart_optimizer adds a solver's moments."""
+        return cls(np.zeros((0, n_params), dtype=dtype), learning_rate)
 
     @property
     def loss(self):
@@ -55,7 +55,7 @@ class TrainingState:
         return self.loss_curve[-1] if self.loss_curve else np.nan
 
     def restart_optimizer(self, n_moments, learning_rate):
-        """Forget the moments, as a new call of ``fit`` does with ``warm_start=True``."""
+        """Moments of zero, as at the start of every call of ``fit``."""
         self.moments = np.zeros((n_moments, self.moments.shape[1]), dtype=self.moments.dtype)
         self.n_steps = 0
         self.learning_rate = learning_rate

@@ -15,6 +15,7 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from .. import _kernels
+from .divergence import check_finite
 from .schedules import rate_after_epoch, rate_after_stagnation
 
 
@@ -121,15 +122,13 @@ def _run_epoch(network, samples, order, state, settings):
         )
     finally:
         state.n_steps = rule.n_steps
-    if not (_kernels.core.all_finite(network.params) and np.isfinite(loss)):
-        found = "loss" if _kernels.core.all_finite(network.params) else "parameter weights"
-        raise ValueError(
-            f"Solver produced non-finite {found} in epoch {state.n_iter + 1} with "
-            f"learning_rate_init={settings.learning_rate_init:g} (the rate was "
-            f"{state.learning_rate:g}). The input data may contain large values and need to be "
-            "preprocessed: scale X (StandardScaler) and, for regression, y; or lower "
-            "learning_rate_init."
-        )
+    check_finite(
+        network.params,
+        loss,
+        f"epoch {state.n_iter + 1} with learning_rate_init={settings.learning_rate_init:g} (the "
+        f"rate was {state.learning_rate:g})",
+        "; or lower learning_rate_init",
+    )
     state.n_iter += 1
     state.n_samples_seen += len(order)
     state.loss_curve.append(loss)
