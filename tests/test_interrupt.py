@@ -22,6 +22,9 @@ from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning
 from fastbp import BackpropClassifier, BackpropRegressor, Network
 
+# as at a terminal: a gate that runs in the background has SIGINT ignored, and so have its children
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 ENDLESS = 10**9
 
 def interrupted(action, after):
