@@ -75,7 +75,7 @@ extensions = [
         include_dirs=["src/fastbp/_kernels"],
         depends=[
             f"src/fastbp/_kernels/simd/{header}"
-            for header in ("gemm.h", "gemm_template.h", "vmath.h", "cpu.h", "fpstate.h")
+            for header in ("gemm.h", "gemm_template.h", "vmath.h", "cpu.h", "fpstate.h", "threads.h")
         ],
     )
     for build in builds()

@@ -83,7 +83,7 @@ def test_every_parameter_with_its_default(ours, theirs):
 @pytest.mark.parametrize(("ours", "theirs"), PAIRS, ids=PAIR_IDS)
 def test_only_the_documented_parameters_are_new(ours, theirs):
     new = constructor_parameters(ours).keys() - constructor_parameters(theirs).keys()
-    expected = {"output_activation", "fit_intercept"}
+    expected = {"output_activation", "fit_intercept", "n_threads"}
     # the loss of scikit-learn's classifier is fixed
     assert new == (expected | {"loss"} if ours is BackpropClassifier else expected)
 

@@ -28,6 +28,7 @@ from .network import Network, check_pair
 from .training import lbfgs
 from .training.state import TrainingState
 from .training.stochastic import StochasticSettings, train
+from .training.threads import choose_n_threads
 
 STOCHASTIC_SOLVERS = tuple(_kernels.core.OPTIMIZERS)
 
@@ -84,6 +85,7 @@ class BaseBackprop(BaseEstimator):
         ],
         "max_fun": [Interval(Integral, 1, None, closed="left")],
         "fit_intercept": ["boolean"],
+        "n_threads": [None, Interval(Integral, 1, None, closed="left")],
     }
 
     def __init__(
@@ -114,6 +116,7 @@ class BaseBackprop(BaseEstimator):
         n_iter_no_change,
         max_fun,
         fit_intercept,
+        n_threads,
     ):
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
@@ -141,6 +144,7 @@ class BaseBackprop(BaseEstimator):
         self.n_iter_no_change = n_iter_no_change
         self.max_fun = max_fun
         self.fit_intercept = fit_intercept
+        self.n_threads = n_threads
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y, sample_weight=None):
@@ -194,7 +198,8 @@ class BaseBackprop(BaseEstimator):
         network, state = self._begin(
             layer_sizes, output_activation, X.dtype, random_state, go_on=go_on
         )
-        network.l2 = self.alpha / (2 * weights.sum(dtype=np.float64))
+        total = X.shape[0] if weights is None else weights.sum(dtype=np.float64)
+        network.l2 = self.alpha / (2 * total)
         if self.solver == "lbfgs":
             self._train_lbfgs(network, state, X, targets, weights)
         else:
@@ -237,15 +242,15 @@ class BaseBackprop(BaseEstimator):
         if not incremental or len(state.moments) != n_moments:
             state.restart_optimizer(n_moments, float(self.learning_rate_init))
         state.choose_watched(self.early_stopping)
-        order, score = np.arange(X.shape[0]), None
+        order, score = np.arange(X.shape[0], dtype=np.intp), None
         if self.early_stopping:
             if incremental:
                 raise ValueError("partial_fit does not support early_stopping=True")
-            order, held_out = self._split(targets, weights, random_state)
-            validation = X[held_out], targets.rows(held_out), weights[held_out]
+            order, held_out = self._split(X.shape[0], targets, weights, random_state)
+            X_val, targets_val = X[held_out], targets.rows(held_out)
+            weights_val = None if weights is None else weights[held_out]
 
             def score():
-                X_val, targets_val, weights_val = validation
                 return self._score_outputs(network._outputs(X_val), targets_val, weights_val)
 
         train(
@@ -253,15 +258,14 @@ class BaseBackprop(BaseEstimator):
             kernel_samples(X, targets, weights),
             order,
             state,
-            self._settings(len(order)),
+            self._settings(network, len(order)),
             random_state,
             score=score,
             max_epochs=1 if incremental else None,
         )
 
-    def _split(self, targets, weights, random_state):
+    def _split(self, n_samples, targets, weights, random_state):
         """Indices of training and validation samples, stratified as scikit-learn's MLP does."""
-        n_samples = len(weights)
         binary = targets.n_outputs == 1 and is_classifier(self)
         order, held_out = train_test_split(
             np.arange(n_samples),
@@ -276,7 +280,7 @@ class BaseBackprop(BaseEstimator):
                 f"{len(held_out)}) or the size of your dataset."
             )
         for side, rows in (("training", order), ("validation", held_out)):
-            if not weights[rows].any():
+            if weights is not None and not weights[rows].any():
                 raise ValueError(
                     f"sample_weight is zero for all {len(rows)} samples of the {side} set that "
                     "early_stopping splits off; change validation_fraction or random_state, or "
@@ -284,24 +288,30 @@ class BaseBackprop(BaseEstimator):
                 )
         return order, held_out
 
-    def _settings(self, n_samples):
-        """The stochastic solvers' settings for so many training samples."""
+    def _settings(self, network, n_samples):
+        """The stochastic solvers' settings for a network and so many training samples."""
         batch_size = self.batch_size
         if batch_size == "auto":
             batch_size = min(200, n_samples)
         elif batch_size > n_samples:
             _warn_clipped(batch_size, n_samples)
             batch_size = n_samples
-        taken_over = set(StochasticSettings.__dataclass_fields__) - {"batch_size"}
+        flops = 6.0 * network.n_params
+        n_threads = choose_n_threads(self.n_threads, flops * batch_size, flops * n_samples)
+        taken_over = set(StochasticSettings.__dataclass_fields__) - {"batch_size", "n_threads"}
         return StochasticSettings(
-            batch_size=int(batch_size), **{name: getattr(self, name) for name in taken_over}
+            batch_size=int(batch_size),
+            n_threads=n_threads,
+            **{name: getattr(self, name) for name in taken_over},
         )
 
     def _train_lbfgs(self, network, state, X, targets, weights):
         # SciPy's L-BFGS works in float64; in float32 its line search would stop early.
         double = network._changed(dtype=np.dtype(np.float64))
-        X, weights = X.astype(np.float64, copy=False), weights.astype(np.float64, copy=False)
-        targets = targets.astype(np.float64)
+        X, targets = X.astype(np.float64, copy=False), targets.astype(np.float64)
+        if weights is not None:
+            weights = weights.astype(np.float64, copy=False)
+        flops = 6.0 * network.n_params * X.shape[0]
         curve, loss = lbfgs.minimize(
             double,
             kernel_samples(X, targets, weights),
@@ -309,6 +319,7 @@ class BaseBackprop(BaseEstimator):
             max_fun=self.max_fun,
             tol=self.tol,
             verbose=self.verbose,
+            n_threads=choose_n_threads(self.n_threads, flops, flops),
         )
         network.params = double.params
         state.choose_watched(False)

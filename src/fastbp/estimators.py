@@ -35,7 +35,7 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
 
     Parameters, defaults, methods, fitted attributes and, for the same ``random_state``, weights are
     those of ``sklearn.neural_network.MLPClassifier``. ``output_activation``, ``loss``,
-    ``fit_intercept`` and ``network_`` are new.
+    ``fit_intercept``, ``n_threads`` and ``network_`` are new.
 
     Parameters
     ----------
@@ -98,6 +98,11 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         Most evaluations of the loss by 'lbfgs'.
     fit_intercept : bool, default=True
         Whether layers have intercepts; without, ``intercepts_`` are zeros.
+    n_threads : int or None, default=None
+        Threads that share each mini-batch. None takes as many as pay for this network and batch
+        size and as the process may use (cores, affinity, OMP_NUM_THREADS, threadpoolctl, joblib's
+        workers), and one outside the main thread. Results are the same bit for bit for the same
+        number of threads, and to rounding for another.
 
     Attributes
     ----------
@@ -197,6 +202,7 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         n_iter_no_change=10,
         max_fun=15000,
         fit_intercept=True,
+        n_threads=None,
     ):
         super().__init__(
             hidden_layer_sizes=hidden_layer_sizes,
@@ -225,6 +231,7 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
             n_iter_no_change=n_iter_no_change,
             max_fun=max_fun,
             fit_intercept=fit_intercept,
+            n_threads=n_threads,
         )
 
     @available_if(has_stochastic_solver)
@@ -335,7 +342,7 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
     Parameters, defaults, methods, fitted attributes and, for the same ``random_state``, weights are
     those of ``sklearn.neural_network.MLPRegressor`` (whose first positional parameter is ``loss``;
     here it is ``hidden_layer_sizes``, as in the classifier). ``output_activation``,
-    ``fit_intercept`` and ``network_`` are new.
+    ``fit_intercept``, ``n_threads`` and ``network_`` are new.
 
     Parameters
     ----------
@@ -398,6 +405,11 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
         Most evaluations of the loss by 'lbfgs'.
     fit_intercept : bool, default=True
         Whether layers have intercepts; without, ``intercepts_`` are zeros.
+    n_threads : int or None, default=None
+        Threads that share each mini-batch. None takes as many as pay for this network and batch
+        size and as the process may use (cores, affinity, OMP_NUM_THREADS, threadpoolctl, joblib's
+        workers), and one outside the main thread. Results are the same bit for bit for the same
+        number of threads, and to rounding for another.
 
     Attributes
     ----------
@@ -497,6 +509,7 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
         n_iter_no_change=10,
         max_fun=15000,
         fit_intercept=True,
+        n_threads=None,
     ):
         super().__init__(
             hidden_layer_sizes=hidden_layer_sizes,
@@ -525,6 +538,7 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
             n_iter_no_change=n_iter_no_change,
             max_fun=max_fun,
             fit_intercept=fit_intercept,
+            n_threads=n_threads,
         )
 
     @available_if(has_stochastic_solver)

@@ -128,9 +128,9 @@ def as_labels(y, n_samples, n_classes):
 
 
 def as_weights(sample_weight, n_samples, dtype):
-    """(n_samples,) weights, finite, not negative, not all zero; None stands for ones."""
+    """(n_samples,) weights, finite, not negative, not all zero; None, for ones, stays None."""
     if sample_weight is None:
-        return np.ones(n_samples, dtype=dtype)
+        return None
     original = _as_real_array(sample_weight, "sample_weight")
     if original.ndim == 0:
         original = np.full(n_samples, original)

@@ -1,35 +1,34 @@
 """The entry points of the compiled core; core_<build>.pyx include this file.
 
-    Plan           sizes, activations and objective of a network, checked once
-    Samples        one data set: rows of X (dense or CSR), targets, weights
-    OptimizerStep  hyper-parameters and step count of an optimizer
-    forward, loss, loss_gradient, per_sample_gradients, train_epoch
+    Plan        sizes, activations and objective of a network, checked once
+    Samples     one data set: rows of X (dense or CSR), targets, weights
+    Trainer     a run of stochastic training: epochs of mini-batches and optimizer steps
+    forward, loss, loss_gradient, per_sample_gradients, shuffle
 
 Arrays are C-contiguous float32 or float64, all of a call of one type; whatever their values and
 shapes were, fastbp.inputs has checked them before. What is checked here again is what would
 read or write outside an array.
 """
-from fastbp._kernels.inputs cimport Block, gather_block, sum_of_weights
-from fastbp._kernels.losses cimport Loss, Output
+from cpython.pycapsule cimport PyCapsule_GetPointer
+from fastbp._kernels.inputs cimport Block
 from fastbp._kernels.network cimport (
-    NetworkSizes, Workspace, allocate, batch_loss, forward_block, let_signals_through,
-    per_sample_block, release,
+    NetworkSizes, Workspace, allocate, forward_rows, per_sample_block, release,
 )
-from fastbp._kernels.optimizers cimport optimizer_step
+from fastbp._kernels.shuffling cimport BitGenerator, shuffle_indices
+from fastbp._kernels.signals cimport Poll, interrupted
+from fastbp._kernels.training cimport (
+    MAX_TEAM, Run, dismiss, do_work, enlist, evaluate_member, train_member,
+)
 from fastbp._kernels.types cimport (
     ADAM, IDENTITY, LOG_LOSS, LOGISTIC, OUTPUT_EXP, OUTPUT_IDENTITY, OUTPUT_LOGISTIC,
-    OUTPUT_SOFTMAX, POISSON, RELU, SGD, SQUARED_ERROR, TANH, Activation, Inputs, Layer,
-    Optimizer, Step, floating,
+    OUTPUT_SOFTMAX, POISSON, RELU, SGD, SQUARED_ERROR, TANH, Activation, Inputs, Layer, Loss,
+    Optimizer, Output, Step, floating,
 )
 from libc.stdlib cimport calloc, free
-from libc.string cimport memcpy
+from libc.string cimport memcpy, memset
 
 cdef extern from "simd/cpu.h" nogil:
     int c_cpu_level "cpu_level"() noexcept
-
-cdef extern from "simd/fpstate.h" nogil:
-    unsigned long long flush_denormals() noexcept
-    void restore_denormals(unsigned long long before) noexcept
 
 cdef extern from *:
     """
@@ -54,6 +53,7 @@ OUTPUTS = {
 LOSSES = {"squared_error": SQUARED_ERROR, "log_loss": LOG_LOSS, "poisson": POISSON}
 OPTIMIZERS = {"sgd": SGD, "adam": ADAM}
 N_MOMENTS = {"sgd": 1, "adam": 2}
+MAX_THREADS = MAX_TEAM
 
 
 def cpu_level():
@@ -102,7 +102,6 @@ cdef class Plan:
             self.layers[l].activation = <Activation> (
                 <int> activations[l] if l < net.n_layers - 1 else <int> IDENTITY)
             start += self.layers[l].fan_in * self.layers[l].fan_out
-            net.widest = max(net.widest, self.layers[l].fan_out)
             net.n_units += self.layers[l].fan_out
         net.n_coefs = start
         for l in range(net.n_layers):
@@ -167,7 +166,7 @@ def dense_samples(
     """Rows of a dense matrix X (n_samples, n_features), at least one of each.
 
     targets (n_samples, n_outputs), or labels (n_samples,) in [0, n_classes), or neither;
-    weights (n_samples,) with targets or labels.
+    weights (n_samples,), ones by default, with targets or labels.
     """
     cdef Samples samples = new_samples[floating](
         None, X.shape[0], X.shape[1], [X, targets, labels, weights])
@@ -196,33 +195,6 @@ def csr_samples(
     return samples
 
 
-cdef class OptimizerStep:
-    """How the parameters follow the gradient; n_steps counts the steps taken."""
-    cdef Step step
-    cdef public double n_steps
-
-    def __cinit__(
-        self, int optimizer, double learning_rate, double momentum, bint nesterov,
-        double beta_1, double beta_2, double epsilon, double n_steps=0,
-    ):
-        self.step.optimizer = <Optimizer> optimizer
-        self.step.learning_rate = learning_rate
-        self.step.momentum = momentum
-        self.step.nesterov = nesterov
-        self.step.beta_1 = beta_1
-        self.step.beta_2 = beta_2
-        self.step.epsilon = epsilon
-        self.n_steps = n_steps
-
-    @property
-    def learning_rate(self):
-        return self.step.learning_rate
-
-    @learning_rate.setter
-    def learning_rate(self, double rate):
-        self.step.learning_rate = rate
-
-
 cdef int check_call(
     Plan plan, Samples samples, Py_ssize_t n_params, size_t item_size, bint with_targets
 ) except -1:
@@ -233,11 +205,9 @@ cdef int check_call(
     if samples.inputs.n_features != plan.net.n_features:
         raise ValueError(
             f"{samples.inputs.n_features} features for a network of {plan.net.n_features}")
-    if with_targets and (
-        samples.inputs.n_targets != plan.net.n_outputs or samples.inputs.weights == NULL
-    ):
+    if with_targets and samples.inputs.n_targets != plan.net.n_outputs:
         raise ValueError(
-            f"{samples.inputs.n_targets} targets (and weights) for {plan.net.n_outputs} outputs")
+            f"{samples.inputs.n_targets} targets for {plan.net.n_outputs} outputs")
     return 0
 
 
@@ -258,9 +228,11 @@ def forward(
     cdef const NetworkSizes* net = &plan.net
     cdef const Inputs* inputs = &samples.inputs
     cdef const Layer* layer
-    cdef Py_ssize_t n = inputs.n_samples, start = 0, rows, l, offset
+    cdef Py_ssize_t n = inputs.n_samples, start = 0, rows
     cdef Workspace ws
     cdef Block block
+    cdef Poll poll
+    cdef bint failed = False
     check_call(plan, samples, params.shape[0], sizeof(floating), False)
     check_size(predictions.shape[0], n)
     check_size(predictions.shape[1], net.n_outputs)
@@ -268,62 +240,92 @@ def forward(
         check_size(hidden.shape[0], n * (net.n_units - net.n_outputs))
     if allocate(&ws, net, n, sizeof(floating), False, False) < 0:
         raise MemoryError("no memory for a block of activations")
-    try:
-        with nogil:
-            while start < n:
-                rows = min(ws.block_rows, n - start)
-                block = gather_block[floating](inputs, NULL, start, rows, NULL,
-                                               <floating*> ws.targets, NULL)
-                forward_block(net, &params[0], inputs, &block, &ws)
-                memcpy(&predictions[start, 0], ws.predictions,
-                       rows * net.n_outputs * sizeof(floating))
-                if hidden is not None:
-                    offset = 0
-                    for l in range(net.n_layers - 1):
-                        layer = &net.layers[l]
-                        memcpy(&hidden[offset + start * layer.fan_out], ws.activations[l],
-                               rows * layer.fan_out * sizeof(floating))
-                        offset += n * layer.fan_out
-                start += rows
-                let_signals_through(&ws, <double> net.n_coefs * <double> rows)
-    finally:
+    memset(&poll, 0, sizeof(poll))
+    with nogil:
+        while start < n and not failed:
+            rows = min(ws.block_rows, n - start)
+            block = forward_rows(net, &params[0], inputs, NULL, start, rows, &ws)
+            memcpy(&predictions[start, 0], ws.predictions,
+                   rows * net.n_outputs * sizeof(floating))
+            if hidden is not None:
+                copy_hidden(net, &ws, start, rows, n, &hidden[0])
+            start += rows
+            failed = interrupted(&poll, <double> net.n_coefs * <double> rows)
         release(&ws)
+    if failed:
+        raise_pending()
+
+
+cdef void copy_hidden(
+    const NetworkSizes* net, const Workspace* ws, Py_ssize_t start, Py_ssize_t rows,
+    Py_ssize_t n, floating* hidden
+) noexcept nogil:
+    """Rows [start, start + rows) of each hidden layer's activations, n rows a layer."""
+    cdef Py_ssize_t l, i, width
+    for l in range(net.n_layers - 1):
+        width = net.layers[l].fan_out
+        for i in range(rows):
+            memcpy(hidden + (start + i) * width,
+                   <const floating*> ws.activations[l] + i * ws.strides[l],
+                   width * sizeof(floating))
+        hidden += n * width
+
+
+cdef int raise_pending() except -1:
+    """The exception that a signal handler has set goes on."""
+    return -1
 
 
 cdef double whole_loss(
-    Plan plan, const floating[::1] params, Samples samples, double l2, floating* grad
+    Plan plan, const floating[::1] params, Samples samples, double l2, floating* grad,
+    int n_threads
 ) except? -1:
-    cdef Workspace ws
-    cdef double loss = 0
-    cdef double weight_sum
-    cdef Py_ssize_t n = samples.inputs.n_samples
+    cdef Run run
+    cdef int failed = 0
     check_call(plan, samples, params.shape[0], sizeof(floating), True)
-    if allocate(&ws, &plan.net, n, sizeof(floating), False, grad != NULL) < 0:
-        raise MemoryError("no memory for a block of activations")
+    memset(&run, 0, sizeof(run))
+    run.net, run.inputs = &plan.net, &samples.inputs
+    run.params, run.item_size = <void*> &params[0], sizeof(floating)
+    run.n, run.l2 = samples.inputs.n_samples, l2
     try:
+        if enlist(&run, team_size(n_threads, run.n), run.n, False, grad) < 0:
+            raise MemoryError("no memory for a block of activations")
         with nogil:
-            weight_sum = sum_of_weights(<const floating*> samples.inputs.weights, NULL, 0, n)
-            batch_loss(&plan.net, &params[0], &samples.inputs, NULL, 0, n, l2, weight_sum, &ws,
-                       grad, &loss)
+            failed = do_work(&run, evaluate_member)
+        if failed:
+            raise_failure(&run)
     finally:
-        release(&ws)
-    return loss
+        dismiss(&run)
+    return run.total_loss
+
+
+cdef int team_size(int n_threads, Py_ssize_t batch_size):
+    """Threads that a batch has rows for, and that there can be."""
+    return max(1, min(n_threads, batch_size, <int> MAX_TEAM))
+
+
+cdef int raise_failure(const Run* run) except -1:
+    if not run.stop:
+        raise RuntimeError(
+            f"{run.barrier.members - 1} more threads cannot be started; set n_threads=1")
+    return raise_pending()
 
 
 def loss(
     Plan plan not None, const floating[::1] params not None, Samples samples not None, double l2,
+    int n_threads=1,
 ):
     """J of all samples."""
-    return whole_loss[floating](plan, params, samples, l2, NULL)
+    return whole_loss[floating](plan, params, samples, l2, NULL, n_threads)
 
 
 def loss_gradient(
     Plan plan not None, const floating[::1] params not None, Samples samples not None, double l2,
-    floating[::1] grad not None,
+    floating[::1] grad not None, int n_threads=1,
 ):
     """J of all samples; grad (n_params,) = dJ/dparams."""
     check_size(grad.shape[0], plan.net.n_params)
-    return whole_loss[floating](plan, params, samples, l2, &grad[0])
+    return whole_loss[floating](plan, params, samples, l2, &grad[0], n_threads)
 
 
 def per_sample_gradients(
@@ -336,72 +338,117 @@ def per_sample_gradients(
     cdef Py_ssize_t n = inputs.n_samples, start = 0, rows
     cdef Workspace ws
     cdef Block block
+    cdef Poll poll
+    cdef bint failed = False
     check_call(plan, samples, params.shape[0], sizeof(floating), True)
     check_size(grads.shape[0], n)
     check_size(grads.shape[1], net.n_params)
     if allocate(&ws, net, n, sizeof(floating), False, True) < 0:
         raise MemoryError("no memory for a block of activations")
-    try:
-        with nogil:
-            while start < n:
-                rows = min(ws.block_rows, n - start)
-                block = gather_block[floating](inputs, NULL, start, rows, NULL,
-                                               <floating*> ws.targets, NULL)
-                forward_block(net, &params[0], inputs, &block, &ws)
-                per_sample_block(net, &params[0], inputs, &block, &ws, &grads[start, 0])
-                start += rows
-                let_signals_through(&ws, 3.0 * <double> net.n_coefs * <double> rows)
-    finally:
+    memset(&poll, 0, sizeof(poll))
+    with nogil:
+        while start < n and not failed:
+            rows = min(ws.block_rows, n - start)
+            block = forward_rows(net, &params[0], inputs, NULL, start, rows, &ws)
+            per_sample_block(net, &params[0], inputs, &block, &ws, &grads[start, 0])
+            start += rows
+            failed = interrupted(&poll, 3.0 * <double> net.n_coefs * <double> rows)
         release(&ws)
+    if failed:
+        raise_pending()
 
 
-def train_epoch(
-    Plan plan not None, floating[::1] params not None, floating[:, ::1] moments not None,
-    OptimizerStep rule not None, Samples samples not None, const Py_ssize_t[::1] order not None,
-    Py_ssize_t batch_size, double alpha,
-):
-    """One pass over samples[order] in batches; an optimizer step of params after each.
+def shuffle(Py_ssize_t[::1] order not None, bit_generator):
+    """Shuffle order in place as numpy.random.RandomState.shuffle does with that bit generator.
 
-    The penalty of a batch is alpha / (2 * sum of its weights) * ||W||^2. moments holds one row
-    of n_params per moment. Returns the mean over samples of their batch's loss before its step.
-    A batch whose weights are all zero is passed over. Raises KeyboardInterrupt between two
-    steps on Ctrl-C.
+    bit_generator: a numpy.random.BitGenerator, whose lock the caller holds.
     """
-    cdef const NetworkSizes* net = &plan.net
-    cdef Py_ssize_t n = order.shape[0], n_params = net.n_params, first = 0, rows = 0
-    cdef const Inputs* inputs = &samples.inputs
-    cdef double loss = 0, total = 0, weight_sum
-    cdef unsigned long long denormals
-    cdef Workspace ws
-    check_call(plan, samples, params.shape[0], sizeof(floating), True)
-    check_size(moments.shape[0], 2 if rule.step.optimizer == ADAM else 1)
-    check_size(moments.shape[1], n_params)
-    if n < 1 or batch_size < 1:
-        raise ValueError(f"{n} samples in batches of {batch_size}")
-    if allocate(&ws, net, min(n, batch_size), sizeof(floating), True, True) < 0:
-        raise MemoryError(f"no memory for a batch of {batch_size}")
-    cdef floating[::1] gradient
-    cdef floating* grad = <floating*> calloc(n_params, sizeof(floating))
-    denormals = flush_denormals()
-    try:
-        if grad == NULL:
-            raise MemoryError(f"no memory for {n_params} gradients")
+    cdef BitGenerator* bits = <BitGenerator*> PyCapsule_GetPointer(
+        bit_generator.capsule, "BitGenerator")
+    cdef Py_ssize_t n = order.shape[0]
+    if n > 1:
         with nogil:
-            while first + rows < n:
-                first += rows
-                rows = min(batch_size, n - first)
-                weight_sum = sum_of_weights(
-                    <const floating*> inputs.weights, &order[0], first, rows)
-                if weight_sum <= 0:
-                    continue
-                batch_loss(net, &params[0], inputs, &order[0], first, rows,
-                           alpha / (2 * weight_sum), weight_sum, &ws, grad, &loss)
-                total += loss * <double> rows
-                rule.n_steps += 1
-                optimizer_step(rule.step, rule.n_steps, &params[0], grad, &moments[0, 0],
-                               n_params)
-    finally:
-        restore_denormals(denormals)
-        free(grad)
-        release(&ws)
-    return total / <double> n
+            shuffle_indices(&order[0], n, bits)
+
+
+cdef void* vector_of(object array, Py_ssize_t size, size_t item_size) except NULL:
+    """Where a writable contiguous vector of floating point numbers lies."""
+    cdef float[::1] singles
+    cdef double[::1] doubles
+    if item_size == sizeof(float):
+        singles = array
+        check_size(singles.shape[0], size)
+        return &singles[0]
+    doubles = array
+    check_size(doubles.shape[0], size)
+    return &doubles[0]
+
+
+cdef class Trainer:
+    """A run of stochastic training: moves params, and the optimizer's moments, epoch by epoch.
+
+    params (n_params,), moments (n_moments * n_params,) and grad (n_params,), which is work space,
+    are of the samples' type. The penalty of a batch is alpha / (2 * sum of its weights) * ||W||^2.
+    n_steps counts the steps taken. The result depends on n_threads, but not on their timing.
+    """
+    cdef Run run
+    cdef tuple held
+
+    def __cinit__(
+        self, Plan plan not None, params, moments, grad, Samples samples not None, *,
+        int optimizer, double learning_rate, double momentum, bint nesterov, double beta_1,
+        double beta_2, double epsilon, double n_steps, Py_ssize_t batch_size, double alpha,
+        int n_threads=1,
+    ):
+        cdef Run* run = &self.run
+        cdef Py_ssize_t n_params = plan.net.n_params
+        cdef size_t item_size = samples.item_size
+        check_call(plan, samples, n_params, item_size, True)
+        if batch_size < 1:
+            raise ValueError(f"batches of {batch_size}")
+        self.held = (plan, params, moments, grad, samples)
+        run.net, run.inputs, run.item_size = &plan.net, &samples.inputs, item_size
+        run.params = vector_of(params, n_params, item_size)
+        run.moments = vector_of(
+            moments, (2 if optimizer == ADAM else 1) * n_params, item_size)
+        run.batch_size, run.alpha = batch_size, alpha
+        run.step.optimizer, run.step.learning_rate = <Optimizer> optimizer, learning_rate
+        run.step.momentum, run.step.nesterov = momentum, nesterov
+        run.step.beta_1, run.step.beta_2, run.step.epsilon = beta_1, beta_2, epsilon
+        run.step.n_steps = n_steps
+        if enlist(run, team_size(n_threads, batch_size), batch_size, True,
+                  vector_of(grad, n_params, item_size)) < 0:
+            raise MemoryError(f"no memory for a batch of {batch_size}")
+
+    def __dealloc__(self):
+        dismiss(&self.run)
+
+    @property
+    def n_steps(self):
+        return self.run.step.n_steps
+
+    @property
+    def learning_rate(self):
+        return self.run.step.learning_rate
+
+    @learning_rate.setter
+    def learning_rate(self, double rate):
+        self.run.step.learning_rate = rate
+
+    def train_epoch(self, const Py_ssize_t[::1] order not None):
+        """One pass over samples[order] in batches; an optimizer step of params after each.
+
+        Returns the mean over samples of their batch's loss before its step. A batch whose
+        weights are all zero is passed over. Raises KeyboardInterrupt between two steps on
+        Ctrl-C.
+        """
+        cdef Run* run = &self.run
+        cdef int failed
+        if order.shape[0] < 1:
+            raise ValueError("an epoch without samples")
+        run.order, run.n = &order[0], order.shape[0]
+        with nogil:
+            failed = do_work(run, train_member)
+        if failed:
+            raise_failure(run)
+        return run.total_loss / <double> run.n

@@ -9,6 +9,7 @@ OUTPUTS: dict[str, int]
 LOSSES: dict[str, int]
 OPTIMIZERS: dict[str, int]
 N_MOMENTS: dict[str, int]
+MAX_THREADS: int
 
 class Plan:
     def __init__(
@@ -25,11 +26,18 @@ class Plan:
 class Samples:
     def __len__(self) -> int: ...
 
-class OptimizerStep:
-    n_steps: float
+class Trainer:
     learning_rate: float
+    @property
+    def n_steps(self) -> float: ...
     def __init__(
         self,
+        plan: Plan,
+        params: NDArray[Any],
+        moments: NDArray[Any],
+        grad: NDArray[Any],
+        samples: Samples,
+        *,
         optimizer: int,
         learning_rate: float,
         momentum: float,
@@ -37,8 +45,12 @@ class OptimizerStep:
         beta_1: float,
         beta_2: float,
         epsilon: float,
-        n_steps: float = ...,
+        n_steps: float,
+        batch_size: int,
+        alpha: float,
+        n_threads: int = ...,
     ) -> None: ...
+    def train_epoch(self, order: NDArray[Any]) -> float: ...
 
 def cpu_level() -> int: ...
 def all_finite(array: NDArray[Any]) -> bool: ...
@@ -66,20 +78,18 @@ def forward(
     predictions: NDArray[Any],
     hidden: NDArray[Any] | None = ...,
 ) -> None: ...
-def loss(plan: Plan, params: NDArray[Any], samples: Samples, l2: float) -> float: ...
+def loss(
+    plan: Plan, params: NDArray[Any], samples: Samples, l2: float, n_threads: int = ...
+) -> float: ...
 def loss_gradient(
-    plan: Plan, params: NDArray[Any], samples: Samples, l2: float, grad: NDArray[Any]
+    plan: Plan,
+    params: NDArray[Any],
+    samples: Samples,
+    l2: float,
+    grad: NDArray[Any],
+    n_threads: int = ...,
 ) -> float: ...
 def per_sample_gradients(
     plan: Plan, params: NDArray[Any], samples: Samples, grads: NDArray[Any]
 ) -> None: ...
-def train_epoch(
-    plan: Plan,
-    params: NDArray[Any],
-    moments: NDArray[Any],
-    rule: OptimizerStep,
-    samples: Samples,
-    order: NDArray[Any],
-    batch_size: int,
-    alpha: float,
-) -> float: ...
+def shuffle(order: NDArray[Any], bit_generator: Any) -> None: ...

@@ -21,8 +21,11 @@ cdef struct Block:
 cdef inline double sum_of_weights(
     const floating* weights, const Py_ssize_t* order, Py_ssize_t first, Py_ssize_t rows
 ) noexcept nogil:
+    """Of the rows order[first:first + rows]; no weights are ones."""
     cdef Py_ssize_t i
     cdef double total = 0
+    if weights == NULL:
+        return <double> rows
     if order == NULL:
         for i in range(first, first + rows):
             total += weights[i]
@@ -63,7 +66,7 @@ cdef inline void one_hot_rows(
 
 cdef inline Block gather_block(
     const Inputs* inputs, const Py_ssize_t* order, Py_ssize_t first, Py_ssize_t rows,
-    floating* x_buffer, floating* target_buffer, floating* weight_buffer
+    floating* x_buffer, floating* target_buffer, floating* weight_buffer, const floating* ones
 ) noexcept nogil:
     cdef Block block
     block.rows = rows
@@ -81,7 +84,7 @@ cdef inline Block gather_block(
     elif inputs.labels != NULL:
         one_hot_rows(inputs.labels, inputs.n_targets, order, first, rows, target_buffer)
         block.targets = target_buffer
-    block.weights = NULL
+    block.weights = ones
     if inputs.weights != NULL:
         block.weights = gather_rows(
             <const floating*> inputs.weights, 1, order, first, rows, weight_buffer)

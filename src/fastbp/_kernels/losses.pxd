@@ -13,7 +13,7 @@ Delta is w * scale * dl/dz. The canonical pairs (identity with squared error, lo
 softmax with log loss, exp with Poisson) have dl/dz = p - y; the others take dl/dp through the
 output's derivative. network.py refuses the pairs that are undefined.
 """
-from libc.math cimport exp, fabs, log, log1p
+from libc.math cimport log
 
 from .activations cimport exponential, logistic
 from .types cimport (
@@ -21,14 +21,12 @@ from .types cimport (
     SQUARED_ERROR, Loss, Objective, Output, floating,
 )
 
+cdef extern from "simd/vmath.h" nogil:
+    double softplus "softplus_f64"(double z) noexcept
+
 
 cdef inline double xlogx(double x) noexcept nogil:
     return x * log(x) if x > 0 else 0
-
-
-cdef inline double softplus(double z) noexcept nogil:
-    # log(1 + e^z); for large z the 1 is lost in e^z, and e^z overflows
-    return (z if z > 0 else 0) + log1p(exp(-fabs(z)))
 
 
 cdef inline double softmax(const floating* z, floating* p, Py_ssize_t k) noexcept nogil:
@@ -52,7 +50,7 @@ cdef inline void predict(
     Output kind, const floating* z, floating* p, double* log_sums, Py_ssize_t rows,
     Py_ssize_t k
 ) noexcept nogil:
-    """p = output(z); for softmax also log_sums (rows,) = log sum e^z."""
+    """p = output(z), nothing to do where p is z; for softmax also log_sums = log sum e^z."""
     cdef Py_ssize_t i
     if kind == OUTPUT_SOFTMAX:
         for i in range(rows):
@@ -63,14 +61,16 @@ cdef inline void predict(
     elif kind == OUTPUT_EXP:
         for i in range(rows * k):
             p[i] = exponential(z[i])
-    else:
-        for i in range(rows * k):
-            p[i] = z[i]
 
 
 cdef inline double log_prediction(Output kind, double z) noexcept nogil:
     """log p of the elementwise outputs that are positive."""
     return -softplus(-z) if kind == OUTPUT_LOGISTIC else z
+
+
+cdef inline double logistic_log_loss(double z, double y) noexcept nogil:
+    # -y log p - (1 - y) log(1 - p) = softplus(z) - y z, without inf - inf at y = 1
+    return (softplus(-z) * y if y != 0 else 0) + (softplus(z) * (1 - y) if y != 1 else 0)
 
 
 cdef inline double row_loss(
@@ -94,10 +94,8 @@ cdef inline double row_loss(
                 total += xlogx(y[j]) - y[j] + p[j]
         return total
     if objective.loss == LOG_LOSS:
-        # -y log p - (1 - y) log(1 - p) = softplus(z) - y z, without inf - inf at y = 1
         for j in range(k):
-            total += (softplus(-z[j]) * y[j] if y[j] != 0 else 0) + (
-                softplus(z[j]) * (1 - y[j]) if y[j] != 1 else 0)
+            total += logistic_log_loss(z[j], y[j])
         return total
     for j in range(k):
         total += xlogx(y[j]) - y[j] + p[j]
@@ -106,53 +104,70 @@ cdef inline double row_loss(
     return total
 
 
-cdef inline void row_delta(
-    Objective objective, const floating* p, const floating* y, floating* delta, Py_ssize_t k
+cdef inline void softmax_delta(
+    Loss loss, const floating* p, floating* delta, const floating* y, Py_ssize_t k
 ) noexcept nogil:
-    """delta = dl/dz of one sample."""
+    """delta = dl/dz of one sample; enters as p - y."""
     cdef Py_ssize_t j
     cdef floating total = 0
-    cdef Output output = objective.output
-    if objective.loss == LOG_LOSS and output == OUTPUT_SOFTMAX:
+    if loss == LOG_LOSS:
         # p - y where the targets sum to one
         for j in range(k):
             total += y[j]
         for j in range(k):
             delta[j] = p[j] * total - y[j]
         return
-    for j in range(k):
-        delta[j] = p[j] - y[j]
-    if objective.loss == LOG_LOSS or (objective.loss == POISSON and output == OUTPUT_EXP):
-        return
-    # From here on p dl/dp = p (p - y) (squared error) or p - y (Poisson).
-    if objective.loss == SQUARED_ERROR:
-        if output == OUTPUT_IDENTITY:
-            return
+    # p dl/dp is p (p - y) (squared error) or p - y (Poisson); dp_m/dz_j = p_m ([m = j] - p_j)
+    if loss == SQUARED_ERROR:
         for j in range(k):
             delta[j] *= p[j]
+    for j in range(k):
+        total += delta[j]
+    for j in range(k):
+        delta[j] -= p[j] * total
+
+
+cdef inline void elementwise_delta(
+    Objective objective, const floating* p, floating* delta, Py_ssize_t n
+) noexcept nogil:
+    """delta = dl/dz of n samples and outputs, each z with its own p; enters as p - y."""
+    cdef Py_ssize_t i
+    cdef Output output = objective.output
+    if objective.loss == LOG_LOSS or (objective.loss == POISSON and output == OUTPUT_EXP) or (
+        objective.loss == SQUARED_ERROR and output == OUTPUT_IDENTITY
+    ):
+        return
+    # p dl/dp = p (p - y) (squared error) or p - y (Poisson), and dp/dz = p or p (1 - p)
+    if objective.loss == SQUARED_ERROR:
+        for i in range(n):
+            delta[i] *= p[i]
     if output == OUTPUT_LOGISTIC:
-        # dp/dz = p (1 - p)
-        for j in range(k):
-            delta[j] *= 1 - p[j]
-    elif output == OUTPUT_SOFTMAX:
-        # dp_m/dz_j = p_m ([m = j] - p_j)
-        for j in range(k):
-            total += delta[j]
-        for j in range(k):
-            delta[j] -= p[j] * total
+        for i in range(n):
+            delta[i] *= 1 - p[i]
 
 
 cdef inline double loss_of_rows(
-    Objective objective, const floating* z, const floating* p, const double* log_sums,
+    Objective objective, const floating* z, const floating* p, double* losses,
     const floating* y, const floating* weights, Py_ssize_t rows, Py_ssize_t k
 ) noexcept nogil:
-    """sum_i w_i sum_k l."""
+    """sum_i w_i sum_k l; losses (rows,) enters with the log sums of softmax, leaves with sum_k l."""
     cdef Py_ssize_t i
-    cdef double total = 0
+    cdef double difference, total = 0
+    # One output is so common that its loops are written to become vector code.
+    if k == 1 and objective.loss == SQUARED_ERROR:
+        for i in range(rows):
+            difference = <double> p[i] - <double> y[i]
+            losses[i] = 0.5 * difference * difference
+    elif k == 1 and objective.loss == LOG_LOSS and objective.output == OUTPUT_LOGISTIC:
+        for i in range(rows):
+            losses[i] = logistic_log_loss(z[i], y[i])
+    else:
+        for i in range(rows):
+            losses[i] = row_loss(objective, z + i * k, p + i * k, losses[i], y + i * k, k)
     for i in range(rows):
+        # a sample without weight may have an infinite loss
         if weights[i] != 0:
-            total += weights[i] * row_loss(
-                objective, z + i * k, p + i * k, log_sums[i], y + i * k, k)
+            total += weights[i] * losses[i]
     return total
 
 
@@ -163,8 +178,18 @@ cdef inline void deltas_of_rows(
     """deltas = scale * w_i * dl/dz."""
     cdef Py_ssize_t i, j
     cdef floating factor
+    for i in range(rows * k):
+        deltas[i] = p[i] - y[i]
+    if objective.output == OUTPUT_SOFTMAX:
+        for i in range(rows):
+            softmax_delta(objective.loss, p + i * k, deltas + i * k, y + i * k, k)
+    else:
+        elementwise_delta(objective, p, deltas, rows * k)
+    if k == 1:
+        for i in range(rows):
+            deltas[i] *= <floating> (scale * weights[i])
+        return
     for i in range(rows):
         factor = <floating> (scale * weights[i])
-        row_delta(objective, p + i * k, y + i * k, deltas + i * k, k)
         for j in range(k):
             deltas[i * k + j] *= factor

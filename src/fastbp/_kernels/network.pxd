@@ -7,29 +7,20 @@ intermediate matrix lies in a Workspace that is allocated once a call.
     backward   delta_last = w * scale * dl/dz;   delta_{l-1} = (delta_l @ W_l') * g'(z_{l-1})
     gradient   dJ/dW_l = a_{l-1}' @ delta_l + 2 l2 W_l;   dJ/db_l = delta_l' @ 1
 
-A batch is worked through in blocks of rows small enough for the second-level cache. Between
-blocks, a pending Ctrl-C is let through (let_signals_through).
+Rows of hidden activations and deltas are padded to whole vectors. A batch is worked through in
+blocks of rows small enough for the second-level cache; training.pxd puts batches together from
+the shares of a team of threads.
 """
-from cpython.exc cimport PyErr_CheckSignals
-from libc.stdlib cimport free, malloc
+from libc.stdlib cimport calloc, free
 
 from .activations cimport activate, multiply_by_derivative
-from .inputs cimport Block, gather_block, sum_of_weights
-from .losses cimport deltas_of_rows, loss_of_rows, predict
-from .penalties cimport add_l2_gradient, l2_penalty
+from .inputs cimport Block, gather_block
+from .losses cimport deltas_of_rows, predict
 from .products cimport (
-    affine, affine_csr, coef_gradient, coef_gradient_csr, delta_back, intercept_gradient,
+    VECTOR_BYTES, affine, affine_csr, coef_gradient, coef_gradient_csr, delta_back,
+    intercept_gradient,
 )
-from .types cimport Inputs, Layer, Objective, floating
-
-
-cdef extern from "<time.h>" nogil:
-    cdef struct timespec:
-        long long tv_sec
-        long tv_nsec
-    int TIME_UTC
-    int timespec_get(timespec*, int) noexcept
-
+from .types cimport OUTPUT_IDENTITY, RELU, Inputs, Layer, Objective, floating
 
 cdef struct NetworkSizes:
     Py_ssize_t n_layers         # of weights: hidden layers and the output layer
@@ -37,7 +28,6 @@ cdef struct NetworkSizes:
     Py_ssize_t n_outputs
     Py_ssize_t n_coefs
     Py_ssize_t n_params
-    Py_ssize_t widest           # the largest fan_out
     Py_ssize_t n_units          # the sum of fan_out
     const Layer* layers
     Objective objective
@@ -45,57 +35,78 @@ cdef struct NetworkSizes:
 
 cdef struct Workspace:
     Py_ssize_t block_rows
-    void** activations          # per layer (block_rows, fan_out); the last one holds z
-    void* predictions           # (block_rows, n_outputs)
-    double* log_sums            # (block_rows,) of softmax
-    void* delta                 # (block_rows, widest), and the next one
+    void** activations          # per layer (block_rows, stride); the last one holds z
+    Py_ssize_t* strides         # per layer: elements from row to row
+    void* predictions           # (block_rows, n_outputs); z itself where they are the same
+    double* losses              # (block_rows,)
+    void* delta                 # (block_rows, stride) of the widest layer, and the next one
     void* next_delta
     void* x                     # gathered inputs, targets, weights
     void* targets
     void* weights
+    void* ones                  # (block_rows,): the weights where there are none
     void* memory                # all of the above
-    double work                 # multiplications since the clock was read
-    double polled               # when signals were last let through, in seconds
 
 
 cdef enum:
     ALIGNMENT = 64
+    ALIASING_BYTES = 1024       # rows a multiple of this apart share few cache sets
     MIN_BLOCK_ROWS = 256
     BLOCK_BYTES = 2097152       # of activations: about a second-level cache
-    # Reading the clock costs 25 ns: only after that many multiplications. Taking the GIL may
-    # mean waiting for another thread, so not more often than every POLL_MILLISECONDS.
-    POLL_WORK = 1000000
-    POLL_MILLISECONDS = 20
 
 
-cdef inline double seconds() noexcept nogil:
-    cdef timespec now
-    timespec_get(&now, TIME_UTC)
-    return <double> now.tv_sec + 1e-9 * <double> now.tv_nsec
+cdef inline size_t round_up(size_t n, size_t unit) noexcept nogil:
+    return (n + unit - 1) // unit * unit
 
 
-cdef inline int check_signals() except -1 with gil:
-    PyErr_CheckSignals()
-    return 0
+cdef inline Py_ssize_t padded_stride(Py_ssize_t width, size_t item_size) noexcept nogil:
+    """Elements from row to row of a matrix whose rows are whole vectors."""
+    cdef size_t n_bytes = round_up(width * item_size, VECTOR_BYTES)
+    if n_bytes % ALIASING_BYTES == 0:
+        n_bytes += VECTOR_BYTES
+    return <Py_ssize_t> (n_bytes // item_size)
 
 
-cdef inline int let_signals_through(Workspace* ws, double work) except -1 nogil:
-    cdef double now
-    ws.work += work
-    if ws.work < POLL_WORK:
-        return 0
-    ws.work = 0
-    now = seconds()
-    if ws.polled == 0 or now < ws.polled:
-        ws.polled = now
-    elif now - ws.polled > 1e-3 * POLL_MILLISECONDS:
-        ws.polled = now
-        check_signals()
-    return 0
+cdef inline void* claim(char** cursor, Py_ssize_t rows, Py_ssize_t stride, size_t item_size) \
+        noexcept nogil:
+    """The next matrix of a workspace, with a vector to spare after its last row."""
+    cdef void* matrix = cursor[0]
+    cursor[0] += round_up(rows * stride * item_size + ALIGNMENT, ALIGNMENT)
+    return matrix
 
 
-cdef inline size_t round_up(size_t n_bytes) noexcept nogil:
-    return (n_bytes + ALIGNMENT - 1) // ALIGNMENT * ALIGNMENT
+cdef inline size_t lay_out(
+    Workspace* ws, const NetworkSizes* net, size_t item_size, bint gathers, bint backward,
+    void* memory
+) noexcept nogil:
+    """Points a workspace into its memory; returns how many bytes it takes."""
+    cdef char* cursor = <char*> round_up(<size_t> memory, ALIGNMENT)
+    cdef Py_ssize_t rows = ws.block_rows, widest = net.n_outputs, stride, l
+    cdef void* matrix = NULL
+    ws.activations = <void**> claim(&cursor, net.n_layers, 1, sizeof(void*))
+    ws.strides = <Py_ssize_t*> claim(&cursor, net.n_layers, 1, sizeof(Py_ssize_t))
+    for l in range(net.n_layers):
+        stride = padded_stride(net.layers[l].fan_out, item_size)
+        if l == net.n_layers - 1:
+            stride = net.n_outputs
+        widest = max(widest, stride)
+        matrix = claim(&cursor, rows, stride, item_size)
+        if memory != NULL:
+            ws.strides[l] = stride
+            ws.activations[l] = matrix
+    ws.predictions = matrix
+    if net.objective.output != OUTPUT_IDENTITY:
+        ws.predictions = claim(&cursor, rows, net.n_outputs, item_size)
+    ws.losses = <double*> claim(&cursor, rows, 1, sizeof(double))
+    ws.targets = claim(&cursor, rows, net.n_outputs, item_size)
+    ws.weights = claim(&cursor, rows, 1, item_size)
+    ws.ones = claim(&cursor, rows, 1, item_size)
+    if backward:
+        ws.delta = claim(&cursor, rows, widest, item_size)
+        ws.next_delta = claim(&cursor, rows, widest, item_size)
+    if gathers:
+        ws.x = claim(&cursor, rows, net.n_features, item_size)
+    return cursor - <char*> memory
 
 
 cdef inline int allocate(
@@ -104,51 +115,25 @@ cdef inline int allocate(
 ) noexcept nogil:
     """Room for blocks of a batch of `rows`; -1 when there is none."""
     cdef size_t row_bytes = (net.n_units + net.n_features) * item_size
-    cdef Py_ssize_t l
-    cdef size_t n_bytes
-    cdef char* cursor
+    cdef Py_ssize_t i
     ws.block_rows = max(<Py_ssize_t> (BLOCK_BYTES // row_bytes), <Py_ssize_t> MIN_BLOCK_ROWS)
     ws.block_rows = max(min(ws.block_rows, rows), 1)
-    ws.work = 0
-    ws.polled = 0
-
-    cdef size_t column = round_up(ws.block_rows * item_size)
-    n_bytes = round_up(net.n_layers * sizeof(void*)) + ALIGNMENT
-    n_bytes += column * (net.n_units + 2 * net.n_outputs + 1)
-    n_bytes += round_up(ws.block_rows * sizeof(double))
-    if backward:
-        n_bytes += 2 * column * net.widest
-    if gathers:
-        n_bytes += column * net.n_features
-    ws.memory = malloc(n_bytes)
+    # zeros, so that what pads the rows is finite and no denormal number
+    ws.memory = calloc(ALIGNMENT + lay_out(ws, net, item_size, gathers, backward, NULL), 1)
     if ws.memory == NULL:
         return -1
-
-    cursor = <char*> round_up(<size_t> ws.memory)
-    ws.activations = <void**> cursor
-    cursor += round_up(net.n_layers * sizeof(void*))
-    for l in range(net.n_layers):
-        ws.activations[l] = cursor
-        cursor += column * net.layers[l].fan_out
-    ws.predictions = cursor
-    cursor += column * net.n_outputs
-    ws.targets = cursor
-    cursor += column * net.n_outputs
-    ws.log_sums = <double*> cursor
-    cursor += round_up(ws.block_rows * sizeof(double))
-    ws.weights = cursor
-    cursor += column
-    ws.delta = cursor
-    ws.next_delta = cursor
-    if backward:
-        ws.next_delta = cursor + column * net.widest
-        cursor += 2 * column * net.widest
-    ws.x = cursor
+    lay_out(ws, net, item_size, gathers, backward, ws.memory)
+    for i in range(ws.block_rows):
+        if item_size == sizeof(float):
+            (<float*> ws.ones)[i] = 1
+        else:
+            (<double*> ws.ones)[i] = 1
     return 0
 
 
 cdef inline void release(Workspace* ws) noexcept nogil:
     free(ws.memory)
+    ws.memory = NULL
 
 
 cdef inline const floating* intercept_of(const Layer* layer, const floating* params) noexcept nogil:
@@ -163,28 +148,26 @@ cdef inline void forward_block(
     cdef Py_ssize_t l
     cdef const Layer* layer
     cdef const floating* below = <const floating*> block.dense
+    cdef Py_ssize_t below_stride = net.n_features
     cdef floating* a
+    cdef bint with_relu
     for l in range(net.n_layers):
         layer = &net.layers[l]
         a = <floating*> ws.activations[l]
+        with_relu = layer.activation == RELU
         # Z = 1 b' + A_below @ W
         if l == 0 and block.dense == NULL:
+            with_relu = False
             affine_csr(inputs, block.order, block.first, params + layer.coef_start,
-                       intercept_of(layer, params), a, block.rows, layer.fan_out)
+                       intercept_of(layer, params), a, ws.strides[l], block.rows, layer.fan_out)
         else:
-            affine(below, params + layer.coef_start, intercept_of(layer, params), a,
-                   block.rows, layer.fan_in, layer.fan_out)
-        if l < net.n_layers - 1:
-            activate(layer.activation, a, block.rows * layer.fan_out)
-        below = a
-    predict(net.objective.output, below, <floating*> ws.predictions, ws.log_sums, block.rows,
+            affine(below, below_stride, params + layer.coef_start, intercept_of(layer, params),
+                   a, ws.strides[l], block.rows, layer.fan_in, layer.fan_out, with_relu)
+        if not with_relu:
+            activate(layer.activation, a, block.rows * ws.strides[l])
+        below, below_stride = a, ws.strides[l]
+    predict(net.objective.output, below, <floating*> ws.predictions, ws.losses, block.rows,
             net.n_outputs)
-
-
-cdef inline void swap_deltas(Workspace* ws) noexcept nogil:
-    cdef void* delta = ws.delta
-    ws.delta = ws.next_delta
-    ws.next_delta = delta
 
 
 cdef inline void delta_through_layer(
@@ -192,13 +175,41 @@ cdef inline void delta_through_layer(
 ) noexcept nogil:
     """ws.delta of layer l becomes that of layer l - 1."""
     cdef const Layer* layer = &net.layers[l]
-    # delta_below = (delta @ W') * g'(z_below)
-    delta_back(<const floating*> ws.delta, params + layer.coef_start,
-               <floating*> ws.next_delta, rows, layer.fan_in, layer.fan_out)
-    multiply_by_derivative(
-        net.layers[l - 1].activation, <const floating*> ws.activations[l - 1],
-        <floating*> ws.next_delta, rows * layer.fan_in)
-    swap_deltas(ws)
+    cdef const Layer* below = &net.layers[l - 1]
+    cdef const floating* a = <const floating*> ws.activations[l - 1]
+    cdef bint is_relu = below.activation == RELU
+    # delta_below = (delta @ W') * g'(z_below); relu' is 1 where a > 0, else 0
+    delta_back(<const floating*> ws.delta, ws.strides[l], params + layer.coef_start,
+               <floating*> ws.next_delta, ws.strides[l - 1], a if is_relu else NULL, rows,
+               layer.fan_in, layer.fan_out)
+    if not is_relu:
+        multiply_by_derivative(
+            below.activation, a, <floating*> ws.next_delta, rows * ws.strides[l - 1])
+    ws.delta, ws.next_delta = ws.next_delta, ws.delta
+
+
+cdef inline void layer_gradient(
+    const NetworkSizes* net, Py_ssize_t l, const Inputs* inputs, const Block* block,
+    Py_ssize_t start, Py_ssize_t rows, Workspace* ws, floating* grad, bint accumulate
+) noexcept nogil:
+    """grad (+)= what rows [start, start + rows) of the block add to the gradient of layer l."""
+    cdef const Layer* layer = &net.layers[l]
+    cdef const floating* delta = <const floating*> ws.delta + start * ws.strides[l]
+    cdef const floating* below
+    cdef Py_ssize_t below_stride
+    # dJ/dW = A_below' @ delta
+    if l == 0 and block.dense == NULL:
+        coef_gradient_csr(inputs, block.order, block.first + start, delta, ws.strides[l],
+                          grad + layer.coef_start, rows, layer.fan_out, accumulate)
+    else:
+        below = <const floating*> (block.dense if l == 0 else ws.activations[l - 1])
+        below_stride = net.n_features if l == 0 else ws.strides[l - 1]
+        coef_gradient(below + start * below_stride, below_stride, delta, ws.strides[l],
+                      grad + layer.coef_start, rows, layer.fan_in, layer.fan_out, accumulate)
+    if layer.intercept_start >= 0:
+        # dJ/db = delta' @ 1
+        intercept_gradient(delta, ws.strides[l], grad + layer.intercept_start, rows,
+                           layer.fan_out, accumulate)
 
 
 cdef inline void backward_block(
@@ -207,58 +218,25 @@ cdef inline void backward_block(
 ) noexcept nogil:
     """grad (+)= the block's part of the gradient, without the penalty."""
     cdef Py_ssize_t l
-    cdef const Layer* layer
-    cdef const floating* below
     deltas_of_rows(
         net.objective, <const floating*> ws.predictions, <const floating*> block.targets,
         <const floating*> block.weights, scale, <floating*> ws.delta, block.rows, net.n_outputs)
     for l in range(net.n_layers - 1, -1, -1):
-        layer = &net.layers[l]
-        # dJ/dW = A_below' @ delta
-        if l == 0 and block.dense == NULL:
-            coef_gradient_csr(
-                inputs, block.order, block.first, <const floating*> ws.delta,
-                grad + layer.coef_start, block.rows, layer.fan_out, accumulate)
-        else:
-            below = <const floating*> (block.dense if l == 0 else ws.activations[l - 1])
-            coef_gradient(below, <const floating*> ws.delta, grad + layer.coef_start,
-                          block.rows, layer.fan_in, layer.fan_out, accumulate)
-        if layer.intercept_start >= 0:
-            # dJ/db = delta' @ 1
-            intercept_gradient(<const floating*> ws.delta, grad + layer.intercept_start,
-                               block.rows, layer.fan_out, accumulate)
+        layer_gradient(net, l, inputs, block, 0, block.rows, ws, grad, accumulate)
         if l > 0:
             delta_through_layer(net, params, l, block.rows, ws)
 
 
-cdef inline int batch_loss(
+cdef inline Block forward_rows(
     const NetworkSizes* net, const floating* params, const Inputs* inputs,
-    const Py_ssize_t* order, Py_ssize_t first, Py_ssize_t rows, double l2, double weight_sum,
-    Workspace* ws, floating* grad, double* loss
-) except -1 nogil:
-    """J of rows order[first:first + rows], and its gradient unless grad is NULL."""
-    cdef Block block
-    cdef Py_ssize_t start = 0, n
-    cdef double total = 0
-    cdef double scale = net.objective.scale / (weight_sum if net.objective.mean else 1.0)
-    while start < rows:
-        n = min(ws.block_rows, rows - start)
-        block = gather_block(
-            inputs, order, first + start, n, <floating*> ws.x, <floating*> ws.targets,
-            <floating*> ws.weights)
-        forward_block(net, params, inputs, &block, ws)
-        total += loss_of_rows(
-            net.objective, <const floating*> ws.activations[net.n_layers - 1],
-            <const floating*> ws.predictions, ws.log_sums, <const floating*> block.targets,
-            <const floating*> block.weights, n, net.n_outputs)
-        if grad != NULL:
-            backward_block(net, params, inputs, &block, scale, ws, grad, start > 0)
-        start += n
-        let_signals_through(ws, 3.0 * <double> net.n_coefs * <double> n)
-    loss[0] = scale * total + l2_penalty(l2, params, net.n_coefs)
-    if grad != NULL:
-        add_l2_gradient(l2, params, grad, net.n_coefs)
-    return 0
+    const Py_ssize_t* order, Py_ssize_t first, Py_ssize_t rows, Workspace* ws
+) noexcept nogil:
+    """Gathers rows order[first:first + rows] of the data and takes them forward."""
+    cdef Block block = gather_block(
+        inputs, order, first, rows, <floating*> ws.x, <floating*> ws.targets,
+        <floating*> ws.weights, <const floating*> ws.ones)
+    forward_block(net, params, inputs, &block, ws)
+    return block
 
 
 cdef inline void per_sample_block(
@@ -267,30 +245,12 @@ cdef inline void per_sample_block(
 ) noexcept nogil:
     """grads (rows, n_params) = the gradient of scale * loss of each row of the block."""
     cdef Py_ssize_t l, i
-    cdef Block row = block[0]
-    cdef const Layer* layer
-    cdef const floating* below
-    cdef const floating* delta
-    cdef floating* grad
     deltas_of_rows(
         net.objective, <const floating*> ws.predictions, <const floating*> block.targets,
         <const floating*> block.weights, net.objective.scale, <floating*> ws.delta,
         block.rows, net.n_outputs)
     for l in range(net.n_layers - 1, -1, -1):
-        layer = &net.layers[l]
         for i in range(block.rows):
-            grad = grads + i * net.n_params
-            delta = <const floating*> ws.delta + i * layer.fan_out
-            # dl/dW = a_below' delta, one row of each
-            if l == 0 and block.dense == NULL:
-                row.first = block.first + i
-                coef_gradient_csr(inputs, row.order, row.first, delta,
-                                  grad + layer.coef_start, 1, layer.fan_out, False)
-            else:
-                below = <const floating*> (block.dense if l == 0 else ws.activations[l - 1])
-                coef_gradient(below + i * layer.fan_in, delta, grad + layer.coef_start,
-                              1, layer.fan_in, layer.fan_out, False)
-            if layer.intercept_start >= 0:
-                intercept_gradient(delta, grad + layer.intercept_start, 1, layer.fan_out, False)
+            layer_gradient(net, l, inputs, block, i, 1, ws, grads + i * net.n_params, False)
         if l > 0:
             delta_through_layer(net, params, l, block.rows, ws)

@@ -21,7 +21,7 @@ cdef inline floating square_root(floating x) noexcept nogil:
 
 
 cdef inline void sgd_step(
-    Step step, floating* params, const floating* grad, floating* velocity, Py_ssize_t n
+    const Step* step, floating* params, const floating* grad, floating* velocity, Py_ssize_t n
 ) noexcept nogil:
     cdef Py_ssize_t i
     cdef floating rate = <floating> step.learning_rate, momentum = <floating> step.momentum
@@ -36,27 +36,39 @@ cdef inline void sgd_step(
 
 
 cdef inline void adam_step(
-    Step step, double t, floating* params, const floating* grad,
-    floating* first, floating* second, Py_ssize_t n
+    const Step* step, floating* params, const floating* grad, floating* first,
+    floating* second, Py_ssize_t n
 ) noexcept nogil:
     cdef Py_ssize_t i
     cdef floating beta_1 = <floating> step.beta_1, beta_2 = <floating> step.beta_2
     cdef floating rest_1 = <floating> (1 - step.beta_1), rest_2 = <floating> (1 - step.beta_2)
     cdef floating epsilon = <floating> step.epsilon
     cdef floating rate = <floating> (
-        step.learning_rate * sqrt(1 - pow(step.beta_2, t)) / (1 - pow(step.beta_1, t)))
+        step.learning_rate * sqrt(1 - step.beta_2_power) / (1 - step.beta_1_power))
     for i in range(n):
         first[i] = beta_1 * first[i] + rest_1 * grad[i]
         second[i] = beta_2 * second[i] + rest_2 * (grad[i] * grad[i])
         params[i] -= rate * first[i] / (square_root(second[i]) + epsilon)
 
 
+cdef inline void begin_steps(Step* step) noexcept nogil:
+    """The powers of a run of steps; in it, count_step multiplies, which is cheaper than pow."""
+    step.beta_1_power = pow(step.beta_1, step.n_steps)
+    step.beta_2_power = pow(step.beta_2, step.n_steps)
+
+
+cdef inline void count_step(Step* step) noexcept nogil:
+    step.n_steps += 1
+    step.beta_1_power *= step.beta_1
+    step.beta_2_power *= step.beta_2
+
+
 cdef inline void optimizer_step(
-    Step step, double t, floating* params, const floating* grad, floating* moments,
-    Py_ssize_t n
+    const Step* step, floating* params, const floating* grad, floating* moments,
+    Py_ssize_t n_params, Py_ssize_t n
 ) noexcept nogil:
-    """One step with the gradient `grad`; t counts steps from 1."""
+    """Step number step.n_steps of n parameters; the rows of moments are n_params long."""
     if step.optimizer == ADAM:
-        adam_step(step, t, params, grad, moments, moments + n, n)
+        adam_step(step, params, grad, moments, moments + n_params, n)
     else:
         sgd_step(step, params, grad, moments, n)

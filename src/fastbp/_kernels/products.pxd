@@ -1,6 +1,7 @@
 """The three matrix products of backpropagation, dense and CSR.
 
-All matrices are row-major; rows is the number of samples.
+All matrices are row-major; rows is the number of samples. X, Z, D and E have a stride, which is
+the length of a row with its padding.
 
     affine           Z = 1 b' + X @ W      X (rows, fan_in), W (fan_in, fan_out), b (fan_out,)
     coef_gradient    G (+)= X' @ D         D (rows, fan_out), G (fan_in, fan_out)
@@ -15,60 +16,89 @@ from .types cimport Inputs, floating
 
 
 cdef extern from "simd/gemm.h" nogil:
-    void gemm_f64(
-        Py_ssize_t m, Py_ssize_t n, Py_ssize_t depth,
-        const double* a, Py_ssize_t a_row, Py_ssize_t a_depth,
-        const double* b, Py_ssize_t b_depth, Py_ssize_t b_col,
-        const double* start, double* c, Py_ssize_t ldc, int accumulate) noexcept
-    void gemm_f32(
-        Py_ssize_t m, Py_ssize_t n, Py_ssize_t depth,
-        const float* a, Py_ssize_t a_row, Py_ssize_t a_depth,
-        const float* b, Py_ssize_t b_depth, Py_ssize_t b_col,
-        const float* start, float* c, Py_ssize_t ldc, int accumulate) noexcept
+    enum: VECTOR_BYTES
+    ctypedef struct Product:
+        Py_ssize_t m
+        Py_ssize_t n
+        Py_ssize_t depth
+        const void* a
+        Py_ssize_t a_row
+        Py_ssize_t a_depth
+        const void* b
+        Py_ssize_t b_depth
+        Py_ssize_t b_col
+        bint b_padded
+        const void* start
+        bint accumulate
+        void* c
+        Py_ssize_t ldc
+        bint c_padded
+        bint relu
+        const void* positive
+    void multiply_f64(const Product*) noexcept
+    void multiply_f32(const Product*) noexcept
 
 
 cdef inline void affine(
-    const floating* x, const floating* coef, const floating* intercept, floating* z,
-    Py_ssize_t rows, Py_ssize_t fan_in, Py_ssize_t fan_out
+    const floating* x, Py_ssize_t x_stride, const floating* coef, const floating* intercept,
+    floating* z, Py_ssize_t z_stride, Py_ssize_t rows, Py_ssize_t fan_in, Py_ssize_t fan_out,
+    bint relu
 ) noexcept nogil:
-    # Z = 1 b' + X @ W; no intercept: b is NULL
+    # Z = 1 b' + X @ W, or relu(Z); no intercept: b is NULL
+    cdef Product p
+    memset(&p, 0, sizeof(p))
+    p.m, p.n, p.depth = rows, fan_out, fan_in
+    p.a, p.a_row, p.a_depth = x, x_stride, 1
+    p.b, p.b_depth, p.b_col = coef, fan_out, 1
+    p.start = intercept
+    p.c, p.ldc, p.c_padded = z, z_stride, True
+    p.relu = relu
     if floating is float:
-        gemm_f32(rows, fan_out, fan_in, x, fan_in, 1, coef, fan_out, 1,
-                 intercept, z, fan_out, 0)
+        multiply_f32(&p)
     else:
-        gemm_f64(rows, fan_out, fan_in, x, fan_in, 1, coef, fan_out, 1,
-                 intercept, z, fan_out, 0)
+        multiply_f64(&p)
 
 
 cdef inline void coef_gradient(
-    const floating* x, const floating* delta, floating* coef_grad,
-    Py_ssize_t rows, Py_ssize_t fan_in, Py_ssize_t fan_out, bint accumulate
+    const floating* x, Py_ssize_t x_stride, const floating* delta, Py_ssize_t delta_stride,
+    floating* coef_grad, Py_ssize_t rows, Py_ssize_t fan_in, Py_ssize_t fan_out, bint accumulate
 ) noexcept nogil:
     # G (+)= X' @ D
+    cdef Product p
+    memset(&p, 0, sizeof(p))
+    p.m, p.n, p.depth = fan_in, fan_out, rows
+    p.a, p.a_row, p.a_depth = x, 1, x_stride
+    p.b, p.b_depth, p.b_col = delta, delta_stride, 1
+    p.b_padded = delta_stride > fan_out or fan_out * sizeof(floating) % VECTOR_BYTES == 0
+    p.c, p.ldc, p.accumulate = coef_grad, fan_out, accumulate
     if floating is float:
-        gemm_f32(fan_in, fan_out, rows, x, 1, fan_in, delta, fan_out, 1,
-                 NULL, coef_grad, fan_out, accumulate)
+        multiply_f32(&p)
     else:
-        gemm_f64(fan_in, fan_out, rows, x, 1, fan_in, delta, fan_out, 1,
-                 NULL, coef_grad, fan_out, accumulate)
+        multiply_f64(&p)
 
 
 cdef inline void delta_back(
-    const floating* delta, const floating* coef, floating* delta_in,
-    Py_ssize_t rows, Py_ssize_t fan_in, Py_ssize_t fan_out
+    const floating* delta, Py_ssize_t delta_stride, const floating* coef, floating* delta_in,
+    Py_ssize_t in_stride, const floating* positive, Py_ssize_t rows, Py_ssize_t fan_in,
+    Py_ssize_t fan_out
 ) noexcept nogil:
-    # E = D @ W'
+    # E = D @ W', 0 where `positive` (rows, fan_in), if given, is not > 0
+    cdef Product p
+    memset(&p, 0, sizeof(p))
+    p.m, p.n, p.depth = rows, fan_in, fan_out
+    p.a, p.a_row, p.a_depth = delta, delta_stride, 1
+    p.b, p.b_depth, p.b_col = coef, 1, fan_out
+    p.c, p.ldc, p.c_padded = delta_in, in_stride, True
+    p.positive = positive
     if floating is float:
-        gemm_f32(rows, fan_in, fan_out, delta, fan_out, 1, coef, 1, fan_out,
-                 NULL, delta_in, fan_in, 0)
+        multiply_f32(&p)
     else:
-        gemm_f64(rows, fan_in, fan_out, delta, fan_out, 1, coef, 1, fan_out,
-                 NULL, delta_in, fan_in, 0)
+        multiply_f64(&p)
 
 
 cdef inline void intercept_gradient(
-    const floating* delta, floating* intercept_grad, Py_ssize_t rows, Py_ssize_t fan_out,
-    bint accumulate
+    const floating* delta, Py_ssize_t stride, floating* intercept_grad, Py_ssize_t rows,
+    Py_ssize_t fan_out, bint accumulate
 ) noexcept nogil:
     # g (+)= D' @ 1, four rows at a time: a store of g costs more than an addition
     cdef Py_ssize_t _, k, n_fours = rows // 4
@@ -77,18 +107,19 @@ cdef inline void intercept_gradient(
         memset(intercept_grad, 0, fan_out * sizeof(floating))
     for _ in range(n_fours):
         for k in range(fan_out):
-            intercept_grad[k] += (row[k] + row[fan_out + k]) + (
-                row[2 * fan_out + k] + row[3 * fan_out + k])
-        row += 4 * fan_out
+            intercept_grad[k] += (row[k] + row[stride + k]) + (
+                row[2 * stride + k] + row[3 * stride + k])
+        row += 4 * stride
     for _ in range(rows - 4 * n_fours):
         for k in range(fan_out):
             intercept_grad[k] += row[k]
-        row += fan_out
+        row += stride
 
 
 cdef inline void affine_csr(
     const Inputs* inputs, const Py_ssize_t* order, Py_ssize_t first, const floating* coef,
-    const floating* intercept, floating* z, Py_ssize_t rows, Py_ssize_t fan_out
+    const floating* intercept, floating* z, Py_ssize_t z_stride, Py_ssize_t rows,
+    Py_ssize_t fan_out
 ) noexcept nogil:
     # Z = 1 b' + X @ W, a row of Z as the sum of the rows of W that the row of X names
     cdef const floating* data = <const floating*> inputs.data
@@ -98,7 +129,7 @@ cdef inline void affine_csr(
     cdef Py_ssize_t i, k, row, entry
     for i in range(rows):
         row = order[first + i] if order != NULL else first + i
-        z_row = z + i * fan_out
+        z_row = z + i * z_stride
         if intercept != NULL:
             memcpy(z_row, intercept, fan_out * sizeof(floating))
         else:
@@ -112,7 +143,8 @@ cdef inline void affine_csr(
 
 cdef inline void coef_gradient_csr(
     const Inputs* inputs, const Py_ssize_t* order, Py_ssize_t first, const floating* delta,
-    floating* coef_grad, Py_ssize_t rows, Py_ssize_t fan_out, bint accumulate
+    Py_ssize_t delta_stride, floating* coef_grad, Py_ssize_t rows, Py_ssize_t fan_out,
+    bint accumulate
 ) noexcept nogil:
     # G (+)= X' @ D, only the rows of G that X has entries for
     cdef const floating* data = <const floating*> inputs.data
@@ -124,7 +156,7 @@ cdef inline void coef_gradient_csr(
         memset(coef_grad, 0, inputs.n_features * fan_out * sizeof(floating))
     for i in range(rows):
         row = order[first + i] if order != NULL else first + i
-        delta_row = delta + i * fan_out
+        delta_row = delta + i * delta_stride
         for entry in range(inputs.row_starts[row], inputs.row_starts[row + 1]):
             value = data[entry]
             grad_row = coef_grad + <Py_ssize_t> inputs.columns[entry] * fan_out

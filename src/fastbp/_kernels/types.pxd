@@ -51,14 +51,17 @@ cdef struct Objective:
 
 
 cdef struct Step:
-    # The hyper-parameters of one optimizer step.
+    # The hyper-parameters of the optimizer's steps, and where it stands.
     Optimizer optimizer
+    double n_steps              # taken so far
     double learning_rate
     double momentum             # SGD
     bint nesterov
     double beta_1               # Adam
     double beta_2
     double epsilon
+    double beta_1_power         # beta_1 ** n_steps
+    double beta_2_power
 
 
 cdef struct Inputs:
@@ -73,4 +76,4 @@ cdef struct Inputs:
     const Py_ssize_t* row_starts
     const void* targets         # (n_samples, n_targets); NULL: labels
     const Py_ssize_t* labels    # (n_samples,)
-    const void* weights         # (n_samples,)
+    const void* weights         # (n_samples,); NULL: ones

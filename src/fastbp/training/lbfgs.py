@@ -13,7 +13,7 @@ from .. import _kernels
 from .divergence import check_finite
 
 
-def minimize(network, samples, *, max_iter, max_fun, tol, verbose):
+def minimize(network, samples, *, max_iter, max_fun, tol, verbose, n_threads=1):
     """Minimise the network's objective over its parameters.
 
     Parameters
@@ -26,6 +26,8 @@ def minimize(network, samples, *, max_iter, max_fun, tol, verbose):
         The largest entry of the gradient at which to stop.
     verbose : bool
         Print the loss of each iteration.
+    n_threads : int
+        Threads that share an evaluation of the loss and its gradient.
 
     Returns
     -------
@@ -39,7 +41,7 @@ def minimize(network, samples, *, max_iter, max_fun, tol, verbose):
     ValueError
         When the parameters found, or the loss there, are not finite.
     """
-    evaluate = _Objective(network, samples)
+    evaluate = _Objective(network, samples, n_threads)
     loss_curve = []
 
     def after_iteration(params):
@@ -80,15 +82,15 @@ class _Objective:
     The latter is what an interrupt falls back to, without another evaluation.
     """
 
-    def __init__(self, network, samples):
-        self.network, self.samples = network, samples
+    def __init__(self, network, samples, n_threads):
+        self.network, self.samples, self.n_threads = network, samples, n_threads
         self.last = None
         self.accepted = network.params.copy(), np.nan
 
     def __call__(self, params):
         grad = np.empty_like(params)
         loss = _kernels.core.loss_gradient(
-            self.network._plan, params, self.samples, self.network.l2, grad
+            self.network._plan, params, self.samples, self.network.l2, grad, self.n_threads
         )
         if self.last is None:
             self.accepted = params.copy(), loss

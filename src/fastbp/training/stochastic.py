@@ -39,18 +39,27 @@ class StochasticSettings:
     beta_2: float
     epsilon: float
     n_iter_no_change: float
+    n_threads: int
 
-    def optimizer_step(self, state):
-        """The kernels' OptimizerStep, where `state` left it."""
-        return _kernels.core.OptimizerStep(
-            _kernels.core.OPTIMIZERS[self.solver],
-            state.learning_rate,
-            self.momentum,
-            self.nesterovs_momentum,
-            self.beta_1,
-            self.beta_2,
-            self.epsilon,
-            state.n_steps,
+    def trainer(self, network, samples, state):
+        """The kernels' Trainer of `network`, where `state` left it."""
+        return _kernels.core.Trainer(
+            network._plan,
+            network.params,
+            state.moments.reshape(-1),
+            np.empty_like(network.params),
+            samples,
+            optimizer=_kernels.core.OPTIMIZERS[self.solver],
+            learning_rate=state.learning_rate,
+            momentum=self.momentum,
+            nesterov=self.nesterovs_momentum,
+            beta_1=self.beta_1,
+            beta_2=self.beta_2,
+            epsilon=self.epsilon,
+            n_steps=state.n_steps,
+            batch_size=self.batch_size,
+            alpha=self.alpha,
+            n_threads=self.n_threads,
         )
 
 
@@ -62,7 +71,8 @@ def train(network, samples, order, state, settings, random_state, *, score=None,
     network : Network
     samples : Samples of the kernels
     order : ndarray of shape (n_training_samples,) of intp
-        Indices of the training samples, in the order of the first epoch before shuffling.
+        Indices of the training samples, in the order of the first epoch before shuffling, which
+        is done in place.
     state : TrainingState
     settings : StochasticSettings
     random_state : numpy RandomState
@@ -78,10 +88,12 @@ def train(network, samples, order, state, settings, random_state, *, score=None,
         As soon as a parameter, or the loss, is no longer finite.
     """
     state.n_iter = 0
+    trainer = settings.trainer(network, samples, state)
     try:
         for _ in range(settings.max_iter):
-            order = _shuffled(order, random_state) if settings.shuffle else order
-            _run_epoch(network, samples, order, state, settings)
+            if settings.shuffle:
+                _shuffle(order, random_state)
+            _run_epoch(trainer, network, order, state, settings)
             if _should_stop(network, state, settings, score):
                 break
             if max_epochs is not None and state.n_iter >= max_epochs:
@@ -99,29 +111,20 @@ def train(network, samples, order, state, settings, random_state, *, score=None,
         network.params = state.best_params
 
 
-def _shuffled(order, random_state):
-    # RandomState.shuffle of indices, as sklearn.utils.shuffle does it: the same stream of
-    # random numbers, and epochs that permute one another's order.
-    permutation = np.arange(len(order))
-    random_state.shuffle(permutation)
-    return order[permutation]
+def _shuffle(order, random_state):
+    # In place: the numbers that RandomState.shuffle draws and the exchanges that it makes, so
+    # that epochs permute one another's order as sklearn.utils.shuffle has them do.
+    bit_generator = random_state._bit_generator
+    with bit_generator.lock:
+        _kernels.core.shuffle(order, bit_generator)
 
 
-def _run_epoch(network, samples, order, state, settings):
-    rule = settings.optimizer_step(state)
+def _run_epoch(trainer, network, order, state, settings):
+    trainer.learning_rate = state.learning_rate
     try:
-        loss = _kernels.core.train_epoch(
-            network._plan,
-            network.params,
-            state.moments,
-            rule,
-            samples,
-            order,
-            settings.batch_size,
-            settings.alpha,
-        )
+        loss = trainer.train_epoch(order)
     finally:
-        state.n_steps = rule.n_steps
+        state.n_steps = trainer.n_steps
     check_finite(
         network.params,
         loss,

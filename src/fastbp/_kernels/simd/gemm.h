@@ -1,7 +1,8 @@
 /* Matrix product on a register tile, for float and double, in whatever vector length this
  * translation unit is compiled for (16 bytes: baseline, 32: AVX2, 64: AVX-512).
  *
- * One entry point per type serves the three products of backpropagation:
+ * One entry point per type, multiply_f64 and multiply_f32, serves the three products of
+ * backpropagation:
  *
  *     C = start + A @ B        or        C += A @ B
  *
@@ -17,7 +18,9 @@
  * stays in the first-level cache, is packed into aligned vectors with its last vector padded by
  * zeros. Tiles of `rows` x `vectors` accumulators then run down the rows of C; each step of the
  * depth loads `vectors` vectors of the panel and broadcasts `rows` elements of A. Rows and
- * columns are split evenly, so that no thin remainder is left. */
+ * columns are split evenly, so that no thin remainder is left. What follows a product (relu, or
+ * its derivative) is done on the accumulators. Products with few rows or one column read B, or
+ * A, where it is. */
 #ifndef FASTBP_GEMM_H
 #define FASTBP_GEMM_H
 
@@ -32,6 +35,10 @@
 #else
 #define UNROLL _Pragma("GCC unroll 16")
 #endif
+#else
+#define FASTBP_VECTORS 0
+#endif
+
 #if defined(__AVX512F__)
 #define VECTOR_BYTES 64
 #elif defined(__AVX__)
@@ -39,12 +46,9 @@
 #else
 #define VECTOR_BYTES 16
 #endif
-#else
-#define FASTBP_VECTORS 0
-#endif
 
 /* The most rows of accumulators beside 1, 2, 3 and 4 vectors of a panel: as many as the
- * registers hold with the panel's vectors and one broadcast. 0: that width is not used. */
+ * registers hold with the panel's vectors and one broadcast. */
 #if defined(__AVX512F__) || defined(__aarch64__)
 #define MAX_VECTORS 4
 #define ROWS_BESIDE_1 14
@@ -52,12 +56,30 @@
 #define ROWS_BESIDE_3 8
 #define ROWS_BESIDE_4 6
 #else
-#define MAX_VECTORS 2
+#define MAX_VECTORS 3
 #define ROWS_BESIDE_1 12
 #define ROWS_BESIDE_2 6
+#define ROWS_BESIDE_3 4
 #endif
 
-#define PANEL_BYTES 32768
+#define PANEL_BYTES 16384
+
+typedef struct {
+    ptrdiff_t m, n, depth;
+    const void *a; /* a[i * a_row + p * a_depth] */
+    ptrdiff_t a_row, a_depth;
+    const void *b; /* b[p * b_depth + j * b_col] */
+    ptrdiff_t b_depth, b_col;
+    int b_padded; /* rows of B start whole vectors apart and may be read to the end of the last */
+    const void *start; /* (n,), added to every row; or NULL. Not together with accumulate. */
+    int accumulate;
+    void *c;
+    ptrdiff_t ldc;
+    int c_padded;         /* rows of C may be written in whole vectors: what follows column n - 1
+                           * is padding, or the next row and after the last row a vector to spare */
+    int relu;             /* C = max(C, 0) at the end */
+    const void *positive; /* C = 0 at the end where this matrix, laid out as C is, is not > 0 */
+} Product;
 
 #define REAL double
 #define NAME(x) x##_f64

@@ -1,75 +1,137 @@
 /* The body of gemm.h for one element type REAL; NAME(x) appends the type to a name. */
 
+static inline REAL NAME(relu_of)(REAL z)
+{
+    return z < 0 ? 0 : z; /* NaN goes through */
+}
+
 #if FASTBP_VECTORS
 
 typedef REAL NAME(vec) __attribute__((vector_size(VECTOR_BYTES)));
 typedef REAL NAME(unaligned_vec)
     __attribute__((vector_size(VECTOR_BYTES), aligned(sizeof(REAL)), may_alias));
+typedef __typeof__((NAME(vec)){0} < (NAME(vec)){0}) NAME(mask);
 enum { NAME(LANES) = VECTOR_BYTES / sizeof(REAL) };
+
+static inline NAME(vec) NAME(load)(const REAL *x) { return *(const NAME(unaligned_vec) *)x; }
+static inline void NAME(store)(REAL *x, NAME(vec) v) { *(NAME(unaligned_vec) *)x = v; }
+
+static inline NAME(vec) NAME(relu_vec)(NAME(vec) z)
+{
+    return (NAME(vec))((NAME(mask))z & ~(z < 0));
+}
+
+static inline NAME(vec) NAME(where_positive)(NAME(vec) z, NAME(vec) positive)
+{
+    return (NAME(vec))((NAME(mask))z & (positive > 0));
+}
+
+static inline REAL NAME(sum_of_lanes)(NAME(vec) v)
+{
+    REAL lane[NAME(LANES)];
+    memcpy(lane, &v, sizeof v);
+    for (int half = NAME(LANES) / 2; half > 0; half /= 2)
+        for (int i = 0; i < half; i++)
+            lane[i] += lane[i + half];
+    return lane[0];
+}
+
+/* One panel of a product, or a part of its rows. */
+typedef struct {
+    ptrdiff_t depth;
+    const REAL *a;
+    ptrdiff_t a_row, a_depth;
+    const NAME(unaligned_vec) *panel; /* panel[step * panel_depth + v] */
+    ptrdiff_t panel_depth;
+    const NAME(vec) *start;
+    REAL *c;
+    ptrdiff_t ldc;
+    ptrdiff_t cols; /* to be stored; 0: whole vectors */
+    int accumulate, relu;
+    const REAL *positive;
+} NAME(strip);
+
+/* The end of a tile in the last panel of a row, whose padded columns must not be stored. */
+static __attribute__((noinline)) void NAME(store_part)(
+    const NAME(strip) *s, int rows, NAME(vec) acc[][MAX_VECTORS])
+{
+    for (int r = 0; r < rows; r++) {
+        REAL *c = s->c + r * s->ldc;
+        const REAL *row = (const REAL *)acc[r];
+        const REAL *positive = s->positive ? s->positive + r * s->ldc : NULL;
+        for (ptrdiff_t j = 0; j < s->cols; j++) {
+            REAL value = s->accumulate ? c[j] + row[j] : row[j];
+            value = s->relu ? NAME(relu_of)(value) : value;
+            c[j] = positive && !(positive[j] > 0) ? 0 : value;
+        }
+    }
+}
 
 /* C[:rows, :cols] (+)= start + A[:rows, :depth] @ panel, with rows and vectors known when this
  * is inlined, so that the accumulators live in registers. */
 static inline __attribute__((always_inline)) void NAME(tile)(
-    const int rows, const int vectors, ptrdiff_t depth,
-    const REAL *a, ptrdiff_t a_row, ptrdiff_t a_depth,
-    const NAME(vec) *panel, const NAME(vec) *start,
-    REAL *c, ptrdiff_t ldc, ptrdiff_t cols, int accumulate)
+    const int rows, const int vectors, const NAME(strip) *s)
 {
     NAME(vec) acc[14][MAX_VECTORS];
+    const NAME(vec) *start = s->start;
     UNROLL
     for (int r = 0; r < rows; r++)
         UNROLL
         for (int v = 0; v < vectors; v++)
             acc[r][v] = start ? start[v] : (NAME(vec)){0};
 
-    for (ptrdiff_t p = 0; p < depth; p++, a += a_depth, panel += vectors)
+    const REAL *a = s->a;
+    const NAME(unaligned_vec) *panel = s->panel;
+    const ptrdiff_t a_row = s->a_row, a_depth = s->a_depth, panel_depth = s->panel_depth;
+    for (ptrdiff_t step = s->depth; step > 0; step--, a += a_depth, panel += panel_depth)
         UNROLL
         for (int r = 0; r < rows; r++)
             UNROLL
             for (int v = 0; v < vectors; v++)
                 acc[r][v] += a[r * a_row] * panel[v];
 
-    if (cols == vectors * NAME(LANES)) {
+    REAL *c = s->c;
+    const ptrdiff_t ldc = s->ldc;
+    if (s->cols) {
+        /* A copy, since an array whose address is taken would not live in registers. */
+        NAME(vec) spilled[14][MAX_VECTORS];
         UNROLL
         for (int r = 0; r < rows; r++)
             UNROLL
-            for (int v = 0; v < vectors; v++) {
-                NAME(unaligned_vec) *to =
-                    (NAME(unaligned_vec) *)(c + r * ldc + v * NAME(LANES));
-                if (accumulate)
-                    acc[r][v] += *to;
-                *to = acc[r][v];
-            }
+            for (int v = 0; v < vectors; v++)
+                spilled[r][v] = acc[r][v];
+        NAME(store_part)(s, rows, spilled);
         return;
     }
-    /* The last panel of a row: its padded columns must not be stored. */
-    UNROLL
-    for (int r = 0; r < rows; r++) {
-        NAME(vec) row[MAX_VECTORS];
-        UNROLL
-        for (int v = 0; v < vectors; v++)
-            row[v] = acc[r][v];
-        const REAL *from = (const REAL *)row;
-        for (ptrdiff_t j = 0; j < cols; j++)
-            c[r * ldc + j] = accumulate ? c[r * ldc + j] + from[j] : from[j];
-    }
+#define EACH(STATEMENT)                                                                       \
+    UNROLL                                                                                    \
+    for (int r = 0; r < rows; r++)                                                            \
+        UNROLL                                                                                \
+        for (int v = 0; v < vectors; v++) {                                                   \
+            const ptrdiff_t at = r * ldc + v * NAME(LANES);                                   \
+            STATEMENT;                                                                        \
+        }
+    if (s->accumulate)
+        EACH(acc[r][v] += NAME(load)(c + at))
+    if (s->relu)
+        EACH((void)at; acc[r][v] = NAME(relu_vec)(acc[r][v]))
+    if (s->positive)
+        EACH(acc[r][v] = NAME(where_positive)(acc[r][v], NAME(load)(s->positive + at)))
+    EACH(NAME(store)(c + at, acc[r][v]))
+#undef EACH
 }
 
 #define TILE_CASE(ROWS, VECTORS)                                                              \
     case ROWS:                                                                                \
-        NAME(tile)(ROWS, VECTORS, depth, a, a_row, a_depth, panel, start, c, ldc, cols,       \
-                   accumulate);                                                               \
+        NAME(tile)(ROWS, VECTORS, s);                                                         \
         break;
 #define TILE_SWITCH(VECTORS, CASES)                                                           \
-    static void NAME(tile##VECTORS)(                                                          \
-        int rows, ptrdiff_t depth, const REAL *a, ptrdiff_t a_row, ptrdiff_t a_depth,         \
-        const NAME(vec) *panel, const NAME(vec) *start, REAL *c, ptrdiff_t ldc,               \
-        ptrdiff_t cols, int accumulate)                                                       \
+    static void NAME(tile##VECTORS)(int rows, const NAME(strip) *s)                           \
     {                                                                                         \
         switch (rows) { CASES }                                                               \
     }
-#define CASES_TO_6(V) TILE_CASE(1, V) TILE_CASE(2, V) TILE_CASE(3, V) TILE_CASE(4, V)         \
-                      TILE_CASE(5, V) TILE_CASE(6, V)
+#define CASES_TO_4(V) TILE_CASE(1, V) TILE_CASE(2, V) TILE_CASE(3, V) TILE_CASE(4, V)
+#define CASES_TO_6(V) CASES_TO_4(V) TILE_CASE(5, V) TILE_CASE(6, V)
 #define CASES_TO_8(V) CASES_TO_6(V) TILE_CASE(7, V) TILE_CASE(8, V)
 #define CASES_TO_12(V) CASES_TO_8(V) TILE_CASE(9, V) TILE_CASE(10, V) TILE_CASE(11, V)        \
                        TILE_CASE(12, V)
@@ -83,7 +145,36 @@ TILE_SWITCH(4, CASES_TO_6(4))
 #else
 TILE_SWITCH(1, CASES_TO_12(1))
 TILE_SWITCH(2, CASES_TO_6(2))
+TILE_SWITCH(3, CASES_TO_4(3))
 #endif
+
+/* The product of m rows with one panel, tile by tile down the rows. */
+static void NAME(multiply_panel)(ptrdiff_t m, int vectors, NAME(strip) s)
+{
+    const int most = vectors == 1   ? ROWS_BESIDE_1
+                     : vectors == 2 ? ROWS_BESIDE_2
+#if MAX_VECTORS == 4
+                     : vectors == 4 ? ROWS_BESIDE_4
+#endif
+                                    : ROWS_BESIDE_3;
+    const ptrdiff_t n_tiles = (m + most - 1) / most;
+    const ptrdiff_t rows = m / n_tiles, n_taller = m % n_tiles;
+    for (ptrdiff_t t = 0; t < n_tiles; t++) {
+        const int height = (int)(rows + (t < n_taller));
+        switch (vectors) {
+        case 1: NAME(tile1)(height, &s); break;
+        case 2: NAME(tile2)(height, &s); break;
+        case 3: NAME(tile3)(height, &s); break;
+#if MAX_VECTORS == 4
+        case 4: NAME(tile4)(height, &s); break;
+#endif
+        }
+        s.a += height * s.a_row;
+        s.c += height * s.ldc;
+        if (s.positive)
+            s.positive += height * s.ldc;
+    }
+}
 
 /* panel[p, j] = B[p, j] for j < cols, 0 in the padding. */
 static inline void NAME(pack_panel)(
@@ -95,195 +186,245 @@ static inline void NAME(pack_panel)(
         const ptrdiff_t whole = cols - cols % NAME(LANES);
         for (ptrdiff_t p = 0; p < depth; p++, b += b_depth, panel += width) {
             for (ptrdiff_t j = 0; j < whole; j += NAME(LANES))
-                *(NAME(vec) *)(panel + j) = *(const NAME(unaligned_vec) *)(b + j);
+                *(NAME(vec) *)(panel + j) = NAME(load)(b + j);
             for (ptrdiff_t j = whole; j < width; j++)
                 panel[j] = j < cols ? b[j] : 0;
         }
         return;
     }
-    for (ptrdiff_t p = 0; p < depth; p++) {
-        for (ptrdiff_t j = 0; j < cols; j++)
+    /* Column by column: B is read as it lies, and the panel is in the first-level cache. */
+    for (ptrdiff_t j = 0; j < cols; j++)
+        for (ptrdiff_t p = 0; p < depth; p++)
             panel[p * width + j] = b[p * b_depth + j * b_col];
-        for (ptrdiff_t j = cols; j < width; j++)
-            panel[p * width + j] = 0;
-    }
+    if (cols < width)
+        for (ptrdiff_t p = 0; p < depth; p++)
+            for (ptrdiff_t j = cols; j < width; j++)
+                panel[p * width + j] = 0;
 }
 
-/* C[:, :cols] (+)= start + A @ panel, tile by tile down the rows. */
-static void NAME(multiply_panel)(
-    ptrdiff_t m, ptrdiff_t depth, ptrdiff_t cols, int vectors,
-    const REAL *a, ptrdiff_t a_row, ptrdiff_t a_depth,
-    const NAME(vec) *panel, const NAME(vec) *start, REAL *c, ptrdiff_t ldc, int accumulate)
+/* The product panel by panel; see gemm.h. */
+static void NAME(multiply_panels)(const Product *p)
 {
-#if MAX_VECTORS == 4
-    const int most = vectors == 1   ? ROWS_BESIDE_1
-                     : vectors == 2 ? ROWS_BESIDE_2
-                     : vectors == 3 ? ROWS_BESIDE_3
-                                    : ROWS_BESIDE_4;
-#else
-    const int most = vectors == 1 ? ROWS_BESIDE_1 : ROWS_BESIDE_2;
-#endif
-    const ptrdiff_t n_tiles = (m + most - 1) / most;
-    const ptrdiff_t rows = m / n_tiles, n_taller = m % n_tiles;
-    for (ptrdiff_t t = 0; t < n_tiles; t++) {
-        const int height = (int)(rows + (t < n_taller));
-#define TILE_ARGS height, depth, a, a_row, a_depth, panel, start, c, ldc, cols, accumulate
-        switch (vectors) {
-        case 1: NAME(tile1)(TILE_ARGS); break;
-        case 2: NAME(tile2)(TILE_ARGS); break;
-#if MAX_VECTORS == 4
-        case 3: NAME(tile3)(TILE_ARGS); break;
-        case 4: NAME(tile4)(TILE_ARGS); break;
-#endif
-        }
-#undef TILE_ARGS
-        a += height * a_row;
-        c += height * ldc;
-    }
-}
-
-static inline REAL NAME(dot)(ptrdiff_t n, const REAL *x, const REAL *y)
-{
-    NAME(vec) acc0 = {0}, acc1 = {0};
-    ptrdiff_t i = 0;
-    for (; i + 2 * NAME(LANES) <= n; i += 2 * NAME(LANES)) {
-        acc0 += *(const NAME(unaligned_vec) *)(x + i) * *(const NAME(unaligned_vec) *)(y + i);
-        acc1 += *(const NAME(unaligned_vec) *)(x + i + NAME(LANES)) *
-                *(const NAME(unaligned_vec) *)(y + i + NAME(LANES));
-    }
-    if (i + NAME(LANES) <= n) {
-        acc0 += *(const NAME(unaligned_vec) *)(x + i) * *(const NAME(unaligned_vec) *)(y + i);
-        i += NAME(LANES);
-    }
-    acc0 += acc1;
-    REAL sum = 0;
-    for (; i < n; i++)
-        sum += x[i] * y[i];
-    for (int lane = 0; lane < NAME(LANES); lane++)
-        sum += acc0[lane];
-    return sum;
-}
-
-/* C (+)= start + A @ B with packed panels; see gemm.h. */
-static void NAME(gemm_panels)(
-    ptrdiff_t m, ptrdiff_t n, ptrdiff_t depth,
-    const REAL *a, ptrdiff_t a_row, ptrdiff_t a_depth,
-    const REAL *b, ptrdiff_t b_depth, ptrdiff_t b_col,
-    const REAL *start, REAL *c, ptrdiff_t ldc, int accumulate)
-{
-    NAME(vec) panel[PANEL_BYTES / VECTOR_BYTES];
+    NAME(vec) packed[PANEL_BYTES / VECTOR_BYTES];
     NAME(vec) start_panel[MAX_VECTORS];
-    const ptrdiff_t n_vectors = (n + NAME(LANES) - 1) / NAME(LANES);
+    const REAL *b = p->b, *start = p->start;
+    const ptrdiff_t n_vectors = (p->n + NAME(LANES) - 1) / NAME(LANES);
     const ptrdiff_t n_panels = (n_vectors + MAX_VECTORS - 1) / MAX_VECTORS;
     const int widest = (int)((n_vectors + n_panels - 1) / n_panels);
     const ptrdiff_t most_depth = PANEL_BYTES / VECTOR_BYTES / widest;
-    const ptrdiff_t n_blocks = (depth + most_depth - 1) / most_depth;
+    const ptrdiff_t n_blocks = (p->depth + most_depth - 1) / most_depth;
+    /* Where the row's end is the next row's beginning, that must be written later. */
+    const int whole_rows =
+        p->c_padded && (p->ldc >= n_vectors * NAME(LANES) || (n_panels == 1 && n_blocks == 1));
+    const int in_place = p->b_padded && p->b_col == 1 && n_blocks == 1 &&
+                         p->depth * p->b_depth * sizeof(REAL) <= PANEL_BYTES;
 
-    for (ptrdiff_t block = 0, p = 0; block < n_blocks; block++) {
-        const ptrdiff_t size = depth / n_blocks + (block < depth % n_blocks);
+    for (ptrdiff_t block = 0, first = 0; block < n_blocks; block++) {
+        const ptrdiff_t depth = p->depth / n_blocks + (block < p->depth % n_blocks);
+        const int is_last = block == n_blocks - 1;
         for (ptrdiff_t k = 0, j = 0; k < n_panels; k++) {
             const int vectors = (int)(n_vectors / n_panels + (k < n_vectors % n_panels));
             const ptrdiff_t width = vectors * NAME(LANES);
-            const ptrdiff_t cols = n - j < width ? n - j : width;
-            NAME(pack_panel)(size, cols, vectors, b + p * b_depth + j * b_col, b_depth, b_col,
-                             (REAL *)panel);
-            const int starts = start != NULL && block == 0;
-            if (starts)
+            const ptrdiff_t cols = p->n - j < width ? p->n - j : width;
+            NAME(strip) s = {
+                .depth = depth,
+                .a = (const REAL *)p->a + first * p->a_depth,
+                .a_row = p->a_row,
+                .a_depth = p->a_depth,
+                .c = (REAL *)p->c + j,
+                .ldc = p->ldc,
+                .cols = cols < width && !whole_rows ? cols : 0,
+                .accumulate = p->accumulate || block > 0,
+                .relu = p->relu && is_last,
+                .positive = p->positive && is_last ? (const REAL *)p->positive + j : NULL,
+            };
+            const REAL *b_panel = b + first * p->b_depth + j * p->b_col;
+            if (in_place) {
+                s.panel = (const NAME(unaligned_vec) *)b_panel;
+                s.panel_depth = p->b_depth / NAME(LANES);
+            } else {
+                NAME(pack_panel)(depth, cols, vectors, b_panel, p->b_depth, p->b_col,
+                                 (REAL *)packed);
+                s.panel = (const NAME(unaligned_vec) *)packed;
+                s.panel_depth = vectors;
+            }
+            if (start && block == 0) {
                 NAME(pack_panel)(1, cols, vectors, start + j, 0, 1, (REAL *)start_panel);
-            NAME(multiply_panel)(m, size, cols, vectors, a + p * a_depth, a_row, a_depth,
-                                 panel, starts ? start_panel : NULL, c + j, ldc,
-                                 accumulate || block > 0);
+                s.start = start_panel;
+            }
+            NAME(multiply_panel)(p->m, vectors, s);
             j += width;
         }
-        p += size;
+        first += depth;
+    }
+}
+
+/* c[:width] (+)= start + a (1, depth) @ B (depth, width) for `vectors` whole vectors, B read
+ * where it is. */
+static inline __attribute__((always_inline)) void NAME(row_strip)(
+    const int vectors, ptrdiff_t depth, const REAL *a, ptrdiff_t a_depth, const REAL *b,
+    ptrdiff_t b_depth, const REAL *start, int accumulate, REAL *c)
+{
+    NAME(vec) acc[8];
+    UNROLL
+    for (int v = 0; v < vectors; v++)
+        acc[v] = accumulate ? NAME(load)(c + v * NAME(LANES))
+                 : start    ? NAME(load)(start + v * NAME(LANES))
+                            : (NAME(vec)){0};
+    for (ptrdiff_t p = 0; p < depth; p++, a += a_depth, b += b_depth)
+        UNROLL
+        for (int v = 0; v < vectors; v++)
+            acc[v] += a[0] * NAME(load)(b + v * NAME(LANES));
+    UNROLL
+    for (int v = 0; v < vectors; v++)
+        NAME(store)(c + v * NAME(LANES), acc[v]);
+}
+
+/* The columns of row_strip that are left after the last whole vector. */
+static inline void NAME(row_rest)(
+    ptrdiff_t n, ptrdiff_t depth, const REAL *a, ptrdiff_t a_depth, const REAL *b,
+    ptrdiff_t b_depth, const REAL *start, int accumulate, REAL *c)
+{
+    for (ptrdiff_t j = 0; j < n; j++) {
+        REAL sum = accumulate ? c[j] : start ? start[j] : 0;
+        for (ptrdiff_t p = 0; p < depth; p++)
+            sum += a[p * a_depth] * b[p * b_depth + j];
+        c[j] = sum;
+    }
+}
+
+/* c (n,) (+)= start + a (1, depth) @ B with contiguous rows of B. */
+static void NAME(multiply_row)(
+    ptrdiff_t n, ptrdiff_t depth, const REAL *a, ptrdiff_t a_depth, const REAL *b,
+    ptrdiff_t b_depth, const REAL *start, int accumulate, REAL *c)
+{
+    ptrdiff_t j = 0;
+#define STRIPS(VECTORS)                                                                       \
+    for (; j + VECTORS * NAME(LANES) <= n; j += VECTORS * NAME(LANES))                        \
+        NAME(row_strip)(VECTORS, depth, a, a_depth, b + j, b_depth, start ? start + j : NULL, \
+                        accumulate, c + j);
+    STRIPS(8)
+    STRIPS(4)
+    STRIPS(2)
+    STRIPS(1)
+#undef STRIPS
+    NAME(row_rest)(n - j, depth, a, a_depth, b + j, b_depth, start ? start + j : NULL,
+                   accumulate, c + j);
+}
+
+/* sums[:rows] = A (rows, n) @ x, both contiguous along n. */
+static inline __attribute__((always_inline)) void NAME(dots)(
+    const int rows, ptrdiff_t n, const REAL *a, ptrdiff_t a_row, const REAL *x, REAL *sums)
+{
+    NAME(vec) acc[4] = {{0}};
+    ptrdiff_t i = 0;
+    for (; i + NAME(LANES) <= n; i += NAME(LANES))
+        UNROLL
+        for (int r = 0; r < rows; r++)
+            acc[r] += NAME(load)(a + r * a_row + i) * NAME(load)(x + i);
+    UNROLL
+    for (int r = 0; r < rows; r++) {
+        REAL sum = 0;
+        for (ptrdiff_t rest = i; rest < n; rest++)
+            sum += a[r * a_row + rest] * x[rest];
+        sums[r] = sum + NAME(sum_of_lanes)(acc[r]);
     }
 }
 
 #else /* A compiler without vector extensions. */
 
-static inline REAL NAME(dot)(ptrdiff_t n, const REAL *x, const REAL *y)
+static void NAME(multiply_row)(
+    ptrdiff_t n, ptrdiff_t depth, const REAL *a, ptrdiff_t a_depth, const REAL *b,
+    ptrdiff_t b_depth, const REAL *start, int accumulate, REAL *c)
 {
-    REAL sum = 0;
-    for (ptrdiff_t i = 0; i < n; i++)
-        sum += x[i] * y[i];
-    return sum;
+    if (!accumulate)
+        for (ptrdiff_t j = 0; j < n; j++)
+            c[j] = start ? start[j] : 0;
+    for (ptrdiff_t p = 0; p < depth; p++)
+        for (ptrdiff_t j = 0; j < n; j++)
+            c[j] += a[p * a_depth] * b[p * b_depth + j];
+}
+
+static inline void NAME(dots)(
+    const int rows, ptrdiff_t n, const REAL *a, ptrdiff_t a_row, const REAL *x, REAL *sums)
+{
+    for (int r = 0; r < rows; r++) {
+        sums[r] = 0;
+        for (ptrdiff_t i = 0; i < n; i++)
+            sums[r] += a[r * a_row + i] * x[i];
+    }
 }
 
 #endif
 
-/* c[:n] += alpha * x[:n] */
-static inline void NAME(axpy)(ptrdiff_t n, REAL alpha, const REAL *x, REAL *c)
+/* c (m,) (+)= start + A @ x; the rows of A and x are contiguous. */
+static void NAME(multiply_column)(
+    ptrdiff_t m, ptrdiff_t depth, const REAL *a, ptrdiff_t a_row, const REAL *x,
+    const REAL *start, int accumulate, REAL *c)
 {
-    for (ptrdiff_t j = 0; j < n; j++)
-        c[j] += alpha * x[j];
-}
-
-/* C (+)= start + A @ B, row by row without packing: for few rows, where packing B would cost
- * as much as the product. */
-static void NAME(gemm_rows)(
-    ptrdiff_t m, ptrdiff_t n, ptrdiff_t depth,
-    const REAL *a, ptrdiff_t a_row, ptrdiff_t a_depth,
-    const REAL *b, ptrdiff_t b_depth, ptrdiff_t b_col,
-    const REAL *start, REAL *c, ptrdiff_t ldc, int accumulate)
-{
-    for (ptrdiff_t i = 0; i < m; i++, a += a_row, c += ldc) {
-        if (start != NULL)
-            memcpy(c, start, n * sizeof(REAL));
-        else if (!accumulate)
-            memset(c, 0, n * sizeof(REAL));
-        if (b_col == 1) {
-            for (ptrdiff_t p = 0; p < depth; p++)
-                NAME(axpy)(n, a[p * a_depth], b + p * b_depth, c);
-        } else if (a_depth == 1 && b_depth == 1) {
-            for (ptrdiff_t j = 0; j < n; j++)
-                c[j] += NAME(dot)(depth, a, b + j * b_col);
-        } else {
-            for (ptrdiff_t p = 0; p < depth; p++)
-                for (ptrdiff_t j = 0; j < n; j++)
-                    c[j] += a[p * a_depth] * b[p * b_depth + j * b_col];
+    const REAL first = start ? start[0] : 0;
+    for (ptrdiff_t i = 0; i < m; i += 4) {
+        const ptrdiff_t rows = m - i < 4 ? m - i : 4;
+        REAL sums[4];
+        if (rows == 4)
+            NAME(dots)(4, depth, a + i * a_row, a_row, x, sums);
+        else
+            for (ptrdiff_t r = 0; r < rows; r++)
+                NAME(dots)(1, depth, a + (i + r) * a_row, a_row, x, sums + r);
+        for (ptrdiff_t r = 0; r < rows; r++) {
+            c[i + r] = (accumulate ? c[i + r] : first) + sums[r];
         }
     }
 }
 
-/* c (m,) (+)= start + A @ b for one contiguous column b: a row of C per dot product, or the
- * transposed product where the columns of A are contiguous. */
-static void NAME(gemm_column)(
-    ptrdiff_t m, ptrdiff_t depth, const REAL *a, ptrdiff_t a_row, ptrdiff_t a_depth,
-    const REAL *b, const REAL *start, REAL *c, int accumulate)
+/* A row of C at a time: for few rows, where packing B would cost as much as the product. */
+static void NAME(multiply_rows)(const Product *p)
 {
-    if (a_row == 1) {
-        if (!accumulate)
-            for (ptrdiff_t i = 0; i < m; i++)
-                c[i] = start ? start[0] : 0;
-        for (ptrdiff_t p = 0; p < depth; p++)
-            NAME(axpy)(m, b[p], a + p * a_depth, c);
-        return;
-    }
-    const REAL first = start ? start[0] : 0;
-    for (ptrdiff_t i = 0; i < m; i++) {
-        const REAL sum = first + NAME(dot)(depth, a + i * a_row, b);
-        c[i] = accumulate ? c[i] + sum : sum;
+    const REAL *a = p->a, *positive = p->positive;
+    REAL *c = p->c;
+    for (ptrdiff_t i = 0; i < p->m; i++, a += p->a_row, c += p->ldc) {
+        if (p->b_col == 1) {
+            NAME(multiply_row)(p->n, p->depth, a, p->a_depth, p->b, p->b_depth, p->start,
+                               p->accumulate, c);
+        } else {
+            /* c = B' @ a */
+            NAME(multiply_column)(p->n, p->depth, p->b, p->b_col, a, NULL, p->accumulate, c);
+            for (ptrdiff_t j = 0; p->start && j < p->n; j++)
+                c[j] += ((const REAL *)p->start)[j];
+        }
+        if (p->relu)
+            for (ptrdiff_t j = 0; j < p->n; j++)
+                c[j] = NAME(relu_of)(c[j]);
+        if (positive) {
+            for (ptrdiff_t j = 0; j < p->n; j++)
+                c[j] = positive[j] > 0 ? c[j] : 0;
+            positive += p->ldc;
+        }
     }
 }
 
-/* C (+)= start + A @ B; start is a row (n,) or NULL, and not given together with accumulate. */
-static void NAME(gemm)(
-    ptrdiff_t m, ptrdiff_t n, ptrdiff_t depth,
-    const REAL *a, ptrdiff_t a_row, ptrdiff_t a_depth,
-    const REAL *b, ptrdiff_t b_depth, ptrdiff_t b_col,
-    const REAL *start, REAL *c, ptrdiff_t ldc, int accumulate)
+/* The product that p describes; see gemm.h. The rows of B are contiguous, or those of A and the
+ * columns of B. */
+static void NAME(multiply)(const Product *p)
 {
-    if (n == 1 && ldc == 1 && b_depth == 1 && (a_row == 1 || a_depth == 1)) {
-        NAME(gemm_column)(m, depth, a, a_row, a_depth, b, start, c, accumulate);
-        return;
+    if (p->n == 1 && p->ldc == 1 && p->b_depth == 1 && !p->relu && !p->positive) {
+        if (p->a_depth == 1) {
+            NAME(multiply_column)(p->m, p->depth, p->a, p->a_row, p->b, p->start,
+                                  p->accumulate, p->c);
+            return;
+        }
+        if (p->a_row == 1 && p->start == NULL) {
+            /* c' = b' @ A' */
+            NAME(multiply_row)(p->m, p->depth, p->b, 1, p->a, p->a_depth, NULL, p->accumulate,
+                               p->c);
+            return;
+        }
     }
 #if FASTBP_VECTORS
-    if (m > 3) {
-        NAME(gemm_panels)(m, n, depth, a, a_row, a_depth, b, b_depth, b_col, start, c, ldc,
-                          accumulate);
+    if (p->m > 3) {
+        NAME(multiply_panels)(p);
         return;
     }
 #endif
-    NAME(gemm_rows)(m, n, depth, a, a_row, a_depth, b, b_depth, b_col, start, c, ldc,
-                    accumulate);
+    NAME(multiply_rows)(p);
 }

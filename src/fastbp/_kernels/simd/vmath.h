@@ -1,11 +1,14 @@
-/* exp, tanh and the logistic sigmoid without branches or table look-ups, so that the compiler
+/* exp, tanh, the logistic sigmoid and log(1 + e^z) without branches or table look-ups, so that the compiler
  * turns a plain loop over them into vector code for whatever instruction set it compiles for.
  *
  * exp:   x = n ln 2 + r with |r| <= ln 2 / 2 (Cody and Waite's two-part ln 2), then
  *        exp(x) = 2^n p(r), p the Taylor polynomial of degree 13 (double) or 7 (float).
  * tanh:  tanh |x| = e / (e + 2) with e = expm1(2|x|) = 2^n q(r) + (2^n - 1), q(r) = p(r) - 1,
  *        which keeps full relative accuracy near zero.
- * Both propagate NaN. exp gives inf above and 0 below the range of normal numbers.
+ * softplus: log(1 + e^z) = max(z, 0) + log1p(t) with t = e^-|z| in [0, 1], since for large z the 1
+ *        would be lost in e^z, and e^z overflows; log1p(t) = 2 artanh(s), s = t / (2 + t) <= 1/3,
+ *        by the series s + s^3/3 + s^5/5 + ..., whose rest after s^31/31 is below 2^-55 log1p(t).
+ * All propagate NaN. exp gives inf above and 0 below the range of normal numbers.
  *
  * n is rounded by adding 1.5 * 2^52 (2^23): the sum's low bits are then the integer n. A compiler
  * option that reassociates (-ffast-math) would break this and must not be used. */
@@ -125,6 +128,21 @@ static inline float tanh_f32(float x)
     const float power = exp2_of_shifted_f32(shifted);
     const float e = power * expm1_reduced_f32(r) + (power - 1.0f);
     return copysignf(e / (e + 2.0f), x);
+}
+
+/* log(1 + t) for 0 <= t <= 1 */
+static inline double log1p_unit_f64(double t)
+{
+    const double s = t / (2.0 + t), square = s * s;
+    double series = 1.0 / 31.0;
+    for (int odd = 29; odd >= 1; odd -= 2)
+        series = series * square + 1.0 / odd;
+    return 2.0 * s * series;
+}
+
+static inline double softplus_f64(double z)
+{
+    return (z < 0.0 ? 0.0 : z) + log1p_unit_f64(exp_f64(-fabs(z)));
 }
 
 static inline double logistic_f64(double x) { return 1.0 / (1.0 + exp_f64(-x)); }

@@ -1,0 +1,279 @@
+"""Mini-batches and their optimizer steps, by a team of threads.
+
+Enter a Run: network, parameters, data, optimizer, and one Member per thread, each with its own
+workspace and gradient. Every member goes through all batches (train_batches). A batch is
+
+    each member     loss and gradient of its share of the batch's rows
+    barrier
+    each member     its slice of the parameters: gradients added in the members' order, penalty,
+                    optimizer step
+    barrier
+
+so that the result depends on the number of threads, but not on their timing. One member does
+without barriers. The first member is the caller's thread: only it looks for Ctrl-C.
+"""
+from libc.stdlib cimport calloc, free
+from libc.string cimport memset
+
+from .inputs cimport Block, sum_of_weights
+from .losses cimport loss_of_rows
+from .network cimport (
+    NetworkSizes, Workspace, allocate, backward_block, forward_rows, release,
+)
+from .optimizers cimport begin_steps, count_step, optimizer_step
+from .penalties cimport add_l2_gradient, l2_penalty
+from .signals cimport Poll, interrupted
+from .types cimport Inputs, Step, floating
+
+
+cdef extern from "simd/fpstate.h" nogil:
+    unsigned long long flush_denormals() noexcept
+    void restore_denormals(unsigned long long before) noexcept
+
+cdef extern from "simd/threads.h" nogil:
+    enum: MAX_TEAM
+    ctypedef struct Barrier:
+        int members
+    void wait_for_team(Barrier*) noexcept
+    bint read_flag(const int*) noexcept
+    void raise_flag(int*) noexcept
+    int run_team(int members, void (*work)(void*, int) noexcept nogil, void* context) noexcept
+
+cdef enum:
+    SLICE = 16                  # elements: slices start at cache lines, so that no two threads
+                                # write to the same one
+
+
+cdef struct Member:
+    Workspace ws
+    void* grad                  # (n_params,)
+    double loss                 # sum_i w_i l of its rows
+    double square_norm          # ||W||^2 of its slice
+
+
+cdef struct Run:
+    const NetworkSizes* net
+    const Inputs* inputs
+    void* params                # (n_params,)
+    size_t item_size
+    Barrier barrier
+    Member* members
+    int stop                    # an exception is set: leave, without another step
+    Poll poll
+    const Py_ssize_t* order     # (n,); NULL: all rows as they stand
+    Py_ssize_t n
+    double total_loss           # training: the sum over batches of loss times rows
+    # training only
+    Py_ssize_t batch_size
+    double alpha                # penalty: alpha / (2 sum of a batch's weights) ||W||^2
+    Step step
+    void* moments               # (n_moments, n_params)
+    # evaluation only
+    double l2
+
+
+cdef inline Py_ssize_t share(Py_ssize_t n, int member, int members) noexcept nogil:
+    """Where the share of a member begins; the next one's begins where it ends."""
+    return n * member // members
+
+
+cdef inline Py_ssize_t slice_start(const Run* run, int member) noexcept nogil:
+    cdef Py_ssize_t n_params = run.net.n_params
+    if member == run.barrier.members:
+        return n_params
+    return share(n_params, member, run.barrier.members) // SLICE * SLICE
+
+
+cdef inline int enlist(
+    Run* run, int members, Py_ssize_t batch_size, bint gathers, void* grad
+) noexcept nogil:
+    """A team with workspaces and gradients; -1 when there is no memory. dismiss frees it.
+
+    grad (n_params,) is the first member's gradient, which becomes the whole one; NULL: the team
+    computes losses only.
+    """
+    cdef int m
+    cdef Py_ssize_t rows = (batch_size + members - 1) // members
+    run.barrier.members = members
+    run.members = <Member*> calloc(members, sizeof(Member))
+    if run.members == NULL:
+        return -1
+    run.members[0].grad = grad
+    for m in range(members):
+        if allocate(&run.members[m].ws, run.net, rows, run.item_size, gathers, grad != NULL) < 0:
+            return -1
+        if grad != NULL and m > 0:
+            run.members[m].grad = calloc(run.net.n_params, run.item_size)
+            if run.members[m].grad == NULL:
+                return -1
+    return 0
+
+
+cdef inline void dismiss(Run* run) noexcept nogil:
+    cdef int m
+    if run.members == NULL:
+        return
+    for m in range(run.barrier.members):
+        release(&run.members[m].ws)
+        if m > 0:
+            free(run.members[m].grad)
+    free(run.members)
+    run.members = NULL
+
+
+cdef inline void zero(floating* x, Py_ssize_t n) noexcept nogil:
+    memset(x, 0, n * sizeof(floating))
+
+
+cdef inline void work_on_share(
+    Run* run, int member, const floating* params, Py_ssize_t batch_first, Py_ssize_t batch_rows,
+    double scale, bint backward
+) noexcept nogil:
+    """The member's loss, and its gradient, of its share of rows order[first:first + rows]."""
+    cdef Member* self = &run.members[member]
+    cdef Workspace* ws = &self.ws
+    cdef Py_ssize_t start = share(batch_rows, member, run.barrier.members)
+    cdef Py_ssize_t stop = share(batch_rows, member + 1, run.barrier.members), n
+    cdef Block block
+    cdef double row_work = (3.0 if backward else 1.0) * <double> run.net.n_coefs
+    cdef bint accumulate = False
+    self.loss = 0
+    if start == stop and backward:
+        zero(<floating*> self.grad, run.net.n_params)
+    while start < stop and not read_flag(&run.stop):
+        n = min(ws.block_rows, stop - start)
+        block = forward_rows(
+            run.net, params, run.inputs, run.order, batch_first + start, n, ws)
+        self.loss += loss_of_rows(
+            run.net.objective, <const floating*> ws.activations[run.net.n_layers - 1],
+            <const floating*> ws.predictions, ws.losses, <const floating*> block.targets,
+            <const floating*> block.weights, n, run.net.n_outputs)
+        if backward:
+            backward_block(run.net, params, run.inputs, &block, scale, ws,
+                           <floating*> self.grad, accumulate)
+        accumulate = True
+        start += n
+        if member == 0 and interrupted(&run.poll, row_work * <double> n):
+            raise_flag(&run.stop)
+
+
+cdef inline void add_penalty(
+    Run* run, int member, const floating* params, floating* grad, double l2
+) noexcept nogil:
+    """||W||^2 of the member's slice, and the penalty's gradient unless grad is NULL."""
+    cdef Py_ssize_t start = slice_start(run, member)
+    cdef Py_ssize_t stop = min(slice_start(run, member + 1), run.net.n_coefs)
+    run.members[member].square_norm = 0
+    if l2 > 0 and start < stop:
+        run.members[member].square_norm = l2_penalty(1, params + start, stop - start)
+        if grad != NULL:
+            add_l2_gradient(l2, params + start, grad + start, stop - start)
+
+
+cdef inline void add_gradients(Run* run, int member, floating* total) noexcept nogil:
+    """total, which is the first member's gradient, += those of the others, in a slice."""
+    cdef Py_ssize_t start = slice_start(run, member), stop = slice_start(run, member + 1), i
+    cdef const floating* grad
+    cdef int m
+    for m in range(1, run.barrier.members):
+        grad = <const floating*> run.members[m].grad
+        for i in range(start, stop):
+            total[i] += grad[i]
+
+
+cdef inline double sum_of_losses(const Run* run) noexcept nogil:
+    cdef double total = 0
+    cdef int m
+    for m in range(run.barrier.members):
+        total += run.members[m].loss
+    return total
+
+
+cdef inline double sum_of_square_norms(const Run* run) noexcept nogil:
+    cdef double total = 0
+    cdef int m
+    for m in range(run.barrier.members):
+        total += run.members[m].square_norm
+    return total
+
+
+cdef inline double data_scale(const NetworkSizes* net, double weight_sum) noexcept nogil:
+    return net.objective.scale / (weight_sum if net.objective.mean else 1.0)
+
+
+cdef inline void train_batches(Run* run, int member, floating* params) noexcept nogil:
+    """What one member does in an epoch; params is run.params."""
+    cdef Py_ssize_t first = 0, rows = 0
+    cdef double weight_sum, scale, l2, loss
+    cdef Step step = run.step
+    cdef floating* grad = <floating*> run.members[0].grad
+    cdef floating* moments = <floating*> run.moments
+    cdef unsigned long long denormals = flush_denormals()
+    cdef Py_ssize_t own = slice_start(run, member)
+    cdef Py_ssize_t n_own = slice_start(run, member + 1) - own
+    begin_steps(&step)
+    while first + rows < run.n:
+        first += rows
+        rows = min(run.batch_size, run.n - first)
+        weight_sum = sum_of_weights(
+            <const floating*> run.inputs.weights, run.order, first, rows)
+        if weight_sum <= 0:
+            continue
+        scale = data_scale(run.net, weight_sum)
+        l2 = run.alpha / (2 * weight_sum)
+        work_on_share(run, member, <const floating*> params, first, rows, scale, True)
+        wait_for_team(&run.barrier)
+        if read_flag(&run.stop):
+            break
+        loss = scale * sum_of_losses(run)
+        add_gradients(run, member, grad)
+        add_penalty(run, member, <const floating*> params, grad, l2)
+        count_step(&step)
+        optimizer_step(&step, params + own, grad + own, moments + own, run.net.n_params, n_own)
+        wait_for_team(&run.barrier)
+        if member == 0:
+            run.total_loss += (loss + l2 * sum_of_square_norms(run)) * <double> rows
+    if member == 0:
+        run.step.n_steps = step.n_steps
+    restore_denormals(denormals)
+
+
+cdef inline void evaluate(Run* run, int member, const floating* params) noexcept nogil:
+    """What one member does for the loss, and gradient, of all samples: one batch, no step."""
+    cdef floating* grad = <floating*> run.members[0].grad
+    cdef double weight_sum = sum_of_weights(
+        <const floating*> run.inputs.weights, NULL, 0, run.n)
+    cdef double scale = data_scale(run.net, weight_sum)
+    work_on_share(run, member, params, 0, run.n, scale, grad != NULL)
+    wait_for_team(&run.barrier)
+    if grad != NULL:
+        add_gradients(run, member, grad)
+    add_penalty(run, member, params, grad, run.l2)
+    wait_for_team(&run.barrier)
+    if member == 0:
+        run.total_loss = scale * sum_of_losses(run) + run.l2 * sum_of_square_norms(run)
+
+
+cdef inline void train_member(void* run, int member) noexcept nogil:
+    if (<Run*> run).item_size == sizeof(float):
+        train_batches(<Run*> run, member, <float*> (<Run*> run).params)
+    else:
+        train_batches(<Run*> run, member, <double*> (<Run*> run).params)
+
+
+cdef inline void evaluate_member(void* run, int member) noexcept nogil:
+    if (<Run*> run).item_size == sizeof(float):
+        evaluate(<Run*> run, member, <const float*> (<Run*> run).params)
+    else:
+        evaluate(<Run*> run, member, <const double*> (<Run*> run).params)
+
+
+cdef inline int do_work(Run* run, void (*work)(void*, int) noexcept nogil) noexcept nogil:
+    """All members at work; -1 when the threads cannot be had, or an exception has been set."""
+    run.stop = 0
+    run.total_loss = 0
+    if run.barrier.members == 1:
+        work(run, 0)
+    elif run_team(run.barrier.members, work, run) < 0:
+        return -1
+    return -1 if run.stop else 0

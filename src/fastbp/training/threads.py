@@ -1,0 +1,37 @@
+"""How many threads a run gets: what the user asked for, or as many as pay and are allowed."""
+
+import os
+import threading
+
+from sklearn.utils._openmp_helpers import _openmp_effective_n_threads
+
+# Multiplications and additions of one optimizer step, and of one compiled call, per thread,
+# below which another thread costs more than it saves (docs/performance.md).
+LEAST_STEP = 2e6
+LEAST_CALL = 10e6
+
+
+def choose_n_threads(n_threads, step_flops, call_flops):
+    """The number of threads for steps, and compiled calls, of so many operations.
+
+    An int is taken as it is. None stands for as many as pay, within what the process may use.
+    """
+    if n_threads is not None:
+        return n_threads
+    paying = int(min(step_flops // LEAST_STEP, call_flops // LEAST_CALL))
+    return max(1, min(paying, allowed())) if paying > 1 else 1
+
+
+def allowed():
+    """Threads that a computation may use here: cores, affinity, and the limits set by others.
+
+    scikit-learn's number respects cgroups, OMP_NUM_THREADS (which joblib sets in its worker
+    processes) and threadpoolctl. Outside the main thread it is 1: there, others are likely to
+    be at work beside us, as in joblib's threading backend.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return 1
+    allowed_by_sklearn = _openmp_effective_n_threads()
+    if hasattr(os, "sched_getaffinity"):
+        return min(allowed_by_sklearn, len(os.sched_getaffinity(0)))
+    return allowed_by_sklearn
