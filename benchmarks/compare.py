@@ -1,281 +1,249 @@
-"""Time of a training step in fastbp beside NumPy, scikit-learn and PyTorch: one table.
+"""fastbp beside NumPy, Numba, scikit-learn, PyTorch, JAX and FANN: one report of how fast each is.
 
-    python benchmarks/compare.py                          # all rows, both dtypes: < 10 minutes
-    python benchmarks/compare.py --quick                  # a first impression: about a minute
+    python benchmarks/compare.py                          # everything, both dtypes: < 10 minutes
+    python benchmarks/compare.py --quick                  # a first impression: about two minutes
     python benchmarks/compare.py --rows digits big --dtypes float32 --markdown table.md
+    python benchmarks/compare.py --plot steps.png         # the fits with Adam and relu, drawn too
 
-A row is a Shape (workloads.py) in one dtype, a column is a library (rivals.py).
+A row is a Shape (workloads.py) in one dtype, a column is a library (rivals.py) that is installed.
 
-What is timed: whole `fit()` calls, one thread. The time is divided by the number of steps
-(mini-batches), so that it includes a share of what a fit costs once: checks of the input, initial
-weights, encoding of the targets, and a shuffle an epoch. All columns of a row get the same data,
-initial weights, batches and number of epochs, and none stops early.
+What is timed: whole `fit()` calls. The time is divided by the number of steps (mini-batches), so
+that it includes a share of what a fit costs once: checks of the input, initial weights, encoding
+of the targets, and a shuffle an epoch. All columns of a row get the same data, initial weights,
+batches and number of epochs, and none stops early. Compiling (JAX, Numba) is not in it.
 
-How it is timed: in one process, round-robin: every round times each column once, so that a slow
-phase of the machine hits all of them; the table has the median over the rounds. The number of
-epochs is chosen so that a round takes about --budget seconds; a column that would be over in an
-instant is repeated within its turn. The first round is warm-up, and the check of what is compared:
-every column must have reached the training objective that scikit-learn reached (see TOLERANCES),
-or the program stops with an error and prints no table.
+How it is timed (timing.py): in one process, interleaved; medians. Every column must have reached
+scikit-learn's training objective and kept to its threads, or the program stops with an error and
+prints no table. The two-thread rows need a process of their own, because a library's number of
+threads is fixed once it runs; there too all columns are interleaved in the one process.
 
-Progress goes to stderr, the table (Markdown) to stdout, and to the file that --markdown names.
+Then come the times of a prediction (predictions.py) and what fits and imports cost besides time
+(overheads.py). Progress goes to stderr, the report (Markdown) to stdout, and to the file that
+--markdown names.
 """
 
 import argparse
-import platform
+import os
+import subprocess
 import sys
 import warnings
-from dataclasses import dataclass
-from datetime import date
-from functools import partial
-from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from pathlib import Path
-from statistics import median
 from time import perf_counter
+from unittest.mock import patch
 
-from rivals import FASTBP, SKLEARN, load_rivals
+import joblib
+from limits import PRODUCTS, bare_products, takes_large_products
+from predictions import measure_predictions
+from rivals import (
+    FASTBP,
+    FASTBP_ALONE,
+    SKLEARN,
+    load_fastbp,
+    load_rivals,
+    takes_everything,
+    thread_settings,
+)
 from sklearn.exceptions import ConvergenceWarning
-from threadpoolctl import threadpool_info, threadpool_limits
-from workloads import SHAPES, find_shape
+from tables import environment, fits_table, predictions_table
+from threadpoolctl import threadpool_limits
+from timing import measure
+from workloads import LBFGS, LBFGS_ITERATIONS, SHAPES, TABLES, find_shape
 
 DTYPES = ["float64", "float32"]
-SHORTEST_TURN = 0.05  # seconds: what is over sooner is repeated, or the clock's noise shows
+TWO_THREADS = ["digits", "wide", "images", "big"]
+PREDICTIONS, THREADS, OVERHEADS = "predictions", "two-threads", "overheads"
+NOT_QUICK = {"big", "wide-sgd", "wide-logistic", "wide-tanh", OVERHEADS}
 
-# How far a column's final training objective may be from scikit-learn's, relatively. In float64
-# the same arithmetic is done in another order, and rounding is all that differs. PyTorch's Adam
-# puts epsilon in another place, and float32 rounding grows over the steps: there the trajectories
-# part, and the bound only says that the same problem was trained equally far.
-TOLERANCES = {"float64": 1e-6, "float32": 0.1}
-LOOSE_TOLERANCE = {"PyTorch": 0.1}
+HEADING = (
+    "**Microseconds per training step**, one thread where nothing else is said; smaller is "
+    "better. Whole `fit()` calls divided by their number of steps, fixed costs (checks, initial "
+    'weights) included; medians of interleaved runs. "Best rival" is the fastest of the other '
+    "libraries; the products in BLAS are the bare matrix products of a step, where they are 4 "
+    "MFLOP or more."
+)
+EXPLANATIONS = {
+    "Adam, relu": "",
+    "Other solvers and activations, and a CSR matrix": (
+        "The row's name says what is not Adam, relu; sgd has Nesterov momentum. A row of the "
+        "CSR matrix has ten entries."
+    ),
+    "Incremental training": (
+        "Batches of one row in the rows' order, gradient descent without momentum, logistic "
+        "hidden and output units, squared error: a step is a row. scikit-learn has no such "
+        "output. FANN by `fann_train_epoch`."
+    ),
+    "L-BFGS": f"{LBFGS_ITERATIONS} iterations over all rows; a step is an iteration.",
+}
 
 
-@dataclass
-class Row:
-    """The result for one shape and dtype: microseconds a step, by column."""
+# --- the sections of the report
 
-    shape: object
-    dtype: str
-    epochs: int
-    microseconds: dict
 
-    @property
-    def speedup_over_sklearn(self):
-        return self.microseconds[SKLEARN] / self.microseconds[FASTBP]
+def fits_sections(options, rivals):
+    """A table for every kind of fit; also returns the rows of SHAPES, for the plot."""
+    sections, drawn = [], []
+    for title, table in TABLES.items():
+        shapes = [shape for shape in table if shape.name in options.rows]
+        rows = measure_all(shapes, options, rivals, n_threads=1)
+        if rows:
+            notes = [EXPLANATIONS[title]]
+            if table is LBFGS:
+                notes.append(scipy_note([row.shape for row in rows]))
+            text = " ".join(filter(None, notes))
+            sections.append(f"**{title}.** {text}".strip() + "\n\n" + fits_table(rows))
+        if table is SHAPES:
+            drawn = rows
+    return sections, drawn
 
-    @property
-    def speedup_over_best_rival(self):
-        rivals = [time for title, time in self.microseconds.items() if title != FASTBP]
-        return min(rivals) / self.microseconds[FASTBP]
+
+def scipy_note(shapes):
+    shares = ", ".join(f"{shape.name} {scipy_share(shape):.0%}" for shape in shapes)
+    return f"Of {FASTBP}'s time, outside its compiled loss and gradient (SciPy's L-BFGS): {shares}."
+
+
+def scipy_share(shape):
+    """Share of a fit that is not spent in the compiled loss and gradient."""
+    from fastbp._kernels import core
+
+    compiled, inside = core.loss_gradient, 0.0
+
+    def timed(*arguments):
+        nonlocal inside
+        start = perf_counter()
+        loss = compiled(*arguments)
+        inside += perf_counter() - start
+        return loss
+
+    X, y = shape.data("float64")
+    run = load_fastbp()
+    run(shape, X, y, LBFGS_ITERATIONS)
+    with patch.object(core, "loss_gradient", timed):
+        start = perf_counter()
+        for _ in range(5):
+            run(shape, X, y, LBFGS_ITERATIONS)
+        total = perf_counter() - start
+    return 1 - inside / total
+
+
+def two_threads_section(options):
+    """Measured by this program in a process of its own; empty where there is nothing to measure."""
+    if joblib.cpu_count() < 2 or not thread_settings(2):
+        return []
+    command = [sys.executable, __file__, "--in-two-threads", "--dtypes", *options.dtypes]
+    command += ["--budget", str(options.budget)] + (["--quick"] if options.quick else [])
+    table = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True).stdout
+    return [
+        f"**Two threads.** {SKLEARN}, PyTorch and JAX with two, {FASTBP} with one and with "
+        "two. Adam, relu.\n\n" + table.strip()
+    ]
+
+
+def in_two_threads(options):
+    rivals = load_rivals(n_threads=2)
+    rivals = {title: rivals[title] for title in (SKLEARN, "PyTorch", "JAX") if title in rivals}
+    for title, n_threads in ((FASTBP_ALONE, 1), (FASTBP, 2)):
+        rivals[title] = load_fastbp(n_threads), takes_everything
+    shapes = [find_shape(name) for name in TWO_THREADS if name not in skipped(options)]
+    return fits_table(measure_all(shapes, options, rivals, n_threads=2))
+
+
+def predictions_section(options):
+    progress("predictions ...")
+    predictions = measure_predictions(options.dtypes, n_rounds(options))
+    return "**Predictions**, microseconds a call.\n\n" + predictions_table(predictions)
+
+
+def overheads_section():
+    import overheads
+
+    progress("memory and imports ...")
+    return overheads.report()
 
 
 # --- measuring
 
 
-def measure(shape, dtype, rivals, budget, n_rounds):
-    """Calibrate, warm up and check, then time all columns round-robin."""
-    X, y = shape.data(dtype)
-    fits = {title: partial(run, shape, X, y) for title, run in rivals.items()}
-    epochs, repeats = calibrate(fits, budget)
-    check_agreement(shape, dtype, X, y, {title: fit(epochs) for title, fit in fits.items()})
-    rounds = [
-        {title: seconds(fit, epochs, repeats[title]) for title, fit in fits.items()}
-        for _ in range(n_rounds)
-    ]
-    per_step = 1e6 / shape.n_steps(epochs)
-    medians = {title: per_step * median(times[title] for times in rounds) for title in fits}
-    return Row(shape, dtype, epochs, medians)
-
-
-def seconds(fit, epochs, repeats=1):
-    """Mean duration of a fit."""
-    start = perf_counter()
-    for _ in range(repeats):
-        fit(epochs)
-    return (perf_counter() - start) / repeats
-
-
-def calibrate(fits, budget):
-    """Epochs for a round of about `budget` seconds, and every column's repeats within it."""
-    # twice, because a library's first call does more
-    per_epoch = {title: min(seconds(fit, 1), seconds(fit, 1)) for title, fit in fits.items()}
-    epochs = max(1, round(budget / sum(per_epoch.values())))
-    repeats = {
-        title: max(1, round(SHORTEST_TURN / (epochs * time))) for title, time in per_epoch.items()
-    }
-    return epochs, repeats
-
-
-def check_agreement(shape, dtype, X, y, results):
-    """A benchmark that compares unlike things is worse than none: stop."""
-    objectives = {title: shape.objective(X, y, *params) for title, params in results.items()}
-    expected = objectives[SKLEARN]
-    for title, objective in objectives.items():
-        tolerance = max(TOLERANCES[dtype], LOOSE_TOLERANCE.get(title, 0))
-        # written so that NaN fails
-        if not abs(objective - expected) <= tolerance * expected:
-            sys.exit(
-                f"{shape.name}, {dtype}: {title} ended with training objective {objective:.10g}, "
-                f"{SKLEARN} with {expected:.10g}; they do not train the same thing"
-            )
-
-
-def measure_all(shapes, dtypes, rivals, budget, n_rounds):
-    rows, start = [], perf_counter()
+def measure_all(shapes, options, rivals, n_threads):
+    rows = []
     for shape in shapes:
-        for dtype in dtypes:
-            progress(f"[{perf_counter() - start:4.0f} s] {shape.name}, {dtype} ...")
-            rows.append(measure(shape, dtype, rivals, budget, n_rounds))
-            progress("         " + summary(rows[-1]))
+        for dtype in shape.dtypes:
+            if dtype not in options.dtypes:
+                continue
+            progress(f"{shape.name}, {dtype} ...")
+            rows.append(measure(shape, dtype, rivals, options.budget, n_rounds(options), n_threads))
+            times = ", ".join(f"{t} {time:.1f}" for t, time in rows[-1].microseconds.items())
+            progress(f"    {times} us/step ({rows[-1].epochs} epochs)")
     return rows
 
 
-def summary(row):
-    times = ", ".join(f"{title} {time:.1f}" for title, time in row.microseconds.items())
-    return f"{times} us/step; {row.speedup_over_sklearn:.1f}x scikit-learn ({row.epochs} epochs)"
+def n_rounds(options):
+    return 3 if options.quick else 5
 
 
-def progress(line):
-    print(line, file=sys.stderr, flush=True)
+def skipped(options):
+    return NOT_QUICK if options.quick else set()
 
 
-# --- the report
+def progress(line, start=perf_counter()):  # noqa: B008 - the start of the program is meant
+    print(f"[{perf_counter() - start:4.0f} s] {line}", file=sys.stderr, flush=True)
 
 
-def report(rows):
-    shape = rows[0].shape
-    return "\n".join(
-        [
-            f"**Microseconds per training step**, {shape.solver.capitalize()}, "
-            f"{shape.activation}, one thread; smaller is better. Whole `fit()` calls divided by "
-            "their number of steps, fixed costs (checks, initial weights) included; medians of "
-            "interleaved runs in one process.",
-            "",
-            environment(),
-            "",
-            markdown_table(rows),
-        ]
-    )
-
-
-def environment():
-    names = {"numpy": "NumPy", "scipy": "SciPy", "scikit-learn": "scikit-learn", "torch": "PyTorch"}
-    libraries = [f"{title} {version(name)}" for name, title in names.items() if is_installed(name)]
-    parts = [
-        date.today().isoformat(),
-        cpu_model(),
-        fastbp_build(),
-        f"Python {platform.python_version()}",
-        *libraries,
-        blas_versions(),
-    ]
-    return ", ".join(parts) + "."
-
-
-def is_installed(name):
-    try:
-        version(name)
-    except PackageNotFoundError:
-        return False
-    return True
-
-
-def cpu_model():
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.exists():
-        for line in cpuinfo.read_text().splitlines():
-            if line.startswith("model name"):
-                return " ".join(line.partition(":")[2].split())
-    return platform.processor() or platform.machine()
-
-
-def fastbp_build():
-    import fastbp
-
-    build = fastbp._kernels.core.__name__.rpartition(".")[2]
-    return f"fastbp {fastbp.__version__} ({build})"
-
-
-def blas_versions():
-    """Every BLAS that is loaded: NumPy and SciPy bring one each, PyTorch its own."""
-    libraries = [library for library in threadpool_info() if library["user_api"] == "blas"]
-    names = {
-        f"{library['internal_api']} {library['version']} {library.get('architecture', '')}".strip()
-        for library in libraries
-    }
-    return "BLAS " + " and ".join(sorted(names))
-
-
-def markdown_table(rows):
-    """Columns padded, so that it reads as well in a terminal."""
-    titles = list(rows[0].microseconds)
-    header = ["samples, features, hidden, outputs, batch", "dtype", "MFLOP/step", "epochs", *titles]
-    header += [f"{SKLEARN} / {FASTBP}", f"best rival / {FASTBP}"]
-    cells = [header, *(table_cells(row) for row in rows)]
-    widths = [max(len(line[column]) for line in cells) for column in range(len(header))]
-    rule = ["-" * width for width in widths[:2]] + ["-" * (width - 1) + ":" for width in widths[2:]]
-    cells.insert(1, rule)
-    return "\n".join(table_line(line, widths) for line in cells)
-
-
-def table_line(cells, widths):
-    padded = [
-        cell.ljust(width) if column < 2 else cell.rjust(width)
-        for column, (cell, width) in enumerate(zip(cells, widths, strict=True))
-    ]
-    return f"| {' | '.join(padded)} |"
-
-
-def table_cells(row):
-    shape = row.shape
-    hidden = ", ".join(map(str, shape.hidden)) + ("," if len(shape.hidden) == 1 else "")
-    sizes = f"{shape.n_samples}, {shape.n_features}, ({hidden}), {shape.n_outputs}"
-    times = [
-        f"**{significant(time)}**" if title == FASTBP else significant(time)
-        for title, time in row.microseconds.items()
-    ]
-    return [
-        f"{shape.name}: {sizes}, {shape.batch_size}",
-        row.dtype,
-        f"{shape.megaflops:.3g}",
-        str(row.epochs),
-        *times,
-        f"{significant(row.speedup_over_sklearn)}x",
-        f"{significant(row.speedup_over_best_rival)}x",
-    ]
-
-
-def significant(value):
-    """Three significant digits without an exponent: 0.0123, 1.23, 123, 12345."""
-    return f"{value:.0f}" if value >= 100 else f"{value:#.3g}".rstrip(".")
+# --- the program
 
 
 def parse_arguments(arguments):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    names = [shape.name for shape in SHAPES]
+    names = [shape.name for table in TABLES.values() for shape in table]
+    names += [THREADS, PREDICTIONS, OVERHEADS]
     parser.add_argument("--rows", nargs="+", choices=names, metavar="ROW", help=", ".join(names))
     parser.add_argument("--dtypes", nargs="+", choices=DTYPES, default=DTYPES)
-    parser.add_argument("--budget", type=float, help="seconds of a round (default 3)")
-    parser.add_argument("--quick", action="store_true", help="short rounds, and without 'big'")
-    parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the table here too")
-    return parser.parse_args(arguments)
+    parser.add_argument("--budget", type=float, help="seconds of a round (default 1)")
+    parser.add_argument("--quick", action="store_true", help="short rounds, without the longest")
+    parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the report here too")
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="draw Adam and relu: a PNG")
+    parser.add_argument("--in-two-threads", action="store_true", help=argparse.SUPPRESS)
+    options = parser.parse_args(arguments)
+    options.rows = options.rows or [name for name in names if name not in skipped(options)]
+    options.budget = options.budget or (0.2 if options.quick else 1.0)
+    return options
 
 
 def main(arguments=None):
     options = parse_arguments(arguments)
-    default_rows = [s.name for s in SHAPES if not (options.quick and s.name == "big")]
-    shapes = [find_shape(name) for name in options.rows or default_rows]
-    budget = options.budget or (0.4 if options.quick else 3)
-    rivals = load_rivals()
-    if FASTBP not in rivals:
+    if not find_spec(FASTBP):
         sys.exit("fastbp is not installed; `pip install .` in the project's root installs it")
     # every column runs to its last epoch on purpose
     warnings.simplefilter("ignore", ConvergenceWarning)
-    with threadpool_limits(limits=1):
-        rows = measure_all(shapes, options.dtypes, rivals, budget, 3 if options.quick else 5)
-        text = report(rows)
+    n_threads = 2 if options.in_two_threads else 1
+    os.environ["NPROC"] = str(n_threads)  # XLA reads it when JAX starts
+    if options.in_two_threads:
+        with threadpool_limits(limits=n_threads):
+            print(in_two_threads(options))
+        return
+    rivals = load_rivals()
+    rivals[PRODUCTS] = bare_products, takes_large_products
+    with threadpool_limits(limits=n_threads):
+        text = report(options, rivals)
     print(text)
     if options.markdown:
         options.markdown.write_text(text + "\n")
+
+
+def report(options, rivals):
+    sections, drawn = fits_sections(options, rivals)
+    if THREADS in options.rows:
+        sections += two_threads_section(options)
+    if PREDICTIONS in options.rows:
+        sections.append(predictions_section(options))
+    if OVERHEADS in options.rows and find_spec("overheads"):
+        sections.append(overheads_section())
+    if options.plot and drawn:
+        import plot
+
+        progress("plot ...")
+        plot.draw(drawn, options.plot)
+    return "\n\n".join([HEADING, environment(), *sections])
 
 
 if __name__ == "__main__":

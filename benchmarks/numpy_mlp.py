@@ -9,7 +9,8 @@ that the same data and seed give the same numbers; but without its per-batch tem
 
 With n the rows of a batch, the objective is  J = 1/n sum_i loss_i + alpha/(2n) sum ||W||^2.
 Every output is paired with its canonical loss (identity: half the squared error; logistic and
-softmax: log loss), which makes the output delta  (y_hat - y)/n.
+softmax: log loss), which makes the output delta  (y_hat - y)/n; "squared_logistic" is a logistic
+output with half the squared error, whose delta has the factor  y_hat (1 - y_hat)  more.
 
     forward    Z_l = A_l W_l + b_l,  A_(l+1) = g(Z_l)
     backward   D_(l-1) = (D_l W_l^T) * g'(A_l);  dW_l = A_l^T D_l + alpha/n W_l;  db_l = 1^T D_l
@@ -25,6 +26,7 @@ What is done for speed:
 """
 
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
@@ -106,7 +108,12 @@ def softmax(z):
     normalize_exponentials(z)
 
 
-OUTPUTS = {"identity": identity, "logistic": logistic, "softmax": softmax}
+OUTPUTS = {
+    "identity": identity,
+    "logistic": logistic,
+    "softmax": softmax,
+    "squared_logistic": logistic,
+}
 
 
 # --- losses: z -> y_hat in place, delta = y_hat - y; return the sum of the losses, computed from
@@ -117,6 +124,14 @@ def squared_error(z, y, delta):
     np.subtract(z, y, out=delta)
     residuals = delta.ravel()
     return 0.5 * np.dot(residuals, residuals)
+
+
+def squared_logistic_error(z, y, delta):
+    logistic(z)
+    loss = squared_error(z, y, delta)
+    delta *= z
+    delta *= 1 - z
+    return loss
 
 
 def logistic_log_loss(z, y, delta):
@@ -140,6 +155,7 @@ LOSSES = {
     "identity": squared_error,
     "logistic": logistic_log_loss,
     "softmax": softmax_log_loss,
+    "squared_logistic": squared_logistic_error,
 }
 
 
@@ -329,7 +345,7 @@ class Adam:
 
 
 class SGD:
-    """Gradient descent with Nesterov momentum, constant learning rate."""
+    """Gradient descent, plain or with Nesterov momentum, constant learning rate."""
 
     def __init__(self, params, grads, learning_rate_init=1e-3, momentum=0.9):
         self.learning_rate_init, self.momentum = learning_rate_init, momentum
@@ -337,15 +353,15 @@ class SGD:
 
     def step(self):
         for params, grads, velocity, scratch in self.blocks:
-            velocity *= self.momentum
             np.multiply(grads, self.learning_rate_init, out=scratch)
+            if self.momentum == 0:
+                params -= scratch
+                continue
+            velocity *= self.momentum
             velocity -= scratch
             params -= scratch
             np.multiply(velocity, self.momentum, out=scratch)
             params += scratch
-
-
-OPTIMIZERS = {"adam": Adam, "sgd": SGD}
 
 
 def target_matrix(y, output, dtype):
@@ -366,7 +382,9 @@ def fit(
     alpha=1e-4,
     batch_size=200,
     learning_rate_init=1e-3,
+    momentum=0.9,
     max_iter=200,
+    shuffle=True,
     random_state=None,
 ):
     """Train for max_iter epochs; returns the network, with its loss_curve."""
@@ -378,12 +396,15 @@ def fit(
         dtype=X.dtype,
         random_state=np.random.RandomState(random_state),
     )
-    optimizer = OPTIMIZERS[solver](net.params, net.grads, learning_rate_init)
+    optimizer = {"adam": Adam, "sgd": partial(SGD, momentum=momentum)}[solver](
+        net.params, net.grads, learning_rate_init
+    )
     order = np.arange(len(X))
     net.loss_curve = []
     for _ in range(max_iter):
-        # scikit-learn shuffles the order that it shuffled before
-        order = order[net.random_state.permutation(len(X))]
+        if shuffle:
+            # scikit-learn shuffles the order that it shuffled before
+            order = order[net.random_state.permutation(len(X))]
         net.loss_curve.append(train_epoch(net, optimizer, X, Y, order, batch_size, alpha))
     return net
 

@@ -5,22 +5,27 @@
 A call is all that a user of the library waits for: checks, initial weights, encoding of the
 targets, shuffling, every step, and the training loss of every epoch. Initial weights, the order
 of the rows, Adam's constants and the L2 penalty are the same in all of them, so that all end with
-the same weights up to rounding; compare.py checks that before it prints a number.
+the same weights up to rounding; timing.py checks that before it prints a number.
 
-RIVALS maps a column's title to a loader, which imports the library and returns its run function;
-`load_rivals()` skips what is not installed. A new column is one more loader. Everything runs on
-one thread: threadpoolctl limits every BLAS (compare.py), PyTorch has its own setting (here).
+RIVALS has the columns: what must be installed, a loader, which imports the library and returns
+its run function, and which shapes the library can train. `load_rivals(n_threads)` skips what is
+not installed. threadpoolctl limits every BLAS (compare.py), PyTorch has its own setting (here),
+JAX reads NPROC (compare.py); FANN and Numba's loops have one thread.
 """
 
+from collections.abc import Callable
+from ctypes.util import find_library
+from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
 from itertools import pairwise
 
 import numpy as np
 import numpy_mlp
-from workloads import ALPHA, LEARNING_RATE, SEED
+from workloads import SEED
 
 FASTBP = "fastbp"
+FASTBP_ALONE = "fastbp, 1 thread"  # a column of the rows in which the others have two
 SKLEARN = "scikit-learn"
 
 
@@ -36,10 +41,12 @@ def fit_numpy(shape, X, y, epochs):
         activation=shape.activation,
         output=shape.output,
         solver=shape.solver,
-        alpha=ALPHA,
+        alpha=shape.alpha,
         batch_size=shape.batch_size,
-        learning_rate_init=LEARNING_RATE,
+        learning_rate_init=shape.learning_rate,
+        momentum=shape.momentum,
         max_iter=epochs,
+        shuffle=shape.shuffle,
         random_state=SEED,
     )
     return net.coefs, net.intercepts
@@ -51,34 +58,66 @@ def load_sklearn():
     return partial(fit_estimator, MLPClassifier, MLPRegressor)
 
 
-def load_fastbp():
+def load_fastbp(n_threads=1):
     from fastbp import BackpropClassifier, BackpropRegressor
 
-    return partial(fit_estimator, BackpropClassifier, BackpropRegressor)
+    settings = thread_settings(n_threads)
+    return partial(fit_estimator, BackpropClassifier, BackpropRegressor, **settings)
 
 
-def fit_estimator(classifier, regressor, shape, X, y, epochs):
-    estimator = (regressor if shape.output == "identity" else classifier)(
+def thread_settings(n_threads):
+    """Parameters of fastbp's estimators; none where they have no n_threads."""
+    from fastbp import BackpropClassifier
+
+    known = "n_threads" in BackpropClassifier().get_params()
+    return {"n_threads": n_threads} if known else {}
+
+
+def fit_estimator(classifier, regressor, shape, X, y, epochs, **settings):
+    """epochs are lbfgs's iterations."""
+    if shape.output == "squared_logistic":
+        settings["output_activation"] = "logistic"  # fastbp's alone
+    estimator = (regressor if shape.is_regression else classifier)(
         hidden_layer_sizes=shape.hidden,
         activation=shape.activation,
         solver=shape.solver,
-        alpha=ALPHA,
+        alpha=shape.alpha,
         batch_size=shape.batch_size,
-        learning_rate_init=LEARNING_RATE,
+        learning_rate_init=shape.learning_rate,
+        momentum=shape.momentum,
+        nesterovs_momentum=shape.momentum > 0,
+        shuffle=shape.shuffle,
         # never stops early: every library makes the same number of steps
         max_iter=epochs,
+        max_fun=100 * epochs,
         tol=0.0,
         n_iter_no_change=epochs,
         random_state=SEED,
+        **settings,
     )
     estimator.fit(X, y)
     return estimator.coefs_, estimator.intercepts_
 
 
-def load_torch():
-    import torch
+def load_jax():
+    import jax_mlp
 
-    torch.set_num_threads(1)
+    return jax_mlp.run
+
+
+def load_numba():
+    import numba_mlp
+
+    return numba_mlp.run
+
+
+def load_fann():
+    import fann
+
+    return fann.run
+
+
+def load_torch():
     return fit_torch
 
 
@@ -93,10 +132,11 @@ def fit_torch(shape, X, y, epochs):
     inputs, targets = torch.from_numpy(X), torch_targets(shape, X, y)
     order, epoch_losses = np.arange(len(X)), []
     for _ in range(epochs):
-        order = order[rng.permutation(len(X))]
+        if shape.shuffle:
+            order = order[rng.permutation(len(X))]
         total = 0.0
         for rows in torch.from_numpy(order).split(shape.batch_size):
-            optimizer.param_groups[0]["weight_decay"] = ALPHA / len(rows)
+            optimizer.param_groups[0]["weight_decay"] = shape.alpha / len(rows)
             optimizer.zero_grad()
             z = model(inputs.index_select(0, rows))
             loss = loss_function(z, targets.index_select(0, rows))
@@ -134,23 +174,28 @@ def torch_optimizer(shape, model):
     weights = [param for param in model.parameters() if param.ndim == 2]
     biases = [param for param in model.parameters() if param.ndim == 1]
     # the penalty is on the weights only; its factor is set for every batch
-    groups = [{"params": weights, "weight_decay": ALPHA}, {"params": biases}]
+    groups = [{"params": weights, "weight_decay": shape.alpha}, {"params": biases}]
     make = {
         "adam": optim.Adam,
-        "sgd": partial(optim.SGD, momentum=0.9, nesterov=True),
+        "sgd": partial(optim.SGD, momentum=shape.momentum, nesterov=shape.momentum > 0),
     }[shape.solver]
     try:
-        return make(groups, lr=LEARNING_RATE, fused=True)
+        return make(groups, lr=shape.learning_rate, fused=True)
     except (RuntimeError, TypeError):  # PyTorch before 2.4 has no fused optimizer for the CPU
-        return make(groups, lr=LEARNING_RATE)
+        return make(groups, lr=shape.learning_rate)
 
 
 def torch_loss(output):
+    from torch import sigmoid
     from torch.nn import functional
 
+    def half_squared_error(y_hat, y):
+        # mse_loss averages over the outputs too
+        return 0.5 * y.shape[1] * functional.mse_loss(y_hat, y)
+
     return {
-        # mse_loss averages over the outputs too: right for the one output of our regressions
-        "identity": lambda z, y: 0.5 * functional.mse_loss(z, y),
+        "identity": half_squared_error,
+        "squared_logistic": lambda z, y: half_squared_error(sigmoid(z), y),
         "logistic": functional.binary_cross_entropy_with_logits,
         "softmax": functional.cross_entropy,
     }[output]
@@ -164,15 +209,64 @@ def torch_targets(shape, X, y):
     return from_numpy(np.ascontiguousarray(y.reshape(len(y), -1), X.dtype))
 
 
-# title -> (module that must be installed, loader); fastbp last, beside the ratios
+# --- the columns
+
+
+def takes_everything(shape):
+    return True
+
+
+def takes_dense_batches(shape):
+    return shape.solver != "lbfgs" and shape.density == 1
+
+
+def takes_mini_batches(shape):
+    # a row at a time, PyTorch's overhead is some hundred times the work
+    return takes_dense_batches(shape) and shape.batch_size > 1
+
+
+def takes_canonical_losses(shape):
+    return shape.output != "squared_logistic"
+
+
+def takes_incremental(shape):
+    # the pair of output and loss that FANN knows
+    return shape.batch_size == 1 and shape.output == "squared_logistic"
+
+
+@dataclass(frozen=True)
+class Rival:
+    """A column: the module (or C library) it needs, its loader, the shapes it can train."""
+
+    module: str
+    load: Callable
+    takes: Callable = takes_dense_batches
+    is_c_library: bool = False
+
+    @property
+    def is_installed(self):
+        return bool((find_library if self.is_c_library else find_spec)(self.module))
+
+
+# fastbp last, beside the ratios
 RIVALS = {
-    "NumPy": ("numpy", load_numpy),
-    SKLEARN: ("sklearn", load_sklearn),
-    "PyTorch": ("torch", load_torch),
-    FASTBP: ("fastbp", load_fastbp),
+    "NumPy": Rival("numpy", load_numpy),
+    "Numba": Rival("numba", load_numba),
+    SKLEARN: Rival("sklearn", load_sklearn, takes_canonical_losses),
+    "PyTorch": Rival("torch", load_torch, takes_mini_batches),
+    "JAX": Rival("jax", load_jax),
+    "FANN": Rival("floatfann", load_fann, takes_incremental, is_c_library=True),
+    FASTBP: Rival("fastbp", load_fastbp, takes_everything),
 }
 
 
-def load_rivals():
-    """title -> run function, of every library that is installed."""
-    return {title: load() for title, (module, load) in RIVALS.items() if find_spec(module)}
+def load_rivals(n_threads=1):
+    """title -> (run function, takes), of every library that is installed."""
+    rivals = {
+        title: (rival.load(), rival.takes) for title, rival in RIVALS.items() if rival.is_installed
+    }
+    if "PyTorch" in rivals:
+        import torch
+
+        torch.set_num_threads(n_threads)
+    return rivals

@@ -1,0 +1,197 @@
+"""Instructions of five training steps, counted by valgrind: a guard that no noise can trip.
+
+    python benchmarks/instructions.py            # compare with instructions.json; 1 if worse
+    python benchmarks/instructions.py --update   # store the counts, once a change is meant
+
+A count is the instructions executed inside the compiled core of fastbp, in one epoch of five
+batches of a Shape (workloads.py) in one dtype: what a fit of two epochs executes there less what
+a fit of one does, so that checks and allocations made once a fit cancel. Python's instructions
+are not in it, nor the C library's (its memcpy is another one on every CPU).
+
+It is the same number on every run: valgrind executes the program on a CPU of its own, which has
+AVX2 but not AVX-512, so that the builds "baseline" and "avx2" can be counted. A count is not a
+time: it sees neither caches nor how wide an instruction is, and one change that makes training
+faster may raise it. compare.py has the times.
+
+The stored counts belong to a build and a compiler. With another compiler than any that is
+stored, the counts of the last one are compared within OTHER_COMPILER instead of TOLERANCE, which
+still catches a loop that is no vector code any more; the report says so.
+
+One process runs all shapes of a build under valgrind. It marks the end of every fit by one of
+callgrind's client requests, which writes what was counted since the last one into a file.
+"""
+
+import argparse
+import ctypes
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import warnings
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from rivals import fit_estimator
+from workloads import SHAPES, find_shape
+
+N_STEPS = 5
+BUILDS = ["baseline", "avx2"]
+DTYPES = ["float64", "float32"]
+STORED = Path(__file__).with_name("instructions.json")
+TOLERANCE = 0.03
+OTHER_COMPILER = 0.30
+MARKS = """
+#include <valgrind/callgrind.h>
+void start(void) { CALLGRIND_START_INSTRUMENTATION; CALLGRIND_ZERO_STATS; }
+void end(const char* title) { CALLGRIND_DUMP_STATS_AT(title); }
+"""
+
+
+# --- counting
+
+
+def count(build, names):
+    """{"tiny float64": instructions, ...} of one build."""
+    with TemporaryDirectory() as folder:
+        marks = compile_marks(Path(folder))
+        command = ["valgrind", "--quiet", "--tool=callgrind", "--instr-atstart=no"]
+        command += [f"--callgrind-out-file={folder}/counts"]
+        command += [sys.executable, __file__, "--fits", str(marks), "--rows", *names]
+        one_thread = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+        environment = {**os.environ, **one_thread, "FASTBP_ISA": build, "PYTHONHASHSEED": "0"}
+        subprocess.run(command, env=environment, check=True)
+        fits = dict(read_counts(file, f"core_{build}.") for file in Path(folder).glob("counts.*"))
+    titles = [f"{name} {dtype}" for name in names for dtype in DTYPES]
+    return {title: fits[f"{title} 2"] - fits[f"{title} 1"] for title in titles}
+
+
+def compile_marks(folder):
+    """Callgrind's client requests are C macros; this makes them functions for ctypes."""
+    library = folder / "marks.so"
+    command = [os.environ.get("CC", "cc"), "-shared", "-fPIC", "-x", "c", "-", "-o", str(library)]
+    subprocess.run(command, input=MARKS, text=True, check=True)
+    return library
+
+
+def read_counts(file, module):
+    """Title and instructions of a file of callgrind's, of the code in `module` itself.
+
+    The format is a state machine: `ob=` says to which object file the lines after it belong, as
+    `(number) path` the first time and `(number)` later; "position count" is a function's own
+    cost, except after `calls=`, where it is the cost of what was called.
+    """
+    paths, total, inside, called, title = {}, 0, False, False, None
+    for line in file.read_text().splitlines():
+        if line.startswith("desc: Trigger:"):
+            title = line.rpartition(": ")[2]
+        elif match := re.match(r"(c?ob)=\((\d+)\)(?: (.*))?", line):
+            kind, number, path = match.groups()
+            if path is not None:
+                paths[number] = Path(path).name
+            if kind == "ob":
+                inside = paths[number].startswith(module)
+        elif line.startswith("calls="):
+            called = True
+        elif re.match(r"[+\-*\d]", line):
+            total += int(line.split()[1]) if inside and not called else 0
+            called = False
+    return title, total
+
+
+def run_fits(marks, names):
+    """What runs under valgrind: two fits of every shape and dtype, each between two marks."""
+    from sklearn.exceptions import ConvergenceWarning
+
+    from fastbp import BackpropClassifier, BackpropRegressor
+
+    warnings.simplefilter("ignore", ConvergenceWarning)
+    marks = ctypes.CDLL(marks)
+    kinds = one_thread(BackpropClassifier), one_thread(BackpropRegressor)
+    for name in names:
+        shape = find_shape(name)
+        shape = replace(shape, n_samples=N_STEPS * shape.batch_size)
+        for dtype in DTYPES:
+            X, y = shape.data(dtype)
+            for epochs in (1, 2):
+                marks.start()
+                fit_estimator(*kinds, shape, X, y, epochs)
+                marks.end(f"{name} {dtype} {epochs}".encode())
+
+
+def one_thread(kind):
+    return partial(kind, n_threads=1) if "n_threads" in kind().get_params() else kind
+
+
+# --- comparing
+
+
+def compare(build, compiler, counts, stored):
+    """Prints a table; the number of counts that are worse than stored."""
+    known = stored.get(build, {})
+    tolerance = TOLERANCE
+    print(f"\n{build}, {compiler}: instructions of {N_STEPS} steps")
+    if not known:
+        print("  nothing is stored for this build; --update stores these counts")
+    elif compiler not in known:
+        other = list(known)[-1]
+        print(f"  nothing is stored for this compiler: compared with {other}, loosely")
+        compiler, tolerance = other, OTHER_COMPILER
+    before = known.get(compiler, {})
+    n_worse = 0
+    for title, now in counts.items():
+        line = f"  {title:20} {now:15,}"
+        if title in before:
+            change = now / before[title] - 1
+            worse = change > tolerance
+            n_worse += worse
+            line += f"   stored {before[title]:15,} {change:+8.1%}"
+            line += f"   WORSE by more than {tolerance:.0%}" if worse else ""
+            line += "   better: --update stores it" if change < -tolerance else ""
+        print(line)
+    return n_worse
+
+
+def parse_arguments(arguments):
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    names = [shape.name for shape in SHAPES]
+    # valgrind computes every FMA by a call: 250 times slower
+    quick = [shape.name for shape in SHAPES if shape.megaflops < 10]
+    parser.add_argument("--rows", nargs="+", choices=names, default=quick, metavar="ROW")
+    parser.add_argument("--builds", nargs="+", choices=BUILDS, default=BUILDS)
+    parser.add_argument("--update", action="store_true", help=f"rewrite {STORED.name}")
+    parser.add_argument("--fits", metavar="MARKS", help=argparse.SUPPRESS)
+    return parser.parse_args(arguments)
+
+
+def main(arguments=None):
+    options = parse_arguments(arguments)
+    if options.fits:
+        return run_fits(options.fits, options.rows)
+    if not shutil.which("valgrind"):
+        sys.exit("valgrind was not found; install it, for example `apt-get install valgrind`")
+    from fastbp import _kernels
+
+    stored = json.loads(STORED.read_text()) if STORED.exists() else {}
+    n_worse = 0
+    for build in options.builds:
+        if build not in _kernels.available_builds():
+            print(f"\n{build}: not a build that runs here")
+            continue
+        compiler = _kernels.load_build(build).COMPILER
+        counts = count(build, options.rows)
+        n_worse += compare(build, compiler, counts, stored)
+        if options.update:
+            stored.setdefault(build, {}).setdefault(compiler, {}).update(counts)
+    if options.update:
+        STORED.write_text(json.dumps(stored, indent=2) + "\n")
+        print(f"\nstored in {STORED.name}")
+    elif n_worse:
+        sys.exit(f"\n{n_worse} counts are worse than stored")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,123 @@
+"""A multilayer perceptron in JAX: what a JAX user would write, one jitted call an epoch.
+
+    run(shape, X, y, epochs) -> (coefs, intercepts)
+
+An epoch is a lax.scan over the batches, whose rows are gathered by the epoch's permutation, and
+one step more for what is left over. Gradients come from jax.value_and_grad of the loss with the
+L2 penalty; XLA fuses the rest. Data and parameters stay on the device, parameters are donated.
+
+float64 needs jax_enable_x64. The number of threads cannot be changed once JAX runs: XLA reads it
+from NPROC, which compare.py sets at its start (and checks by the CPU time spent). Compiling takes
+about a second for a shape and dtype; compare.py's warm-up pays for it, outside the timing.
+"""
+
+from functools import cache, partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax, nn
+from numpy_mlp import NumpyMLP, target_matrix
+from workloads import SEED
+
+jax.config.update("jax_enable_x64", True)
+
+BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8
+ACTIVATIONS = {
+    "identity": lambda z: z,
+    "relu": nn.relu,
+    "logistic": nn.sigmoid,
+    "tanh": jnp.tanh,
+}
+
+
+def half_squared_error(y_hat, y):
+    return 0.5 * jnp.sum((y_hat - y) ** 2)
+
+
+LOSSES = {
+    "identity": half_squared_error,
+    "squared_logistic": lambda z, y: half_squared_error(nn.sigmoid(z), y),
+    "logistic": lambda z, y: jnp.sum(jnp.logaddexp(0, z) - y * z),
+    "softmax": lambda z, y: -jnp.sum(y * nn.log_softmax(z)),
+}
+
+
+def run(shape, X, y, epochs):
+    rng = np.random.RandomState(SEED)
+    net = NumpyMLP(
+        shape.layer_sizes,
+        activation=shape.activation,
+        output=shape.output,
+        dtype=X.dtype,
+        random_state=rng,
+    )
+    # copies, because the arrays are donated
+    params = [jnp.array(pair, copy=True) for pair in (*net.coefs, *net.intercepts)]
+    moments = [[jnp.zeros_like(p) for p in params] for _ in range(2)]
+    state = params, *moments, jnp.zeros((), X.dtype)
+    inputs, targets = jnp.asarray(X), jnp.asarray(target_matrix(y, shape.output, X.dtype))
+    train_epoch, order, losses = epoch_function(shape), np.arange(len(X)), []
+    for _ in range(epochs):
+        if shape.shuffle:
+            order = order[rng.permutation(len(X))]
+        state, loss = train_epoch(state, inputs, targets, order)
+        losses.append(float(loss))
+    params = [np.asarray(p) for p in state[0]]
+    return params[: len(net.coefs)], params[len(net.coefs) :]
+
+
+@cache
+def epoch_function(shape):
+    n_layers = len(shape.layer_sizes) - 1
+    activate, loss_sum = ACTIVATIONS[shape.activation], LOSSES[shape.output]
+    update = {"adam": adam, "sgd": sgd}[shape.solver]
+
+    def objective(params, X, y):
+        coefs, intercepts = params[:n_layers], params[n_layers:]
+        a = X
+        for coef, intercept in zip(coefs[:-1], intercepts[:-1], strict=True):
+            a = activate(a @ coef + intercept)
+        loss = loss_sum(a @ coefs[-1] + intercepts[-1], y)
+        if shape.alpha:
+            loss += 0.5 * shape.alpha * sum(jnp.vdot(coef, coef) for coef in coefs)
+        return loss / len(X)
+
+    @partial(jax.jit, donate_argnums=0)
+    def train_epoch(state, X, Y, order):
+        def step(state, rows):
+            loss, grads = jax.value_and_grad(objective)(state[0], X[rows], Y[rows])
+            return update(shape, state, grads), loss * len(rows)
+
+        whole = len(X) - len(X) % shape.batch_size
+        state, losses = lax.scan(step, state, order[:whole].reshape(-1, shape.batch_size))
+        total = losses.sum()
+        if whole < len(X):
+            state, loss = step(state, order[whole:])
+            total += loss
+        return state, total / len(X)
+
+    return train_epoch
+
+
+def adam(shape, state, grads):
+    params, ms, vs, t = state
+    t = t + 1
+    rate = shape.learning_rate * jnp.sqrt(1 - BETA_2**t) / (1 - BETA_1**t)
+    ms = [BETA_1 * m + (1 - BETA_1) * g for m, g in zip(ms, grads, strict=True)]
+    vs = [BETA_2 * v + (1 - BETA_2) * g * g for v, g in zip(vs, grads, strict=True)]
+    params = [
+        p - rate * m / (jnp.sqrt(v) + EPSILON) for p, m, v in zip(params, ms, vs, strict=True)
+    ]
+    return params, ms, vs, t
+
+
+def sgd(shape, state, grads):
+    params, velocities, unused, t = state
+    if shape.momentum == 0:
+        params = [p - shape.learning_rate * g for p, g in zip(params, grads, strict=True)]
+        return params, velocities, unused, t
+    steps = [shape.learning_rate * g for g in grads]
+    velocities = [shape.momentum * v - s for v, s in zip(velocities, steps, strict=True)]
+    params = [p + shape.momentum * v - s for p, v, s in zip(params, velocities, steps, strict=True)]
+    return params, velocities, unused, t

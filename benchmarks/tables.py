@@ -1,0 +1,153 @@
+"""The report's Markdown: tables padded so that they read as well in a terminal."""
+
+import platform
+from datetime import date
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from limits import PRODUCTS
+from predictions import PREDICT, TITLES
+from rivals import FASTBP, FASTBP_ALONE, RIVALS, SKLEARN
+from threadpoolctl import threadpool_info
+
+COLUMNS = [*(title for title in RIVALS if title != FASTBP), PRODUCTS, FASTBP_ALONE, FASTBP]
+
+
+def fits_table(rows):
+    """A line a Row. Columns and ratios that no row has are left out, a row's own gaps empty."""
+    titles = [title for title in COLUMNS if any(title in row.microseconds for row in rows)]
+    ratios = [
+        (f"{SKLEARN} / {FASTBP}", SKLEARN, "speedup_over_sklearn"),
+        (f"best rival / {FASTBP}", FASTBP, "speedup_over_best_rival"),
+        (f"{FASTBP} / its products", PRODUCTS, "share_of_products"),
+        ("1 thread / 2", FASTBP_ALONE, "speedup_by_threads"),
+    ]
+    ratios = [ratio for ratio in ratios if ratio[1] in titles]
+    header = ["samples, features, hidden, outputs, batch", "dtype", "MFLOP/step", "epochs"]
+    header += [*titles, *(title for title, _, _ in ratios)]
+    lines = [
+        [
+            row_label(row.shape),
+            row.dtype,
+            f"{row.shape.megaflops:.3g}",
+            str(row.epochs),
+            *time_cells(row.microseconds, titles, FASTBP),
+            *(
+                f"{significant(getattr(row, name))}x" if needed in row.microseconds else ""
+                for _, needed, name in ratios
+            ),
+        ]
+        for row in rows
+    ]
+    return markdown_table(header, lines, n_left=2)
+
+
+def row_label(shape):
+    hidden = ", ".join(map(str, shape.hidden)) + ("," if len(shape.hidden) == 1 else "")
+    sizes = f"{shape.n_samples}, {shape.n_features}, ({hidden}), {shape.n_outputs}"
+    return f"{shape.name}: {sizes}, {shape.batch_size}"
+
+
+def predictions_table(predictions):
+    header = ["net", "rows", "dtype", *TITLES, f"{SKLEARN} / {FASTBP}"]
+    lines = [
+        [
+            prediction.shape.name,
+            str(prediction.n_rows),
+            prediction.dtype,
+            *time_cells(prediction.microseconds, TITLES, PREDICT),
+            f"{significant(prediction.speedup_over_sklearn)}x",
+        ]
+        for prediction in predictions
+    ]
+    return markdown_table(header, lines, n_left=3)
+
+
+def time_cells(microseconds, titles, emphasized):
+    cells = [significant(microseconds[title]) if title in microseconds else "" for title in titles]
+    return [
+        f"**{cell}**" if title == emphasized and cell else cell
+        for title, cell in zip(titles, cells, strict=True)
+    ]
+
+
+def significant(value):
+    """Three significant digits without an exponent: 0.0123, 1.23, 123, 12345."""
+    return f"{value:.0f}" if value >= 100 else f"{value:#.3g}".rstrip(".")
+
+
+def markdown_table(header, lines, n_left):
+    """The first n_left columns to the left, numbers to the right."""
+    lines = [header, *lines]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
+    rule = [
+        "-" * width if column < n_left else "-" * (width - 1) + ":"
+        for column, width in enumerate(widths)
+    ]
+    lines.insert(1, rule)
+    return "\n".join(f"| {' | '.join(padded(line, widths, n_left))} |" for line in lines)
+
+
+def padded(cells, widths, n_left):
+    return [
+        cell.ljust(width) if column < n_left else cell.rjust(width)
+        for column, (cell, width) in enumerate(zip(cells, widths, strict=True))
+    ]
+
+
+# --- what ran
+
+
+def environment():
+    names = {
+        "numpy": "NumPy",
+        "scipy": "SciPy",
+        "scikit-learn": "scikit-learn",
+        "torch": "PyTorch",
+        "jax": "JAX",
+        "numba": "Numba",
+    }
+    libraries = [f"{title} {version(name)}" for name, title in names.items() if is_installed(name)]
+    parts = [
+        date.today().isoformat(),
+        cpu_model(),
+        fastbp_build(),
+        f"Python {platform.python_version()}",
+        *libraries,
+        blas_versions(),
+    ]
+    return ", ".join(parts) + "."
+
+
+def is_installed(name):
+    try:
+        version(name)
+    except PackageNotFoundError:
+        return False
+    return True
+
+
+def cpu_model():
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        for line in cpuinfo.read_text().splitlines():
+            if line.startswith("model name"):
+                return " ".join(line.partition(":")[2].split())
+    return platform.processor() or platform.machine()
+
+
+def fastbp_build():
+    import fastbp
+
+    build = fastbp._kernels.core.__name__.rpartition(".")[2]
+    return f"fastbp {fastbp.__version__} ({build})"
+
+
+def blas_versions():
+    """Every BLAS that is loaded: NumPy and SciPy bring one each, PyTorch its own."""
+    libraries = [library for library in threadpool_info() if library["user_api"] == "blas"]
+    names = {
+        f"{library['internal_api']} {library['version']} {library.get('architecture', '')}".strip()
+        for library in libraries
+    }
+    return "BLAS " + " and ".join(sorted(names))

@@ -1,0 +1,143 @@
+"""How fits are timed: calibrated, checked, then round-robin; a Row has the medians.
+
+    row = measure(shape, "float32", rivals, budget=1.0, n_rounds=5, n_threads=1)
+    row.microseconds["fastbp"], row.speedup_over_best_rival
+
+Every round times each column once, so that a slow phase of the machine hits all of them. The
+first call of a column is warm-up (JAX and Numba compile in it); the number of epochs is chosen so
+that a round takes about `budget` seconds, and a column that would be over in an instant is
+repeated within its turn. What is compared is checked, and the program stops when it is not alike:
+
+- every column must have reached the training objective that scikit-learn reached (NumPy, where
+  scikit-learn cannot train the row): see TOLERANCES;
+- no column may have spent more CPU time than its threads have.
+"""
+
+import sys
+from dataclasses import dataclass
+from functools import partial
+from statistics import median
+from time import perf_counter, process_time
+
+from limits import PRODUCTS
+from rivals import FASTBP, FASTBP_ALONE, SKLEARN
+from workloads import LBFGS_ITERATIONS
+
+SHORTEST_TURN = 0.05  # seconds: what is over sooner is repeated, or the clock's noise shows
+MOST_CPU = 1.2  # CPU seconds per second and thread
+
+# How far a column's final training objective may be from scikit-learn's, relatively. In float64
+# the same arithmetic is done in another order, and rounding is all that differs; plain gradient
+# descent keeps together in float32 too. PyTorch's Adam puts epsilon in another place, and
+# elsewhere float32 rounding grows over the steps, as it does in L-BFGS's line searches: there the
+# trajectories part, and the bound only says that the same problem was trained equally far.
+TOLERANCES = {"float64": 1e-6, "float32": 0.1}
+INCREMENTAL_TOLERANCE = 1e-4
+LOOSE_TOLERANCE = 0.1
+
+
+@dataclass
+class Row:
+    """The result for one shape and dtype: microseconds a step, by column."""
+
+    shape: object
+    dtype: str
+    epochs: int
+    microseconds: dict
+
+    @property
+    def speedup_over_sklearn(self):
+        return self.microseconds[SKLEARN] / self.microseconds[FASTBP]
+
+    @property
+    def speedup_over_best_rival(self):
+        rivals = [
+            time
+            for title, time in self.microseconds.items()
+            if title not in (PRODUCTS, FASTBP_ALONE, FASTBP)
+        ]
+        return min(rivals) / self.microseconds[FASTBP]
+
+    @property
+    def speedup_by_threads(self):
+        return self.microseconds[FASTBP_ALONE] / self.microseconds[FASTBP]
+
+    @property
+    def share_of_products(self):
+        return self.microseconds[FASTBP] / self.microseconds[PRODUCTS]
+
+
+def measure(shape, dtype, rivals, budget, n_rounds, n_threads):
+    """Warm up, calibrate and check, then time all columns round-robin."""
+    X, y = shape.data(dtype)
+    fits = {
+        title: partial(run, shape, X, y) for title, (run, takes) in rivals.items() if takes(shape)
+    }
+    epochs = LBFGS_ITERATIONS if shape.solver == "lbfgs" else None
+    first = {title: fit(epochs or 1) for title, fit in fits.items()}
+    expected = {
+        title: seconds(partial(fit, epochs or 1), n_threads=n_threads, title=title)
+        for title, fit in fits.items()
+    }
+    if epochs is None:
+        epochs = max(1, round(budget / sum(expected.values())))
+        expected = {title: epochs * time for title, time in expected.items()}
+    calls = {title: partial(fit, epochs) for title, fit in fits.items()}
+    if epochs > 1 and shape.solver != "lbfgs":
+        first = {title: call() for title, call in calls.items()}
+    check_agreement(shape, dtype, X, y, first)
+    if sum(expected.values()) > 2 * budget:
+        n_rounds = min(n_rounds, 3)
+    times = interleaved(calls, expected, n_rounds)
+    per_step = 1e6 / shape.n_steps(epochs)
+    return Row(shape, dtype, epochs, {title: per_step * time for title, time in times.items()})
+
+
+def interleaved(calls, expected, n_rounds):
+    """title -> median seconds of a call, over rounds that time each call in turn.
+
+    expected: title -> about how long it takes.
+    """
+    repeats = {title: max(1, round(SHORTEST_TURN / expected[title])) for title in calls}
+    rounds = [
+        {title: seconds(call, repeats[title]) for title, call in calls.items()}
+        for _ in range(n_rounds)
+    ]
+    return {title: median(times[title] for times in rounds) for title in calls}
+
+
+def seconds(call, repeats=1, n_threads=None, title=None):
+    """Mean duration of a call; with n_threads, check that it used no more."""
+    start, start_cpu = perf_counter(), process_time()
+    for _ in range(repeats):
+        call()
+    wall, cpu = perf_counter() - start, process_time() - start_cpu
+    if n_threads and wall > SHORTEST_TURN and cpu > MOST_CPU * n_threads * wall:
+        sys.exit(f"{title} used {cpu / wall:.2f} CPUs, {n_threads} are allowed")
+    return wall / repeats
+
+
+def check_agreement(shape, dtype, X, y, results):
+    """A benchmark that compares unlike things is worse than none: stop."""
+    objectives = {
+        title: shape.objective(X, y, *params)
+        for title, params in results.items()
+        if title != PRODUCTS
+    }
+    reference = SKLEARN if SKLEARN in objectives else "NumPy"
+    expected = objectives[reference]
+    for title, objective in objectives.items():
+        # written so that NaN fails
+        if not abs(objective - expected) <= tolerance(shape, dtype, title) * expected:
+            sys.exit(
+                f"{shape.name}, {dtype}: {title} ended with training objective {objective:.10g}, "
+                f"{reference} with {expected:.10g}; they do not train the same thing"
+            )
+
+
+def tolerance(shape, dtype, title):
+    if shape.batch_size == 1:
+        return INCREMENTAL_TOLERANCE
+    if shape.solver == "lbfgs" or (title == "PyTorch" and shape.solver == "adam"):
+        return LOOSE_TOLERANCE
+    return TOLERANCES[dtype]
