@@ -81,6 +81,26 @@ def as_kernel_array(array, dtype):
     return np.require(array, dtype=dtype, requirements=["C_CONTIGUOUS", "ALIGNED"])
 
 
+def is_kernel_matrix(X, dtypes):
+    """Whether X is exactly what the kernels read, so that no check could refuse or change it."""
+    return (
+        type(X) is np.ndarray
+        and X.ndim == 2
+        and X.dtype in dtypes
+        and X.flags.c_contiguous
+        and X.flags.aligned
+        and X.size > 0
+        and _kernels.core.all_finite(X.reshape(-1))
+    )
+
+
+def is_plain_target(y, n_samples):
+    """Whether y is an array of finite numbers or of integers, one or one row per sample."""
+    if type(y) is not np.ndarray or y.ndim not in (1, 2) or y.shape[0] != n_samples or not y.size:
+        return False
+    return y.dtype.kind in "iub" or (y.dtype.kind == "f" and bool(np.isfinite(y).all()))
+
+
 def as_kernel_matrix(X, dtype, name="X"):
     """A matrix of numbers as the kernels read it: an array as above, or a sound CSR matrix."""
     if not sparse.issparse(X):

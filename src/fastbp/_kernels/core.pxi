@@ -61,15 +61,22 @@ def cpu_level():
     return c_cpu_level()
 
 
-def all_finite(const floating[::1] array not None):
-    """Whether no element is NaN or infinite."""
+cdef bint are_finite(const floating* x, Py_ssize_t n) noexcept nogil:
     cdef Py_ssize_t i
     cdef bint found = False
-    with nogil:
-        for i in range(array.shape[0]):
-            # x - x is 0 only for finite x; no branch, so that the loop is vector code
-            found |= array[i] - array[i] != 0
+    for i in range(n):
+        # x - x is 0 only for finite x; no branch, so that the loop is vector code
+        found |= x[i] - x[i] != 0
     return not found
+
+
+def all_finite(const floating[::1] array not None):
+    """Whether no element is NaN or infinite."""
+    cdef bint finite = True
+    if array.shape[0] > 0:
+        with nogil:
+            finite = are_finite(&array[0], array.shape[0])
+    return finite
 
 
 cdef class Plan:
@@ -217,6 +224,34 @@ cdef int check_size(Py_ssize_t size, Py_ssize_t expected) except -1:
     return 0
 
 
+cdef int forward_all(
+    const NetworkSizes* net, const floating* params, const Inputs* inputs,
+    floating* predictions, floating* hidden
+) except -1:
+    """predictions (n_samples, n_outputs) = network(X); hidden activations unless NULL."""
+    cdef Py_ssize_t n = inputs.n_samples, start = 0, rows
+    cdef Workspace ws
+    cdef Poll poll
+    cdef bint failed = False
+    if allocate(&ws, net, n, sizeof(floating), False, False) < 0:
+        raise MemoryError("no memory for a block of activations")
+    memset(&poll, 0, sizeof(poll))
+    with nogil:
+        while start < n and not failed:
+            rows = min(ws.block_rows, n - start)
+            forward_rows(net, params, inputs, NULL, start, rows, &ws)
+            memcpy(predictions + start * net.n_outputs, ws.predictions,
+                   rows * net.n_outputs * sizeof(floating))
+            if hidden != NULL:
+                copy_hidden(net, &ws, start, rows, n, hidden)
+            start += rows
+            failed = interrupted(&poll, <double> net.n_coefs * <double> rows)
+        release(&ws)
+    if failed:
+        raise_pending()
+    return 0
+
+
 def forward(
     Plan plan not None, const floating[::1] params not None, Samples samples not None,
     floating[:, ::1] predictions not None, floating[::1] hidden=None,
@@ -226,34 +261,39 @@ def forward(
     hidden (n_samples * the hidden units) receives the hidden activations, layer after layer.
     """
     cdef const NetworkSizes* net = &plan.net
-    cdef const Inputs* inputs = &samples.inputs
-    cdef const Layer* layer
-    cdef Py_ssize_t n = inputs.n_samples, start = 0, rows
-    cdef Workspace ws
-    cdef Block block
-    cdef Poll poll
-    cdef bint failed = False
+    cdef Py_ssize_t n = samples.inputs.n_samples
     check_call(plan, samples, params.shape[0], sizeof(floating), False)
     check_size(predictions.shape[0], n)
     check_size(predictions.shape[1], net.n_outputs)
     if hidden is not None:
         check_size(hidden.shape[0], n * (net.n_units - net.n_outputs))
-    if allocate(&ws, net, n, sizeof(floating), False, False) < 0:
-        raise MemoryError("no memory for a block of activations")
-    memset(&poll, 0, sizeof(poll))
-    with nogil:
-        while start < n and not failed:
-            rows = min(ws.block_rows, n - start)
-            block = forward_rows(net, &params[0], inputs, NULL, start, rows, &ws)
-            memcpy(&predictions[start, 0], ws.predictions,
-                   rows * net.n_outputs * sizeof(floating))
-            if hidden is not None:
-                copy_hidden(net, &ws, start, rows, n, &hidden[0])
-            start += rows
-            failed = interrupted(&poll, <double> net.n_coefs * <double> rows)
-        release(&ws)
-    if failed:
-        raise_pending()
+    forward_all(net, &params[0], &samples.inputs, &predictions[0, 0],
+                &hidden[0] if hidden is not None and hidden.shape[0] > 0 else NULL)
+
+
+def forward_dense(
+    Plan plan not None, const floating[::1] params not None,
+    const floating[:, ::1] X not None, floating[:, ::1] predictions not None,
+):
+    """forward for a matrix that has not been checked; False, and nothing done, if unsound.
+
+    For single rows: one call, where Samples and the checks of a matrix would be several.
+    """
+    cdef const NetworkSizes* net = &plan.net
+    cdef Py_ssize_t n = X.shape[0]
+    cdef Inputs inputs
+    if (
+        n < 1 or X.shape[1] != net.n_features or <size_t> &X[0, 0] % sizeof(floating) != 0
+        or not are_finite(&X[0, 0], n * net.n_features)
+    ):
+        return False
+    check_size(params.shape[0], net.n_params)
+    check_size(predictions.shape[0], n)
+    check_size(predictions.shape[1], net.n_outputs)
+    memset(&inputs, 0, sizeof(inputs))
+    inputs.n_samples, inputs.n_features, inputs.dense = n, net.n_features, &X[0, 0]
+    forward_all(net, &params[0], &inputs, &predictions[0, 0], NULL)
+    return True
 
 
 cdef void copy_hidden(

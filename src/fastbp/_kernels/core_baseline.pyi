@@ -1,4 +1,5 @@
 # Stubs of the compiled core; every build has the same entry points (core.pxi).
+from collections.abc import Callable
 from typing import Any
 
 from numpy.typing import NDArray
@@ -78,6 +79,9 @@ def forward(
     predictions: NDArray[Any],
     hidden: NDArray[Any] | None = ...,
 ) -> None: ...
+
+forward_dense: dict[str, Callable[[Plan, NDArray[Any], NDArray[Any], NDArray[Any]], bool]]
+
 def loss(
     plan: Plan, params: NDArray[Any], samples: Samples, l2: float, n_threads: int = ...
 ) -> float: ...

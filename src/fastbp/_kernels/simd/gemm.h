@@ -62,7 +62,7 @@
 #define ROWS_BESIDE_3 4
 #endif
 
-#define PANEL_BYTES 16384
+#define PANEL_BYTES 32768
 
 typedef struct {
     ptrdiff_t m, n, depth;
