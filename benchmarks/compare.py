@@ -1,7 +1,7 @@
 """fastbp beside NumPy, Numba, scikit-learn, PyTorch, JAX and FANN: one report of how fast each is.
 
     python benchmarks/compare.py                          # everything, both dtypes: < 10 minutes
-    python benchmarks/compare.py --quick                  # a first impression: about two minutes
+    python benchmarks/compare.py --quick                  # a first impression: about four minutes
     python benchmarks/compare.py --rows digits big --dtypes float32 --markdown table.md
     python benchmarks/compare.py --plot steps.png         # the fits with Adam and relu, drawn too
 
@@ -33,6 +33,8 @@ from time import perf_counter
 from unittest.mock import patch
 
 import joblib
+import overheads
+import plot
 from limits import PRODUCTS, bare_products, takes_large_products
 from predictions import measure_predictions
 from rivals import (
@@ -108,10 +110,10 @@ def scipy_share(shape):
 
     compiled, inside = core.loss_gradient, 0.0
 
-    def timed(*arguments):
+    def timed(*arguments, **settings):
         nonlocal inside
         start = perf_counter()
-        loss = compiled(*arguments)
+        loss = compiled(*arguments, **settings)
         inside += perf_counter() - start
         return loss
 
@@ -135,7 +137,8 @@ def two_threads_section(options):
     table = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True).stdout
     return [
         f"**Two threads.** {SKLEARN}, PyTorch and JAX with two, {FASTBP} with one and with "
-        "two. Adam, relu.\n\n" + table.strip()
+        "two. Adam, relu. Only two idle cores give figures to quote: threads that wait by "
+        "spinning suffer from any neighbour.\n\n" + table.strip()
     ]
 
 
@@ -155,8 +158,6 @@ def predictions_section(options):
 
 
 def overheads_section():
-    import overheads
-
     progress("memory and imports ...")
     return overheads.report()
 
@@ -236,11 +237,9 @@ def report(options, rivals):
         sections += two_threads_section(options)
     if PREDICTIONS in options.rows:
         sections.append(predictions_section(options))
-    if OVERHEADS in options.rows and find_spec("overheads"):
+    if OVERHEADS in options.rows:
         sections.append(overheads_section())
     if options.plot and drawn:
-        import plot
-
         progress("plot ...")
         plot.draw(drawn, options.plot)
     return "\n\n".join([HEADING, environment(), *sections])

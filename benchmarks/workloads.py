@@ -146,8 +146,8 @@ SHAPES = [
     Shape("digits", 1_797, 64, (100,), 10, 200, output="softmax"),
     Shape("digits-32", 1_797, 64, (100,), 10, 32, output="softmax"),
     Shape("tabular", 50_000, 30, (64, 32), 1, 200, output="logistic"),
-    Shape("wide", 20_000, 100, (256, 256), 10, 256, output="softmax"),
-    Shape("images", 20_000, 784, (100,), 10, 200, output="softmax"),
+    Shape("wide", 10_000, 100, (256, 256), 10, 256, output="softmax"),
+    Shape("images", 10_000, 784, (100,), 10, 200, output="softmax"),
     Shape("big", 10_000, 784, (512, 512), 10, 256, output="softmax"),
 ]
 BY_NAME = {shape.name: shape for shape in SHAPES}
