@@ -84,7 +84,7 @@ class Classes:
         if self.multilabel:
             indicator = y.toarray() if sparse.issparse(y) else y
             return Targets.matrix(np.ascontiguousarray(indicator, dtype=dtype))
-        codes = np.searchsorted(self.labels, y).astype(np.intp)
+        codes = np.searchsorted(self.labels, y).astype(np.intp, copy=False)
         if output_activation == "softmax":
             return Targets(None, codes, len(self.labels))
         if len(self.labels) <= 2:

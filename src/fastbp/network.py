@@ -283,9 +283,9 @@ class Network:
         -------
         float
         """
-        return _kernels.core.loss(
-            self._plan, self._params, self._samples(X, y, sample_weight), self.l2
-        )
+        samples = self._samples(X, y, sample_weight)
+        evaluator = _kernels.core.Evaluator(self._plan, samples, self.l2, gradient=False)
+        return evaluator.evaluate(self._params)
 
     def loss_gradient(self, X, y, sample_weight=None):
         """The objective J and its gradient with respect to the parameters.
@@ -302,7 +302,7 @@ class Network:
         """
         grad = np.empty(self.n_params, dtype=self.dtype)
         samples = self._samples(X, y, sample_weight)
-        loss = _kernels.core.loss_gradient(self._plan, self._params, samples, self.l2, grad)
+        loss = _kernels.core.Evaluator(self._plan, samples, self.l2).evaluate(self._params, grad)
         return LossGradient(loss, grad, *self._split(grad))
 
     def per_sample_gradients(self, X, y):

@@ -2,8 +2,9 @@
 
     Plan        sizes, activations and objective of a network, checked once
     Samples     one data set: rows of X (dense or CSR), targets, weights
+    Evaluator   J and its gradient at any parameters
     Trainer     a run of stochastic training: epochs of mini-batches and optimizer steps
-    forward, loss, loss_gradient, per_sample_gradients, shuffle
+    forward, forward_dense, per_sample_gradients, shuffle, all_finite
 
 Arrays are C-contiguous float32 or float64, all of a call of one type; whatever their values and
 shapes were, fastbp.inputs has checked them before. What is checked here again is what would
@@ -316,29 +317,6 @@ cdef int raise_pending() except -1:
     return -1
 
 
-cdef double whole_loss(
-    Plan plan, const floating[::1] params, Samples samples, double l2, floating* grad,
-    int n_threads
-) except? -1:
-    cdef Run run
-    cdef int failed = 0
-    check_call(plan, samples, params.shape[0], sizeof(floating), True)
-    memset(&run, 0, sizeof(run))
-    run.net, run.inputs = &plan.net, &samples.inputs
-    run.params, run.item_size = <void*> &params[0], sizeof(floating)
-    run.n, run.l2 = samples.inputs.n_samples, l2
-    try:
-        if enlist(&run, team_size(n_threads, run.n), run.n, False, grad) < 0:
-            raise MemoryError("no memory for a block of activations")
-        with nogil:
-            failed = do_work(&run, evaluate_member)
-        if failed:
-            raise_failure(&run)
-    finally:
-        dismiss(&run)
-    return run.total_loss
-
-
 cdef int team_size(int n_threads, Py_ssize_t batch_size):
     """Threads that a batch has rows for, and that there can be."""
     return max(1, min(n_threads, batch_size, <int> MAX_TEAM))
@@ -351,21 +329,58 @@ cdef int raise_failure(const Run* run) except -1:
     return raise_pending()
 
 
-def loss(
-    Plan plan not None, const floating[::1] params not None, Samples samples not None, double l2,
-    int n_threads=1,
-):
-    """J of all samples."""
-    return whole_loss[floating](plan, params, samples, l2, NULL, n_threads)
+cdef void* vector_of(object array, Py_ssize_t size, size_t item_size, bint written) except NULL:
+    """Where a contiguous vector of floating point numbers lies."""
+    cdef const float[::1] singles
+    cdef const double[::1] doubles
+    if written and not array.flags.writeable:
+        raise ValueError("a read-only array where results are written")
+    if item_size == sizeof(float):
+        singles = array
+        check_size(singles.shape[0], size)
+        return <void*> &singles[0]
+    doubles = array
+    check_size(doubles.shape[0], size)
+    return <void*> &doubles[0]
 
 
-def loss_gradient(
-    Plan plan not None, const floating[::1] params not None, Samples samples not None, double l2,
-    floating[::1] grad not None, int n_threads=1,
-):
-    """J of all samples; grad (n_params,) = dJ/dparams."""
-    check_size(grad.shape[0], plan.net.n_params)
-    return whole_loss[floating](plan, params, samples, l2, &grad[0], n_threads)
+cdef class Evaluator:
+    """J of all samples, and its gradient, at any parameters; holds the room that this takes."""
+    cdef Run run
+    cdef tuple held
+
+    def __cinit__(
+        self, Plan plan not None, Samples samples not None, double l2, *, bint gradient=True,
+        int n_threads=1,
+    ):
+        cdef Run* run = &self.run
+        cdef Py_ssize_t n = samples.inputs.n_samples
+        check_call(plan, samples, plan.net.n_params, samples.item_size, True)
+        self.held = (plan, samples)
+        run.net, run.inputs, run.item_size = &plan.net, &samples.inputs, samples.item_size
+        run.n, run.l2 = n, l2
+        if enlist(run, team_size(n_threads, n), n, False, gradient) < 0:
+            raise MemoryError("no memory for a block of activations")
+
+    def __dealloc__(self):
+        dismiss(&self.run)
+
+    def evaluate(self, params, grad=None):
+        """J; grad (n_params,), unless None, = dJ/dparams."""
+        cdef Run* run = &self.run
+        cdef Py_ssize_t n_params = run.net.n_params
+        cdef int failed
+        run.params = vector_of(params, n_params, run.item_size, False)
+        run.members[0].grad = NULL
+        if grad is not None:
+            if run.members[0].ws.delta == NULL:
+                raise ValueError("an Evaluator without gradients was asked for one")
+            run.members[0].grad = vector_of(grad, n_params, run.item_size, True)
+        with nogil:
+            failed = do_work(run, evaluate_member)
+        if failed:
+            raise_failure(run)
+        return run.total_loss
 
 
 def per_sample_gradients(
@@ -411,19 +426,6 @@ def shuffle(Py_ssize_t[::1] order not None, bit_generator):
             shuffle_indices(&order[0], n, bits)
 
 
-cdef void* vector_of(object array, Py_ssize_t size, size_t item_size) except NULL:
-    """Where a writable contiguous vector of floating point numbers lies."""
-    cdef float[::1] singles
-    cdef double[::1] doubles
-    if item_size == sizeof(float):
-        singles = array
-        check_size(singles.shape[0], size)
-        return &singles[0]
-    doubles = array
-    check_size(doubles.shape[0], size)
-    return &doubles[0]
-
-
 cdef class Trainer:
     """A run of stochastic training: moves params, and the optimizer's moments, epoch by epoch.
 
@@ -448,17 +450,17 @@ cdef class Trainer:
             raise ValueError(f"batches of {batch_size}")
         self.held = (plan, params, moments, grad, samples)
         run.net, run.inputs, run.item_size = &plan.net, &samples.inputs, item_size
-        run.params = vector_of(params, n_params, item_size)
+        run.params = vector_of(params, n_params, item_size, True)
         run.moments = vector_of(
-            moments, (2 if optimizer == ADAM else 1) * n_params, item_size)
+            moments, (2 if optimizer == ADAM else 1) * n_params, item_size, True)
         run.batch_size, run.alpha = batch_size, alpha
         run.step.optimizer, run.step.learning_rate = <Optimizer> optimizer, learning_rate
         run.step.momentum, run.step.nesterov = momentum, nesterov
         run.step.beta_1, run.step.beta_2, run.step.epsilon = beta_1, beta_2, epsilon
         run.step.n_steps = n_steps
-        if enlist(run, team_size(n_threads, batch_size), batch_size, True,
-                  vector_of(grad, n_params, item_size)) < 0:
+        if enlist(run, team_size(n_threads, batch_size), batch_size, True, True) < 0:
             raise MemoryError(f"no memory for a batch of {batch_size}")
+        run.members[0].grad = vector_of(grad, n_params, item_size, True)
 
     def __dealloc__(self):
         dismiss(&self.run)
@@ -492,3 +494,10 @@ cdef class Trainer:
         if failed:
             raise_failure(run)
         return run.total_loss / <double> run.n
+
+    def params_are_finite(self):
+        """Whether no parameter is NaN or infinite."""
+        cdef Py_ssize_t n = self.run.net.n_params
+        if self.run.item_size == sizeof(float):
+            return are_finite(<const float*> self.run.params, n)
+        return are_finite(<const double*> self.run.params, n)

@@ -52,6 +52,7 @@ class Trainer:
         n_threads: int = ...,
     ) -> None: ...
     def train_epoch(self, order: NDArray[Any]) -> float: ...
+    def params_are_finite(self) -> bool: ...
 
 def cpu_level() -> int: ...
 def all_finite(array: NDArray[Any]) -> bool: ...
@@ -82,17 +83,18 @@ def forward(
 
 forward_dense: dict[str, Callable[[Plan, NDArray[Any], NDArray[Any], NDArray[Any]], bool]]
 
-def loss(
-    plan: Plan, params: NDArray[Any], samples: Samples, l2: float, n_threads: int = ...
-) -> float: ...
-def loss_gradient(
-    plan: Plan,
-    params: NDArray[Any],
-    samples: Samples,
-    l2: float,
-    grad: NDArray[Any],
-    n_threads: int = ...,
-) -> float: ...
+class Evaluator:
+    def __init__(
+        self,
+        plan: Plan,
+        samples: Samples,
+        l2: float,
+        *,
+        gradient: bool = ...,
+        n_threads: int = ...,
+    ) -> None: ...
+    def evaluate(self, params: NDArray[Any], grad: NDArray[Any] | None = ...) -> float: ...
+
 def per_sample_gradients(
     plan: Plan, params: NDArray[Any], samples: Samples, grads: NDArray[Any]
 ) -> None: ...

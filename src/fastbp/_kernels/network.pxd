@@ -52,7 +52,7 @@ cdef enum:
     ALIGNMENT = 64
     ALIASING_BYTES = 1024       # rows a multiple of this apart share few cache sets
     MIN_BLOCK_ROWS = 256
-    BLOCK_BYTES = 2097152       # of activations: about a second-level cache
+    BLOCK_BYTES = 262144        # of activations: within a second-level cache
 
 
 cdef inline size_t round_up(size_t n, size_t unit) noexcept nogil:
@@ -118,6 +118,7 @@ cdef inline int allocate(
     cdef Py_ssize_t i
     ws.block_rows = max(<Py_ssize_t> (BLOCK_BYTES // row_bytes), <Py_ssize_t> MIN_BLOCK_ROWS)
     ws.block_rows = max(min(ws.block_rows, rows), 1)
+    ws.delta = ws.next_delta = ws.x = NULL
     # zeros, so that what pads the rows is finite and no denormal number
     ws.memory = calloc(ALIGNMENT + lay_out(ws, net, item_size, gathers, backward, NULL), 1)
     if ws.memory == NULL:
@@ -173,7 +174,7 @@ cdef inline void forward_block(
 cdef inline void delta_through_layer(
     const NetworkSizes* net, const floating* params, Py_ssize_t l, Py_ssize_t rows, Workspace* ws
 ) noexcept nogil:
-    """ws.delta of layer l becomes that of layer l - 1."""
+    """ws.next_delta = the delta of layer l - 1, from ws.delta of layer l."""
     cdef const Layer* layer = &net.layers[l]
     cdef const Layer* below = &net.layers[l - 1]
     cdef const floating* a = <const floating*> ws.activations[l - 1]
@@ -185,7 +186,6 @@ cdef inline void delta_through_layer(
     if not is_relu:
         multiply_by_derivative(
             below.activation, a, <floating*> ws.next_delta, rows * ws.strides[l - 1])
-    ws.delta, ws.next_delta = ws.next_delta, ws.delta
 
 
 cdef inline void layer_gradient(
@@ -216,15 +216,19 @@ cdef inline void backward_block(
     const NetworkSizes* net, const floating* params, const Inputs* inputs, const Block* block,
     double scale, Workspace* ws, floating* grad, bint accumulate
 ) noexcept nogil:
-    """grad (+)= the block's part of the gradient, without the penalty."""
+    """grad (+)= the block's part of the gradient, without the penalty.
+
+    grad may be params: a layer's weights are read before they are written.
+    """
     cdef Py_ssize_t l
     deltas_of_rows(
         net.objective, <const floating*> ws.predictions, <const floating*> block.targets,
         <const floating*> block.weights, scale, <floating*> ws.delta, block.rows, net.n_outputs)
     for l in range(net.n_layers - 1, -1, -1):
-        layer_gradient(net, l, inputs, block, 0, block.rows, ws, grad, accumulate)
         if l > 0:
             delta_through_layer(net, params, l, block.rows, ws)
+        layer_gradient(net, l, inputs, block, 0, block.rows, ws, grad, accumulate)
+        ws.delta, ws.next_delta = ws.next_delta, ws.delta
 
 
 cdef inline Block forward_rows(
@@ -250,7 +254,8 @@ cdef inline void per_sample_block(
         <const floating*> block.weights, net.objective.scale, <floating*> ws.delta,
         block.rows, net.n_outputs)
     for l in range(net.n_layers - 1, -1, -1):
-        for i in range(block.rows):
-            layer_gradient(net, l, inputs, block, i, 1, ws, grads + i * net.n_params, False)
         if l > 0:
             delta_through_layer(net, params, l, block.rows, ws)
+        for i in range(block.rows):
+            layer_gradient(net, l, inputs, block, i, 1, ws, grads + i * net.n_params, False)
+        ws.delta, ws.next_delta = ws.next_delta, ws.delta

@@ -23,7 +23,7 @@ from .network cimport (
 from .optimizers cimport begin_steps, count_step, optimizer_step
 from .penalties cimport add_l2_gradient, l2_penalty
 from .signals cimport Poll, interrupted
-from .types cimport Inputs, Step, floating
+from .types cimport SGD, Inputs, Step, floating
 
 
 cdef extern from "simd/fpstate.h" nogil:
@@ -85,12 +85,12 @@ cdef inline Py_ssize_t slice_start(const Run* run, int member) noexcept nogil:
 
 
 cdef inline int enlist(
-    Run* run, int members, Py_ssize_t batch_size, bint gathers, void* grad
+    Run* run, int members, Py_ssize_t batch_size, bint gathers, bint backward
 ) noexcept nogil:
     """A team with workspaces and gradients; -1 when there is no memory. dismiss frees it.
 
-    grad (n_params,) is the first member's gradient, which becomes the whole one; NULL: the team
-    computes losses only.
+    The first member's gradient, which becomes the whole one, is the caller's: who does not
+    provide it gets losses only.
     """
     cdef int m
     cdef Py_ssize_t rows = (batch_size + members - 1) // members
@@ -98,11 +98,10 @@ cdef inline int enlist(
     run.members = <Member*> calloc(members, sizeof(Member))
     if run.members == NULL:
         return -1
-    run.members[0].grad = grad
     for m in range(members):
-        if allocate(&run.members[m].ws, run.net, rows, run.item_size, gathers, grad != NULL) < 0:
+        if allocate(&run.members[m].ws, run.net, rows, run.item_size, gathers, backward) < 0:
             return -1
-        if grad != NULL and m > 0:
+        if backward and m > 0:
             run.members[m].grad = calloc(run.net.n_params, run.item_size)
             if run.members[m].grad == NULL:
                 return -1
@@ -127,19 +126,21 @@ cdef inline void zero(floating* x, Py_ssize_t n) noexcept nogil:
 
 cdef inline void work_on_share(
     Run* run, int member, const floating* params, Py_ssize_t batch_first, Py_ssize_t batch_rows,
-    double scale, bint backward
+    double scale, floating* grad, bint accumulate
 ) noexcept nogil:
-    """The member's loss, and its gradient, of its share of rows order[first:first + rows]."""
+    """The member's share of rows order[batch_first:batch_first + batch_rows].
+
+    Its loss, and grad (+)= its gradient unless grad is NULL.
+    """
     cdef Member* self = &run.members[member]
     cdef Workspace* ws = &self.ws
     cdef Py_ssize_t start = share(batch_rows, member, run.barrier.members)
     cdef Py_ssize_t stop = share(batch_rows, member + 1, run.barrier.members), n
     cdef Block block
-    cdef double row_work = (3.0 if backward else 1.0) * <double> run.net.n_coefs
-    cdef bint accumulate = False
+    cdef double row_work = (3.0 if grad != NULL else 1.0) * <double> run.net.n_coefs
     self.loss = 0
-    if start == stop and backward:
-        zero(<floating*> self.grad, run.net.n_params)
+    if start == stop and grad != NULL and not accumulate:
+        zero(grad, run.net.n_params)
     while start < stop and not read_flag(&run.stop):
         n = min(ws.block_rows, stop - start)
         block = forward_rows(
@@ -148,10 +149,9 @@ cdef inline void work_on_share(
             run.net.objective, <const floating*> ws.activations[run.net.n_layers - 1],
             <const floating*> ws.predictions, ws.losses, <const floating*> block.targets,
             <const floating*> block.weights, n, run.net.n_outputs)
-        if backward:
-            backward_block(run.net, params, run.inputs, &block, scale, ws,
-                           <floating*> self.grad, accumulate)
-        accumulate = True
+        if grad != NULL:
+            backward_block(run.net, params, run.inputs, &block, scale, ws, grad, accumulate)
+            accumulate = True
         start += n
         if member == 0 and interrupted(&run.poll, row_work * <double> n):
             raise_flag(&run.stop)
@@ -201,18 +201,32 @@ cdef inline double data_scale(const NetworkSizes* net, double weight_sum) noexce
     return net.objective.scale / (weight_sum if net.objective.mean else 1.0)
 
 
+cdef inline bint steps_are_plain(const Run* run) noexcept nogil:
+    """Whether a step is params -= rate * gradient of one block, and nothing else.
+
+    Then the products that accumulate the gradient subtract it from the parameters at once, as
+    textbooks do it sample by sample.
+    """
+    return (
+        run.step.optimizer == SGD and run.step.momentum == 0 and run.alpha == 0
+        and run.barrier.members == 1 and run.batch_size <= run.members[0].ws.block_rows
+    )
+
+
 cdef inline void train_batches(Run* run, int member, floating* params) noexcept nogil:
     """What one member does in an epoch; params is run.params."""
     cdef Py_ssize_t first = 0, rows = 0
     cdef double weight_sum, scale, l2, loss
     cdef Step step = run.step
+    cdef bint plain = steps_are_plain(run)
+    cdef floating* own_grad = <floating*> run.members[member].grad
     cdef floating* grad = <floating*> run.members[0].grad
     cdef floating* moments = <floating*> run.moments
     cdef unsigned long long denormals = flush_denormals()
     cdef Py_ssize_t own = slice_start(run, member)
     cdef Py_ssize_t n_own = slice_start(run, member + 1) - own
     begin_steps(&step)
-    while first + rows < run.n:
+    while first + rows < run.n and not read_flag(&run.stop):
         first += rows
         rows = min(run.batch_size, run.n - first)
         weight_sum = sum_of_weights(
@@ -220,8 +234,15 @@ cdef inline void train_batches(Run* run, int member, floating* params) noexcept 
         if weight_sum <= 0:
             continue
         scale = data_scale(run.net, weight_sum)
+        if plain:
+            work_on_share(run, 0, <const floating*> params, first, rows,
+                          -step.learning_rate * scale, params, True)
+            count_step(&step)
+            run.total_loss += scale * run.members[0].loss * <double> rows
+            continue
         l2 = run.alpha / (2 * weight_sum)
-        work_on_share(run, member, <const floating*> params, first, rows, scale, True)
+        work_on_share(
+            run, member, <const floating*> params, first, rows, scale, own_grad, False)
         wait_for_team(&run.barrier)
         if read_flag(&run.stop):
             break
@@ -244,7 +265,8 @@ cdef inline void evaluate(Run* run, int member, const floating* params) noexcept
     cdef double weight_sum = sum_of_weights(
         <const floating*> run.inputs.weights, NULL, 0, run.n)
     cdef double scale = data_scale(run.net, weight_sum)
-    work_on_share(run, member, params, 0, run.n, scale, grad != NULL)
+    work_on_share(run, member, params, 0, run.n, scale,
+                  <floating*> run.members[member].grad, False)
     wait_for_team(&run.barrier)
     if grad != NULL:
         add_gradients(run, member, grad)

@@ -10,7 +10,7 @@ import scipy.optimize
 from sklearn.exceptions import ConvergenceWarning
 
 from .. import _kernels
-from .divergence import check_finite
+from .divergence import diverged
 
 
 def minimize(network, samples, *, max_iter, max_fun, tol, verbose, n_threads=1):
@@ -63,7 +63,10 @@ def minimize(network, samples, *, max_iter, max_fun, tol, verbose, n_threads=1):
         warnings.warn("Training interrupted by user.", stacklevel=2)
         network.params, loss = evaluate.accepted
         return loss_curve, loss
-    check_finite(found.x, found.fun, f"iteration {found.nit} of lbfgs", "")
+    finite_params = np.isfinite(found.x).all()
+    if not (finite_params and np.isfinite(found.fun)):
+        what = "loss" if finite_params else "parameter weights"
+        raise diverged(what, f"iteration {found.nit} of lbfgs", "")
     network.params = found.x
     if not found.success:
         warnings.warn(
@@ -83,15 +86,15 @@ class _Objective:
     """
 
     def __init__(self, network, samples, n_threads):
-        self.network, self.samples, self.n_threads = network, samples, n_threads
+        self.evaluator = _kernels.core.Evaluator(
+            network._plan, samples, network.l2, n_threads=n_threads
+        )
         self.last = None
         self.accepted = network.params.copy(), np.nan
 
     def __call__(self, params):
         grad = np.empty_like(params)
-        loss = _kernels.core.loss_gradient(
-            self.network._plan, params, self.samples, self.network.l2, grad, self.n_threads
-        )
+        loss = self.evaluator.evaluate(params, grad)
         if self.last is None:
             self.accepted = params.copy(), loss
         self.last = params.copy(), loss

@@ -10,12 +10,13 @@ the same weights.
 
 import warnings
 from dataclasses import dataclass
+from math import isfinite
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from .. import _kernels
-from .divergence import check_finite
+from .divergence import diverged
 from .schedules import rate_after_epoch, rate_after_stagnation
 
 
@@ -93,7 +94,7 @@ def train(network, samples, order, state, settings, random_state, *, score=None,
         for _ in range(settings.max_iter):
             if settings.shuffle:
                 _shuffle(order, random_state)
-            _run_epoch(trainer, network, order, state, settings)
+            _run_epoch(trainer, order, state, settings)
             if _should_stop(network, state, settings, score):
                 break
             if max_epochs is not None and state.n_iter >= max_epochs:
@@ -119,19 +120,20 @@ def _shuffle(order, random_state):
         _kernels.core.shuffle(order, bit_generator)
 
 
-def _run_epoch(trainer, network, order, state, settings):
+def _run_epoch(trainer, order, state, settings):
     trainer.learning_rate = state.learning_rate
     try:
         loss = trainer.train_epoch(order)
     finally:
         state.n_steps = trainer.n_steps
-    check_finite(
-        network.params,
-        loss,
-        f"epoch {state.n_iter + 1} with learning_rate_init={settings.learning_rate_init:g} (the "
-        f"rate was {state.learning_rate:g})",
-        "; or lower learning_rate_init",
-    )
+    finite_params = trainer.params_are_finite()
+    if not (finite_params and isfinite(loss)):
+        raise diverged(
+            "loss" if finite_params else "parameter weights",
+            f"epoch {state.n_iter + 1} with learning_rate_init={settings.learning_rate_init:g} "
+            f"(the rate was {state.learning_rate:g})",
+            "; or lower learning_rate_init",
+        )
     state.n_iter += 1
     state.n_samples_seen += len(order)
     state.loss_curve.append(loss)

@@ -7,7 +7,7 @@ from sklearn.utils._openmp_helpers import _openmp_effective_n_threads
 
 # Multiplications and additions of one optimizer step, and of one compiled call, per thread,
 # below which another thread costs more than it saves (docs/performance.md).
-LEAST_STEP = 2e6
+LEAST_STEP = 0.7e6
 LEAST_CALL = 10e6
 
 

@@ -265,19 +265,28 @@ static inline __attribute__((always_inline)) void NAME(row_strip)(
     const int vectors, ptrdiff_t depth, const REAL *a, ptrdiff_t a_depth, const REAL *b,
     ptrdiff_t b_depth, const REAL *start, int accumulate, REAL *c)
 {
-    NAME(vec) acc[8];
+    /* Even and odd steps of the depth apart: one addition takes as long as eight of them. */
+    NAME(vec) even[4], odd[4];
     UNROLL
-    for (int v = 0; v < vectors; v++)
-        acc[v] = accumulate ? NAME(load)(c + v * NAME(LANES))
-                 : start    ? NAME(load)(start + v * NAME(LANES))
-                            : (NAME(vec)){0};
-    for (ptrdiff_t p = 0; p < depth; p++, a += a_depth, b += b_depth)
+    for (int v = 0; v < vectors; v++) {
+        odd[v] = (NAME(vec)){0};
+        even[v] = accumulate ? NAME(load)(c + v * NAME(LANES))
+                  : start    ? NAME(load)(start + v * NAME(LANES))
+                             : (NAME(vec)){0};
+    }
+    ptrdiff_t p = 0;
+    for (; p + 2 <= depth; p += 2, a += 2 * a_depth, b += 2 * b_depth)
         UNROLL
-        for (int v = 0; v < vectors; v++)
-            acc[v] += a[0] * NAME(load)(b + v * NAME(LANES));
+        for (int v = 0; v < vectors; v++) {
+            even[v] += a[0] * NAME(load)(b + v * NAME(LANES));
+            odd[v] += a[a_depth] * NAME(load)(b + b_depth + v * NAME(LANES));
+        }
     UNROLL
-    for (int v = 0; v < vectors; v++)
-        NAME(store)(c + v * NAME(LANES), acc[v]);
+    for (int v = 0; v < vectors; v++) {
+        if (p < depth)
+            even[v] += a[0] * NAME(load)(b + v * NAME(LANES));
+        NAME(store)(c + v * NAME(LANES), even[v] + odd[v]);
+    }
 }
 
 /* The columns of row_strip that are left after the last whole vector. */
@@ -303,7 +312,6 @@ static void NAME(multiply_row)(
     for (; j + VECTORS * NAME(LANES) <= n; j += VECTORS * NAME(LANES))                        \
         NAME(row_strip)(VECTORS, depth, a, a_depth, b + j, b_depth, start ? start + j : NULL, \
                         accumulate, c + j);
-    STRIPS(8)
     STRIPS(4)
     STRIPS(2)
     STRIPS(1)
@@ -316,8 +324,16 @@ static void NAME(multiply_row)(
 static inline __attribute__((always_inline)) void NAME(dots)(
     const int rows, ptrdiff_t n, const REAL *a, ptrdiff_t a_row, const REAL *x, REAL *sums)
 {
-    NAME(vec) acc[4] = {{0}};
     ptrdiff_t i = 0;
+    if (n < NAME(LANES)) {
+        for (int r = 0; r < rows; r++) {
+            sums[r] = 0;
+            for (i = 0; i < n; i++)
+                sums[r] += a[r * a_row + i] * x[i];
+        }
+        return;
+    }
+    NAME(vec) acc[4] = {{0}};
     for (; i + NAME(LANES) <= n; i += NAME(LANES))
         UNROLL
         for (int r = 0; r < rows; r++)
@@ -328,6 +344,44 @@ static inline __attribute__((always_inline)) void NAME(dots)(
         for (ptrdiff_t rest = i; rest < n; rest++)
             sum += a[r * a_row + rest] * x[rest];
         sums[r] = sum + NAME(sum_of_lanes)(acc[r]);
+    }
+}
+
+/* C (+)= a (m, 1) @ b (1, n), 0 where positive is not > 0: a depth of one, as for one sample's
+ * gradient and the deltas below one output. */
+static void NAME(multiply_outer)(const Product *p)
+{
+    const REAL *b = p->b, *positive = p->positive;
+    REAL *c = p->c;
+    NAME(vec) padded[8];
+    const int vectors = (int)(p->n / NAME(LANES)) + 1;
+    ptrdiff_t whole = p->n - p->n % NAME(LANES);
+    if (whole < p->n && vectors <= 8 && p->c_padded && p->ldc >= vectors * NAME(LANES)) {
+        NAME(pack_panel)(1, p->n, vectors, b, 0, 1, (REAL *)padded);
+        b = (const REAL *)padded;
+        whole = vectors * NAME(LANES);
+    }
+    for (ptrdiff_t i = 0; i < p->m; i++, c += p->ldc) {
+        const REAL a = ((const REAL *)p->a)[i * p->a_row];
+        ptrdiff_t j = 0;
+        if (p->accumulate) {
+            for (; j < whole; j += NAME(LANES))
+                NAME(store)(c + j, NAME(load)(c + j) + a * NAME(load)(b + j));
+            for (; j < p->n; j++)
+                c[j] += a * b[j];
+        } else if (positive) {
+            for (; j < whole; j += NAME(LANES))
+                NAME(store)(c + j, NAME(where_positive)(a * NAME(load)(b + j),
+                                                        NAME(load)(positive + j)));
+            for (; j < p->n; j++)
+                c[j] = positive[j] > 0 ? a * b[j] : 0;
+            positive += p->ldc;
+        } else {
+            for (; j < whole; j += NAME(LANES))
+                NAME(store)(c + j, a * NAME(load)(b + j));
+            for (; j < p->n; j++)
+                c[j] = a * b[j];
+        }
     }
 }
 
@@ -421,6 +475,11 @@ static void NAME(multiply)(const Product *p)
         }
     }
 #if FASTBP_VECTORS
+    if (p->depth == 1 && p->b_col == 1 && !p->start && !p->relu &&
+        !(p->accumulate && p->positive)) {
+        NAME(multiply_outer)(p);
+        return;
+    }
     if (p->m > 3) {
         NAME(multiply_panels)(p);
         return;
