@@ -1,11 +1,11 @@
-# make demo | test | bench | lint; each sets up .venv and builds the package when needed.
+# make demo | test | bench | bench-instructions | lint; each sets up .venv and builds the package when needed.
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := pyproject.toml setup.py $(wildcard src/fastbp/_kernels/*.p* src/fastbp/_kernels/simd/*)
 
-.PHONY: demo test bench lint clean
+.PHONY: demo test bench bench-instructions lint clean
 
 demo: $(VENV)/built
 	$(BIN)/python examples/demo.py
@@ -15,7 +15,10 @@ test: $(VENV)/built
 
 bench: $(VENV)/built
 	$(BIN)/python -m pytest benchmarks --benchmark-columns=median,iqr,rounds --benchmark-max-time=0.1
-	$(BIN)/python benchmarks/compare.py --markdown benchmarks/results.md
+	$(BIN)/python benchmarks/compare.py --markdown benchmarks/results.md --plot docs/images/steps.png
+
+bench-instructions: $(VENV)/built
+	$(BIN)/python benchmarks/instructions.py $(BENCH_ARGS)
 
 lint: $(VENV)/built
 	$(BIN)/ruff check .

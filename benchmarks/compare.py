@@ -44,7 +44,6 @@ from rivals import (
     load_fastbp,
     load_rivals,
     takes_everything,
-    thread_settings,
 )
 from sklearn.exceptions import ConvergenceWarning
 from tables import environment, fits_table, predictions_table
@@ -108,19 +107,20 @@ def scipy_share(shape):
     """Share of a fit that is not spent in the compiled loss and gradient."""
     from fastbp._kernels import core
 
-    compiled, inside = core.loss_gradient, 0.0
+    inside = 0.0
 
-    def timed(*arguments, **settings):
-        nonlocal inside
-        start = perf_counter()
-        loss = compiled(*arguments, **settings)
-        inside += perf_counter() - start
-        return loss
+    class TimedEvaluator(core.Evaluator):
+        def evaluate(self, *arguments):
+            nonlocal inside
+            start = perf_counter()
+            loss = super().evaluate(*arguments)
+            inside += perf_counter() - start
+            return loss
 
     X, y = shape.data("float64")
     run = load_fastbp()
     run(shape, X, y, LBFGS_ITERATIONS)
-    with patch.object(core, "loss_gradient", timed):
+    with patch.object(core, "Evaluator", TimedEvaluator):
         start = perf_counter()
         for _ in range(5):
             run(shape, X, y, LBFGS_ITERATIONS)
@@ -130,7 +130,7 @@ def scipy_share(shape):
 
 def two_threads_section(options):
     """Measured by this program in a process of its own; empty where there is nothing to measure."""
-    if joblib.cpu_count() < 2 or not thread_settings(2):
+    if joblib.cpu_count() < 2:
         return []
     command = [sys.executable, __file__, "--in-two-threads", "--dtypes", *options.dtypes]
     command += ["--budget", str(options.budget)] + (["--quick"] if options.quick else [])

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
-from rivals import FASTBP, SKLEARN, thread_settings
+from rivals import FASTBP, SKLEARN
 from timing import interleaved, seconds
 from workloads import SEED, Shape
 
@@ -67,7 +67,7 @@ def prediction_calls(shape, n_rows, dtype):
         kinds = [MLPClassifier, BackpropClassifier]
     settings = {"hidden_layer_sizes": shape.hidden, "max_iter": 2, "random_state": SEED}
     theirs = kinds[0](**settings).fit(X, y)
-    ours = kinds[1](**settings, **thread_settings(1)).fit(X, y)
+    ours = kinds[1](**settings, n_threads=1).fit(X, y)
     rows = np.resize(X, (n_rows, X.shape[1]))
     network, outputs = ours.network_, np.empty((n_rows, shape.n_outputs), dtype)
     samples = kernel_samples(rows)

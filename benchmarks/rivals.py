@@ -61,16 +61,7 @@ def load_sklearn():
 def load_fastbp(n_threads=1):
     from fastbp import BackpropClassifier, BackpropRegressor
 
-    settings = thread_settings(n_threads)
-    return partial(fit_estimator, BackpropClassifier, BackpropRegressor, **settings)
-
-
-def thread_settings(n_threads):
-    """Parameters of fastbp's estimators; none where they have no n_threads."""
-    from fastbp import BackpropClassifier
-
-    known = "n_threads" in BackpropClassifier().get_params()
-    return {"n_threads": n_threads} if known else {}
+    return partial(fit_estimator, BackpropClassifier, BackpropRegressor, n_threads=n_threads)
 
 
 def fit_estimator(classifier, regressor, shape, X, y, epochs, **settings):

@@ -24,6 +24,7 @@ from rivals import FASTBP, FASTBP_ALONE, SKLEARN
 from workloads import LBFGS_ITERATIONS
 
 SHORTEST_TURN = 0.05  # seconds: what is over sooner is repeated, or the clock's noise shows
+STEPS_OF_A_FIT = 2000  # what a user waits for, rather than for a few epochs and the checks
 MOST_CPU = 1.2  # CPU seconds per second and thread
 
 # How far a column's final training objective may be from scikit-learn's, relatively. In float64
@@ -80,7 +81,7 @@ def measure(shape, dtype, rivals, budget, n_rounds, n_threads):
         for title, fit in fits.items()
     }
     if epochs is None:
-        epochs = max(1, round(budget / sum(expected.values())))
+        epochs = choose_epochs(shape, budget / sum(expected.values()))
         expected = {title: epochs * time for title, time in expected.items()}
     calls = {title: partial(fit, epochs) for title, fit in fits.items()}
     if epochs > 1 and shape.solver != "lbfgs":
@@ -91,6 +92,12 @@ def measure(shape, dtype, rivals, budget, n_rounds, n_threads):
     times = interleaved(calls, expected, n_rounds)
     per_step = 1e6 / shape.n_steps(epochs)
     return Row(shape, dtype, epochs, {title: per_step * time for title, time in times.items()})
+
+
+def choose_epochs(shape, affordable):
+    """As many as the budget pays for, or up to twice that where a fit would be a mere beginning."""
+    whole_fit = -(-STEPS_OF_A_FIT // shape.n_steps(1))
+    return max(1, round(affordable), min(whole_fit, round(2 * affordable)))
 
 
 def interleaved(calls, expected, n_rounds):
