@@ -40,33 +40,34 @@ static inline float exp2_of_shifted_f32(float shifted)
     return power;
 }
 
-/* expm1(r) for |r| <= ln 2 / 2 */
+/* expm1(r) for |r| <= ln 2 / 2. Even and odd powers are summed apart: twice as short a chain of
+ * additions, each waiting for the one before. */
 static inline double expm1_reduced_f64(double r)
 {
-    double q = 1.0 / 6227020800.0;
-    q = q * r + 1.0 / 479001600.0;
-    q = q * r + 1.0 / 39916800.0;
-    q = q * r + 1.0 / 3628800.0;
-    q = q * r + 1.0 / 362880.0;
-    q = q * r + 1.0 / 40320.0;
-    q = q * r + 1.0 / 5040.0;
-    q = q * r + 1.0 / 720.0;
-    q = q * r + 1.0 / 120.0;
-    q = q * r + 1.0 / 24.0;
-    q = q * r + 1.0 / 6.0;
-    q = q * r + 0.5;
-    return q * (r * r) + r;
+    const double square = r * r;
+    double even = 1.0 / 479001600.0, odd = 1.0 / 6227020800.0;
+    even = even * square + 1.0 / 3628800.0;
+    odd = odd * square + 1.0 / 39916800.0;
+    even = even * square + 1.0 / 40320.0;
+    odd = odd * square + 1.0 / 362880.0;
+    even = even * square + 1.0 / 720.0;
+    odd = odd * square + 1.0 / 5040.0;
+    even = even * square + 1.0 / 24.0;
+    odd = odd * square + 1.0 / 120.0;
+    even = even * square + 0.5;
+    odd = odd * square + 1.0 / 6.0;
+    return (odd * r + even) * square + r;
 }
 
 static inline float expm1_reduced_f32(float r)
 {
-    float q = 1.0f / 5040.0f;
-    q = q * r + 1.0f / 720.0f;
-    q = q * r + 1.0f / 120.0f;
-    q = q * r + 1.0f / 24.0f;
-    q = q * r + 1.0f / 6.0f;
-    q = q * r + 0.5f;
-    return q * (r * r) + r;
+    const float square = r * r;
+    float even = 1.0f / 720.0f, odd = 1.0f / 5040.0f;
+    even = even * square + 1.0f / 24.0f;
+    odd = odd * square + 1.0f / 120.0f;
+    even = even * square + 0.5f;
+    odd = odd * square + 1.0f / 6.0f;
+    return (odd * r + even) * square + r;
 }
 
 static const double SHIFT_F64 = 6755399441055744.0;         /* 1.5 * 2^52 */
