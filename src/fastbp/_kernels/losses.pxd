@@ -150,7 +150,7 @@ cdef inline double loss_of_rows(
     Objective objective, const floating* z, const floating* p, double* losses,
     const floating* y, const floating* weights, Py_ssize_t rows, Py_ssize_t k
 ) noexcept nogil:
-    """sum_i w_i sum_k l; losses (rows,) enters with the log sums of softmax, leaves with sum_k l."""
+    """sum_i w_i sum_k l; losses (rows,) enters with softmax's log sums, leaves with sum_k l."""
     cdef Py_ssize_t i
     cdef double difference, total = 0
     # One output is so common that its loops are written to become vector code.

@@ -40,8 +40,8 @@ cdef extern from "simd/threads.h" nogil:
     int run_team(int members, void (*work)(void*, int) noexcept nogil, void* context) noexcept
 
 cdef enum:
-    SLICE = 16                  # elements: slices start at cache lines, so that no two threads
-                                # write to the same one
+    # elements: slices start at cache lines, so that no two threads write to the same one
+    SLICE = 16
 
 
 cdef struct Member:
