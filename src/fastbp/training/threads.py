@@ -5,6 +5,8 @@ import threading
 
 from sklearn.utils._openmp_helpers import _openmp_effective_n_threads
 
+from .. import _kernels
+
 # Multiplications and additions of one optimizer step, and of one compiled call, per thread,
 # below which another thread costs more than it saves (docs/performance.md).
 LEAST_STEP = 0.7e6
@@ -14,10 +16,10 @@ LEAST_CALL = 10e6
 def choose_n_threads(n_threads, step_flops, call_flops):
     """The number of threads for steps, and compiled calls, of so many operations.
 
-    An int is taken as it is. None stands for as many as pay, within what the process may use.
+    An int is taken as it is, up to the most that a team can have. None stands for as many as pay, within what the process may use.
     """
     if n_threads is not None:
-        return n_threads
+        return min(n_threads, _kernels.core.MAX_THREADS)
     paying = int(min(step_flops // LEAST_STEP, call_flops // LEAST_CALL))
     return max(1, min(paying, allowed())) if paying > 1 else 1
 
