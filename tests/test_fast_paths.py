@@ -699,10 +699,12 @@ def test_plain_sgd_is_gradient_descent(build, cls, dtype, batch_size, container)
     output, loss = ("softmax", "log_loss") if cls is BackpropClassifier else (
         "identity", "squared_error"
     )  # fmt: skip
-    for activation, weights, fit_intercept in [
-        ("relu", None, True),
-        ("tanh", some_zero, True),
-        ("logistic", some_zero, False),
+    # the general way, forced by a momentum or a penalty of nothing, or by a second thread
+    for activation, weights, fit_intercept, general in [
+        ("relu", None, True, {"momentum": 1e-300}),
+        ("tanh", some_zero, True, {"momentum": 1e-300, "nesterovs_momentum": False}),
+        ("logistic", some_zero, False, {"alpha": 5e-324}),
+        ("identity", None, False, {"n_threads": 2}),
     ]:
         net = Network(
             [6, 9, 5, 3],
@@ -713,7 +715,7 @@ def test_plain_sgd_is_gradient_descent(build, cls, dtype, batch_size, container)
             dtype=dtype,
             random_state=0,
         )
-        losses = descend(net, X, y, weights, 0.02, batch_size, 2)
+        losses = descend(net, X, y, weights, 0.02, batch_size, 1)
         params = {
             "hidden_layer_sizes": (9, 5),
             "activation": activation,
@@ -721,26 +723,19 @@ def test_plain_sgd_is_gradient_descent(build, cls, dtype, batch_size, container)
             "batch_size": batch_size,
             "learning_rate_init": 0.02,
             "random_state": 0,
-            "max_iter": 2,
+            "max_iter": 1,
             **PLAIN,
         }
         plain = cls(**params).fit(container(X), y, weights)
         assert_trained_alike(plain.network_.params, plain.loss_curve_, net.params, losses, dtype)
-        # the general way, forced by a momentum or a penalty of nothing, or by a second thread
-        for general in [
-            {"momentum": 1e-300},
-            {"momentum": 1e-300, "nesterovs_momentum": False},
-            {"alpha": 5e-324},
-            {"n_threads": 2},
-        ]:
-            other = cls(**{**params, **general}).fit(container(X), y, weights)
-            assert_trained_alike(
-                plain.network_.params,
-                plain.loss_curve_,
-                other.network_.params,
-                other.loss_curve_,
-                dtype,
-            )
+        other = cls(**{**params, **general}).fit(container(X), y, weights)
+        assert_trained_alike(
+            plain.network_.params,
+            plain.loss_curve_,
+            other.network_.params,
+            other.loss_curve_,
+            dtype,
+        )
 
 
 @CONTAINERS

@@ -103,7 +103,7 @@ def test_the_number_of_threads_is_rounding_only(cls, solver, batch_size):
             activation=activation,
             solver=solver,
             batch_size=batch_size,
-            max_iter=3,
+            max_iter=2,
             random_state=0,
             **{"learning_rate_init": 0.01, **params},
         )
@@ -410,10 +410,15 @@ def test_divergence(cls, solver):
     assert message(2) == message(1)
 
 
-def test_interrupts():
-    """As in test_interrupt.py, in one process, which goes on using teams after each interrupt."""
-    endless, giant = run("""
+def test_interrupts_and_the_limit_of_openmp(monkeypatch):
+    """As in test_interrupt.py, in one process, which goes on using teams after each interrupt.
+
+    OMP_NUM_THREADS, which is read when a process starts, limits only what is not said.
+    """
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    endless, giant, allowed_there = run("""
         import contextlib, io
+        from fastbp.training.threads import allowed
 
         def both(lines):
             return [json.loads(line) for line in lines.getvalue().splitlines()]
@@ -427,17 +432,17 @@ def test_interrupts():
                 (20,), solver=solver, tol=0.0, n_iter_no_change=np.inf, max_iter=ENDLESS,
                 learning_rate_init=1e-5, random_state=0, n_threads=2,
             )
-            messages = interrupted(lambda: estimator.fit(X, y), 0.3)
+            messages = interrupted(lambda: estimator.fit(X, y), 0.2)
             with contextlib.redirect_stdout(endless):
                 facts(estimator, X, y, messages=messages)
 
         X = rng.standard_normal((2500, 40))
         y = np.sin(X[:, 0])
-        network = Network([40, 600, 600, 1], random_state=0)
+        network = Network([40, 400, 400, 1], random_state=0)
         giant = io.StringIO()
         for solver in ("adam", "lbfgs"):
             estimator = BackpropRegressor(
-                (600, 600), solver=solver, batch_size=len(y), max_iter=1, max_fun=1,
+                (400, 400), solver=solver, batch_size=len(y), max_iter=1, max_fun=1,
                 random_state=0, n_threads=2,
             )
             duration = seconds(lambda: estimator.fit(X, y))
@@ -445,8 +450,9 @@ def test_interrupts():
             same = bool((estimator.network_.params == network.params).all())
             with contextlib.redirect_stdout(giant):
                 facts(estimator, X, y, messages=messages, same=same)
-        print(json.dumps([both(endless), both(giant)]))
+        print(json.dumps([both(endless), both(giant), allowed()]))
     """)
+    assert allowed_there == 1
     assert len(endless) == len(giant) == 2
     for facts in endless:
         assert_usable(facts)
@@ -617,14 +623,6 @@ def test_limits_of_threadpoolctl(user_api):
         assert allowed() == 1
         assert choose_n_threads(None, MUCH, MUCH) == 1
     assert allowed() == before
-
-
-def test_limit_of_openmp(monkeypatch):
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    assert run("""
-        from fastbp.training.threads import allowed
-        print(json.dumps(allowed()))
-    """) == 1  # fmt: skip
 
 
 def set_affinity(cpus):
