@@ -16,7 +16,8 @@ LEAST_CALL = 10e6
 def choose_n_threads(n_threads, step_flops, call_flops):
     """The number of threads for steps, and compiled calls, of so many operations.
 
-    An int is taken as it is, up to the most that a team can have. None stands for as many as pay, within what the process may use.
+    An int is taken as it is, up to the most that a team can have. None stands for as many as pay,
+    within what the process may use.
     """
     if n_threads is not None:
         return min(n_threads, _kernels.core.MAX_THREADS)
