@@ -16,6 +16,7 @@ from gate import ESTIMATORS, SCIKIT, byte_swapped, same_arrays, unaligned
 from scipy import sparse
 from sklearn import config_context
 from sklearn.exceptions import ConvergenceWarning
+from test_input_gate import as_type, with_value
 from test_kernels import DTYPES, PAIRS, assert_agrees, random_problem, random_weights
 
 from fastbp import BackpropClassifier, BackpropRegressor, Network, _kernels, base
@@ -38,6 +39,11 @@ def make_y(cls, n_samples=24):
     return codes if cls is BackpropClassifier else codes / 4
 
 
+def strided(array):
+    """Every other row and third column of a larger array of the same type."""
+    return np.repeat(np.repeat(array, 2, axis=0), 3, axis=1)[::2, ::3]
+
+
 def small(cls, **params):
     defaults = {"hidden_layer_sizes": (5,), "max_iter": 2, "random_state": 0, "batch_size": 7}
     return cls(**{**defaults, **params})
@@ -47,23 +53,6 @@ def read_only(array):
     array = array.copy()
     array.flags.writeable = False
     return array
-
-
-def strided(array):
-    return np.repeat(np.repeat(array, 2, axis=0), 3, axis=1)[::2, ::3]
-
-
-def with_value(value, dtype=float):
-    def put(array):
-        array = array.astype(dtype)
-        array[(5,) + (1,) * (array.ndim - 1)] = value
-        return array
-
-    return put
-
-
-def as_type(dtype):
-    return lambda array: array.astype(dtype)
 
 
 # --- shuffling ------------------------------------------------------------------------------------
