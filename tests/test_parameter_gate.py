@@ -148,6 +148,7 @@ NEW_BAD_PARAMETERS = [
     ("output_activation", ["sigmoid", None, 3]),
     ("fit_intercept", ["yes", None]),
     ("loss", ["mse", None, "hinge"]),
+    ("n_threads", [0, -1, 1.5, "two"]),
 ]
 
 
