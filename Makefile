@@ -14,7 +14,7 @@ test: $(VENV)/built
 	$(BIN)/python -m pytest --numprocesses auto $(PYTEST_ARGS)
 
 bench: $(VENV)/built
-	$(BIN)/python -m pytest benchmarks --benchmark-columns=median,iqr,rounds --benchmark-max-time=0.1
+	$(BIN)/python -m pytest $(wildcard benchmarks/test_bench_*.py) --benchmark-columns=median,iqr,rounds --benchmark-max-time=0.1
 	$(BIN)/python benchmarks/compare.py --markdown benchmarks/results.md --plot docs/images/steps.png
 
 bench-instructions: $(VENV)/built
