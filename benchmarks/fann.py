@@ -92,13 +92,7 @@ def template(shape):
     lib.fann_set_train_error_function(net, c_int(FANN_ERRORFUNC_LINEAR))
     lib.fann_set_learning_rate(net, c_float(shape.learning_rate))
     lib.fann_set_learning_momentum(net, c_float(shape.momentum))
-    drawn = NumpyMLP(
-        shape.layer_sizes,
-        activation=shape.activation,
-        output=shape.output,
-        dtype=np.float32,
-        random_state=np.random.RandomState(SEED),
-    )
+    drawn = NumpyMLP.of_shape(shape, np.float32, np.random.RandomState(SEED))
     connections = weights(net)
     for flat, coef, intercept in zip(
         layers(connections, shape.layer_sizes), drawn.coefs, drawn.intercepts, strict=True

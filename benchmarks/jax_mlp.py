@@ -45,13 +45,7 @@ LOSSES = {
 
 def run(shape, X, y, epochs):
     rng = np.random.RandomState(SEED)
-    net = NumpyMLP(
-        shape.layer_sizes,
-        activation=shape.activation,
-        output=shape.output,
-        dtype=X.dtype,
-        random_state=rng,
-    )
+    net = NumpyMLP.of_shape(shape, X.dtype, rng)
     # copies, because the arrays are donated
     params = [jnp.array(pair, copy=True) for pair in (*net.coefs, *net.intercepts)]
     moments = [[jnp.zeros_like(p) for p in params] for _ in range(2)]

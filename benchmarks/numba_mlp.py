@@ -25,13 +25,7 @@ BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8
 def run(shape, X, y, epochs):
     Y = target_matrix(y, shape.output, X.dtype)
     rng = np.random.RandomState(SEED)
-    net = NumpyMLP(
-        shape.layer_sizes,
-        activation=shape.activation,
-        output=shape.output,
-        dtype=X.dtype,
-        random_state=rng,
-    )
+    net = NumpyMLP.of_shape(shape, X.dtype, rng)
     sizes = np.array(shape.layer_sizes)
     grads, m, v = (np.zeros_like(net.params) for _ in range(3))
     n_units = shape.batch_size * sizes[1:].sum()

@@ -199,6 +199,17 @@ class Buffers:
 class NumpyMLP:
     """The network: one vector of parameters, one of their gradient, and views of both by layer."""
 
+    @classmethod
+    def of_shape(cls, shape, dtype, random_state):
+        """The network that every library begins with (workloads.py)."""
+        return cls(
+            shape.layer_sizes,
+            activation=shape.activation,
+            output=shape.output,
+            dtype=dtype,
+            random_state=random_state,
+        )
+
     def __init__(
         self,
         layer_sizes,

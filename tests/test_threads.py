@@ -353,7 +353,6 @@ def in_forked_child(function):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="limits memory as Linux does")
-@CAN_FORK
 @pytest.mark.parametrize("solver", [*core.OPTIMIZERS, "lbfgs"])
 @ESTIMATORS
 def test_threads_that_cannot_be_had(cls, solver):

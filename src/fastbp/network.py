@@ -232,14 +232,18 @@ class Network:
         -------
         ndarray of shape (n_samples, n_outputs)
         """
-        if type(X) is np.ndarray and X.ndim == 2:
-            outputs = np.empty((len(X), self.layer_sizes[-1]), self.dtype)
-            try:
-                if self._forward_dense(self._plan, self._params, X, outputs):
-                    return outputs
-            except (TypeError, ValueError):
-                pass  # another dtype or order
-        return self._outputs(self._check_inputs(X))
+        outputs = self._outputs_if_sound(X)
+        return self._outputs(self._check_inputs(X)) if outputs is None else outputs
+
+    def _outputs_if_sound(self, X):
+        """forward for a plain array that needs no conversion, checked in the call; else None."""
+        if type(X) is not np.ndarray or X.ndim != 2:
+            return None
+        outputs = np.empty((len(X), self.layer_sizes[-1]), self.dtype)
+        try:
+            return outputs if self._forward_dense(self._plan, self._params, X, outputs) else None
+        except (TypeError, ValueError):  # another dtype or order
+            return None
 
     def _outputs(self, X):
         """forward for an X that has been checked."""

@@ -42,13 +42,14 @@ cdef extern from "simd/threads.h" nogil:
 cdef enum:
     # elements: slices start at cache lines, so that no two threads write to the same one
     SLICE = 16
+    LOSS = 0                    # of Member.sums
+    SQUARE_NORM = 1
 
 
 cdef struct Member:
     Workspace ws
     void* grad                  # (n_params,)
-    double loss                 # sum_i w_i l of its rows
-    double square_norm          # ||W||^2 of its slice
+    double[2] sums              # LOSS: sum_i w_i l of its rows; SQUARE_NORM: ||W||^2 of its slice
 
 
 cdef struct Run:
@@ -138,14 +139,14 @@ cdef inline void work_on_share(
     cdef Py_ssize_t stop = share(batch_rows, member + 1, run.barrier.members), n
     cdef Block block
     cdef double row_work = (3.0 if grad != NULL else 1.0) * <double> run.net.n_coefs
-    self.loss = 0
+    self.sums[LOSS] = 0
     if start == stop and grad != NULL and not accumulate:
         zero(grad, run.net.n_params)
     while start < stop and not read_flag(&run.stop):
         n = min(ws.block_rows, stop - start)
         block = forward_rows(
             run.net, params, run.inputs, run.order, batch_first + start, n, ws)
-        self.loss += loss_of_rows(
+        self.sums[LOSS] += loss_of_rows(
             run.net.objective, <const floating*> ws.activations[run.net.n_layers - 1],
             <const floating*> ws.predictions, ws.losses, <const floating*> block.targets,
             <const floating*> block.weights, n, run.net.n_outputs)
@@ -163,9 +164,9 @@ cdef inline void add_penalty(
     """||W||^2 of the member's slice, and the penalty's gradient unless grad is NULL."""
     cdef Py_ssize_t start = slice_start(run, member)
     cdef Py_ssize_t stop = min(slice_start(run, member + 1), run.net.n_coefs)
-    run.members[member].square_norm = 0
+    run.members[member].sums[SQUARE_NORM] = 0
     if l2 > 0 and start < stop:
-        run.members[member].square_norm = l2_penalty(1, params + start, stop - start)
+        run.members[member].sums[SQUARE_NORM] = l2_penalty(1, params + start, stop - start)
         if grad != NULL:
             add_l2_gradient(l2, params + start, grad + start, stop - start)
 
@@ -181,19 +182,11 @@ cdef inline void add_gradients(Run* run, int member, floating* total) noexcept n
             total[i] += grad[i]
 
 
-cdef inline double sum_of_losses(const Run* run) noexcept nogil:
+cdef inline double sum_of_members(const Run* run, int which) noexcept nogil:
     cdef double total = 0
     cdef int m
     for m in range(run.barrier.members):
-        total += run.members[m].loss
-    return total
-
-
-cdef inline double sum_of_square_norms(const Run* run) noexcept nogil:
-    cdef double total = 0
-    cdef int m
-    for m in range(run.barrier.members):
-        total += run.members[m].square_norm
+        total += run.members[m].sums[which]
     return total
 
 
@@ -238,7 +231,7 @@ cdef inline void train_batches(Run* run, int member, floating* params) noexcept 
             work_on_share(run, 0, <const floating*> params, first, rows,
                           -step.learning_rate * scale, params, True)
             count_step(&step)
-            run.total_loss += scale * run.members[0].loss * <double> rows
+            run.total_loss += scale * run.members[0].sums[LOSS] * <double> rows
             continue
         l2 = run.alpha / (2 * weight_sum)
         work_on_share(
@@ -246,14 +239,14 @@ cdef inline void train_batches(Run* run, int member, floating* params) noexcept 
         wait_for_team(&run.barrier)
         if read_flag(&run.stop):
             break
-        loss = scale * sum_of_losses(run)
+        loss = scale * sum_of_members(run, LOSS)
         add_gradients(run, member, grad)
         add_penalty(run, member, <const floating*> params, grad, l2)
         count_step(&step)
         optimizer_step(&step, params + own, grad + own, moments + own, run.net.n_params, n_own)
         wait_for_team(&run.barrier)
         if member == 0:
-            run.total_loss += (loss + l2 * sum_of_square_norms(run)) * <double> rows
+            run.total_loss += (loss + l2 * sum_of_members(run, SQUARE_NORM)) * <double> rows
     if member == 0:
         run.step.n_steps = step.n_steps
     restore_denormals(denormals)
@@ -273,7 +266,7 @@ cdef inline void evaluate(Run* run, int member, const floating* params) noexcept
     add_penalty(run, member, params, grad, run.l2)
     wait_for_team(&run.barrier)
     if member == 0:
-        run.total_loss = scale * sum_of_losses(run) + run.l2 * sum_of_square_norms(run)
+        run.total_loss = scale * sum_of_members(run, LOSS) + run.l2 * sum_of_members(run, SQUARE_NORM)
 
 
 cdef inline void train_member(void* run, int member) noexcept nogil:
