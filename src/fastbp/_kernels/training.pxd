@@ -246,7 +246,8 @@ cdef inline void train_batches(Run* run, int member, floating* params) noexcept 
         optimizer_step(&step, params + own, grad + own, moments + own, run.net.n_params, n_own)
         wait_for_team(&run.barrier)
         if member == 0:
-            run.total_loss += (loss + l2 * sum_of_members(run, SQUARE_NORM)) * <double> rows
+            loss += l2 * sum_of_members(run, SQUARE_NORM)
+            run.total_loss += loss * <double> rows
     if member == 0:
         run.step.n_steps = step.n_steps
     restore_denormals(denormals)
@@ -266,7 +267,8 @@ cdef inline void evaluate(Run* run, int member, const floating* params) noexcept
     add_penalty(run, member, params, grad, run.l2)
     wait_for_team(&run.barrier)
     if member == 0:
-        run.total_loss = scale * sum_of_members(run, LOSS) + run.l2 * sum_of_members(run, SQUARE_NORM)
+        run.total_loss = (
+            scale * sum_of_members(run, LOSS) + run.l2 * sum_of_members(run, SQUARE_NORM))
 
 
 cdef inline void train_member(void* run, int member) noexcept nogil:
