@@ -11,6 +11,7 @@ LOSSES: dict[str, int]
 OPTIMIZERS: dict[str, int]
 N_MOMENTS: dict[str, int]
 MAX_THREADS: int
+USER: int
 
 class Plan:
     def __init__(
@@ -22,6 +23,10 @@ class Plan:
         loss_scale: float,
         mean: bool,
         fit_intercept: bool,
+        label_smoothing: float = ...,
+        huber_delta: float = ...,
+        quantiles: tuple[float, ...] | None = ...,
+        user_loss: Any = ...,
     ) -> None: ...
 
 class Samples:
@@ -49,9 +54,15 @@ class Trainer:
         n_steps: float,
         batch_size: int,
         alpha: float,
+        l1_ratio: float = ...,
+        weight_decay: float = ...,
+        max_grad_norm: float = ...,
+        dropout: float = ...,
+        input_dropout: float = ...,
+        dropout_seed: int = ...,
         n_threads: int = ...,
     ) -> None: ...
-    def train_epoch(self, order: NDArray[Any]) -> float: ...
+    def train_epoch(self, order: NDArray[Any], rates: NDArray[Any] | None = ...) -> float: ...
     def params_are_finite(self) -> bool: ...
 
 def cpu_level() -> int: ...
@@ -89,13 +100,33 @@ class Evaluator:
         plan: Plan,
         samples: Samples,
         l2: float,
+        l1: float = ...,
         *,
         gradient: bool = ...,
         n_threads: int = ...,
     ) -> None: ...
-    def evaluate(self, params: NDArray[Any], grad: NDArray[Any] | None = ...) -> float: ...
+    def evaluate(
+        self,
+        params: NDArray[Any],
+        grad: NDArray[Any] | None = ...,
+        outputs: NDArray[Any] | None = ...,
+    ) -> float: ...
 
 def per_sample_gradients(
     plan: Plan, params: NDArray[Any], samples: Samples, grads: NDArray[Any]
+) -> None: ...
+def per_sample_square_norms(
+    plan: Plan, params: NDArray[Any], samples: Samples, square_norms: NDArray[Any]
+) -> None: ...
+def input_gradients(
+    plan: Plan, params: NDArray[Any], samples: Samples, grads: NDArray[Any]
+) -> None: ...
+def output_jacobian(
+    plan: Plan,
+    params: NDArray[Any],
+    samples: Samples,
+    outputs: NDArray[Any],
+    by_params: NDArray[Any] | None = ...,
+    by_inputs: NDArray[Any] | None = ...,
 ) -> None: ...
 def shuffle(order: NDArray[Any], bit_generator: Any) -> None: ...

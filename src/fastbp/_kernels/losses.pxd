@@ -3,26 +3,29 @@
 Enter pre-activations z (rows, k) of the output layer, targets y, sample weights w. The loss is
 computed from z in a form that neither overflows nor cancels, and probabilities are not clipped.
 
-    output     prediction p             loss       l(y, p)
-    identity   z                        squared    1/2 (p - y)^2
-    logistic   1/(1 + e^-z)             log loss   logistic: -y log p - (1-y) log(1-p)
-    softmax    e^z / sum e^z                       softmax:  -y log p
-    exp        e^z                      Poisson    y log(y/p) - y + p   (half the deviance)
+    output      prediction p                loss       l(y, p)
+    identity    z                           squared    1/2 (p - y)^2
+    logistic    1/(1 + e^-z)                log loss   logistic: -y log p - (1-y) log(1-p)
+    softmax     e^z / sum e^z                          softmax:  -y log p
+    exp         e^z                         Poisson    y log(y/p) - y + p   (half the deviance)
+    increasing  z_0, then the one before    gamma      log(p/y) + y/p - 1   (half the deviance)
+                plus log(1 + e^z_j)         absolute   |p - y|
+                                            Huber      d^2/2 up to h, then h (d - h/2), d = |p - y|
+                                            quantile   q (y - p) or (1 - q)(p - y), whichever >= 0
+                                            a user's own, which Python computes
 
 Delta is w * scale * dl/dz. The canonical pairs (identity with squared error, logistic and
 softmax with log loss, exp with Poisson) have dl/dz = p - y; the others take dl/dp through the
 output's derivative. network.py refuses the pairs that are undefined.
 """
-from libc.math cimport log
+from libc.math cimport NAN, fabs, log
 
-from .activations cimport exponential, logistic
+from .activations cimport exponential, logistic, softplus
 from .types cimport (
-    LOG_LOSS, OUTPUT_EXP, OUTPUT_IDENTITY, OUTPUT_LOGISTIC, OUTPUT_SOFTMAX, POISSON,
-    SQUARED_ERROR, Loss, Objective, Output, floating,
+    ABSOLUTE_ERROR, GAMMA, HUBER, LOG_LOSS, OUTPUT_EXP, OUTPUT_IDENTITY, OUTPUT_INCREASING,
+    OUTPUT_LOGISTIC, OUTPUT_SOFTMAX, POISSON, QUANTILE, SQUARED_ERROR, USER_LOSS, Loss, Objective,
+    Output, floating,
 )
-
-cdef extern from "simd/vmath.h" nogil:
-    double softplus "softplus_f64"(double z) noexcept
 
 
 cdef inline double xlogx(double x) noexcept nogil:
@@ -51,7 +54,7 @@ cdef inline void predict(
     Py_ssize_t k
 ) noexcept nogil:
     """p = output(z), nothing to do where p is z; for softmax also log_sums = log sum e^z."""
-    cdef Py_ssize_t i
+    cdef Py_ssize_t i, j
     if kind == OUTPUT_SOFTMAX:
         for i in range(rows):
             log_sums[i] = softmax(z + i * k, p + i * k, k)
@@ -61,16 +64,43 @@ cdef inline void predict(
     elif kind == OUTPUT_EXP:
         for i in range(rows * k):
             p[i] = exponential(z[i])
+    elif kind == OUTPUT_INCREASING:
+        for i in range(rows):
+            p[i * k] = z[i * k]
+            for j in range(i * k + 1, (i + 1) * k):
+                p[j] = p[j - 1] + softplus(z[j])
 
 
 cdef inline double log_prediction(Output kind, double z) noexcept nogil:
     """log p of the elementwise outputs that are positive."""
-    return -softplus(-z) if kind == OUTPUT_LOGISTIC else z
+    return -softplus[double](-z) if kind == OUTPUT_LOGISTIC else z
 
 
 cdef inline double logistic_log_loss(double z, double y) noexcept nogil:
     # -y log p - (1 - y) log(1 - p) = softplus(z) - y z, without inf - inf at y = 1
-    return (softplus(-z) * y if y != 0 else 0) + (softplus(z) * (1 - y) if y != 1 else 0)
+    return (
+        (softplus[double](-z) * y if y != 0 else 0)
+        + (softplus[double](z) * (1 - y) if y != 1 else 0))
+
+
+cdef inline bint is_distance(Loss loss) noexcept nogil:
+    return loss == ABSOLUTE_ERROR or loss == HUBER or loss == QUANTILE
+
+
+cdef inline double distance_loss(
+    const Objective* objective, double p, double y, Py_ssize_t j
+) noexcept nogil:
+    """l of output j for the losses of p - y that have kinks."""
+    cdef double difference = p - y, distance = fabs(difference)
+    if objective.loss == HUBER:
+        if distance <= objective.huber_delta:
+            return 0.5 * difference * difference
+        return objective.huber_delta * (distance - 0.5 * objective.huber_delta)
+    if objective.loss == QUANTILE:
+        if difference < 0:
+            return objective.quantiles[j] * distance
+        return (1 - objective.quantiles[j]) * distance
+    return distance
 
 
 cdef inline double row_loss(
@@ -84,6 +114,18 @@ cdef inline double row_loss(
         for j in range(k):
             difference = <double> p[j] - <double> y[j]
             total += 0.5 * difference * difference
+        return total
+    if is_distance(objective.loss):
+        for j in range(k):
+            total += distance_loss(&objective, p[j], y[j], j)
+        return total
+    if objective.loss == GAMMA:
+        for j in range(k):
+            total -= log(<double> y[j]) + 1 - <double> y[j] / <double> p[j]
+            if objective.output == OUTPUT_SOFTMAX:
+                total += z[j] - log_sum
+            else:
+                total += log_prediction(objective.output, z[j])
         return total
     if objective.output == OUTPUT_SOFTMAX:
         # -y log p = y (log_sum - z)
@@ -102,6 +144,66 @@ cdef inline double row_loss(
         if y[j] != 0:
             total -= y[j] * log_prediction(objective.output, z[j])
     return total
+
+
+cdef inline void distance_derivatives(
+    const Objective* objective, floating* delta, Py_ssize_t rows, Py_ssize_t k
+) noexcept nogil:
+    """delta = dl/dp; enters as p - y. 0 at a kink."""
+    cdef Py_ssize_t i, j
+    cdef floating limit = <floating> objective.huber_delta, above, below, difference
+    if objective.loss == HUBER:
+        for i in range(rows * k):
+            delta[i] = -limit if delta[i] < -limit else limit if delta[i] > limit else delta[i]
+        return
+    for j in range(k):
+        above, below = 1, -1
+        if objective.loss == QUANTILE:
+            above, below = <floating> (1 - objective.quantiles[j]), <floating> (
+                -objective.quantiles[j])
+        for i in range(rows):
+            difference = delta[i * k + j]
+            # a NaN is kept
+            delta[i * k + j] = above if difference > 0 else below if difference < 0 else difference
+
+
+cdef inline void through_output(
+    Output output, const floating* z, const floating* p, floating* delta, Py_ssize_t rows,
+    Py_ssize_t k
+) noexcept nogil:
+    """delta = dl/dz; enters as dl/dp."""
+    cdef Py_ssize_t i, j
+    cdef floating total
+    if output == OUTPUT_SOFTMAX or output == OUTPUT_EXP or output == OUTPUT_LOGISTIC:
+        for i in range(rows * k):
+            delta[i] *= p[i]
+        through_log_output(output, p, delta, rows, k)
+    elif output == OUTPUT_INCREASING:
+        # z_j moves p_j and all after it
+        for i in range(rows):
+            total = 0
+            for j in range((i + 1) * k - 1, i * k, -1):
+                total += delta[j]
+                delta[j] = total * logistic(z[j])
+            delta[i * k] += total
+
+
+cdef inline void through_log_output(
+    Output output, const floating* p, floating* delta, Py_ssize_t rows, Py_ssize_t k
+) noexcept nogil:
+    """delta = dl/dz of a positive output; enters as dl/d(log p) = p dl/dp."""
+    cdef Py_ssize_t i, j
+    cdef floating total
+    if output == OUTPUT_LOGISTIC:
+        for i in range(rows * k):
+            delta[i] *= 1 - p[i]
+    elif output == OUTPUT_SOFTMAX:
+        for i in range(rows):
+            total = 0
+            for j in range(i * k, (i + 1) * k):
+                total += delta[j]
+            for j in range(i * k, (i + 1) * k):
+                delta[j] -= p[j] * total
 
 
 cdef inline void softmax_delta(
@@ -161,6 +263,10 @@ cdef inline double loss_of_rows(
     elif k == 1 and objective.loss == LOG_LOSS and objective.output == OUTPUT_LOGISTIC:
         for i in range(rows):
             losses[i] = logistic_log_loss(z[i], y[i])
+    elif objective.loss == USER_LOSS:
+        if objective.user_loss(
+                objective.user_loss_owner, p, y, rows, k, sizeof(floating), losses, NULL) < 0:
+            return NAN
     else:
         for i in range(rows):
             losses[i] = row_loss(objective, z + i * k, p + i * k, losses[i], y + i * k, k)
@@ -172,15 +278,28 @@ cdef inline double loss_of_rows(
 
 
 cdef inline void deltas_of_rows(
-    Objective objective, const floating* p, const floating* y, const floating* weights,
-    double scale, floating* deltas, Py_ssize_t rows, Py_ssize_t k
+    Objective objective, const floating* z, const floating* p, const floating* y,
+    const floating* weights, double scale, floating* deltas, Py_ssize_t rows, Py_ssize_t k
 ) noexcept nogil:
     """deltas = scale * w_i * dl/dz."""
     cdef Py_ssize_t i, j
     cdef floating factor
     for i in range(rows * k):
         deltas[i] = p[i] - y[i]
-    if objective.output == OUTPUT_SOFTMAX:
+    if objective.loss == GAMMA:
+        for i in range(rows * k):
+            deltas[i] /= p[i]
+        through_log_output(objective.output, p, deltas, rows, k)
+    elif objective.loss == USER_LOSS:
+        objective.user_loss(
+            objective.user_loss_owner, p, y, rows, k, sizeof(floating), NULL, deltas)
+        through_output(objective.output, z, p, deltas, rows, k)
+    elif is_distance(objective.loss):
+        distance_derivatives(&objective, deltas, rows, k)
+        through_output(objective.output, z, p, deltas, rows, k)
+    elif objective.output == OUTPUT_INCREASING:
+        through_output(objective.output, z, p, deltas, rows, k)
+    elif objective.output == OUTPUT_SOFTMAX:
         for i in range(rows):
             softmax_delta(objective.loss, p + i * k, deltas + i * k, y + i * k, k)
     else:
@@ -193,3 +312,16 @@ cdef inline void deltas_of_rows(
         factor = <floating> (scale * weights[i])
         for j in range(k):
             deltas[i * k + j] *= factor
+
+
+cdef inline void output_derivative(
+    Output output, const floating* z, const floating* p, Py_ssize_t which, floating* deltas,
+    Py_ssize_t rows, Py_ssize_t k
+) noexcept nogil:
+    """deltas (rows, k) = dp_which/dz of each row."""
+    cdef Py_ssize_t i
+    for i in range(rows * k):
+        deltas[i] = 0
+    for i in range(rows):
+        deltas[i * k + which] = 1
+    through_output(output, z, p, deltas, rows, k)

@@ -1,4 +1,6 @@
-"""The L2 penalty of the coefficient prefix: l2 * ||W||^2, gradient 2 l2 W."""
+"""The penalties of the coefficient prefix: l2 ||W||^2, and l1 |W|, whose derivative at 0 is 0."""
+from libc.math cimport fabs
+
 from .types cimport floating
 
 
@@ -28,3 +30,20 @@ cdef inline void add_l2_gradient(
     cdef floating factor = <floating> (2 * l2)
     for i in range(n_coefs):
         coef_grads[i] += factor * coefs[i]
+
+
+cdef inline double l1_norm(const floating* coefs, Py_ssize_t n_coefs) noexcept nogil:
+    cdef Py_ssize_t i
+    cdef double total = 0
+    for i in range(n_coefs):
+        total += fabs(<double> coefs[i])
+    return total
+
+
+cdef inline void add_l1_gradient(
+    double l1, const floating* coefs, floating* coef_grads, Py_ssize_t n_coefs
+) noexcept nogil:
+    cdef Py_ssize_t i
+    cdef floating factor = <floating> l1
+    for i in range(n_coefs):
+        coef_grads[i] += factor if coefs[i] > 0 else -factor if coefs[i] < 0 else 0

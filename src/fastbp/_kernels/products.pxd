@@ -12,6 +12,7 @@ This file is the seam between the network and the arithmetic: simd/gemm.h does t
 """
 from libc.string cimport memcpy, memset
 
+from .dropout cimport Dropout, mask, row_of_masks, threshold_of
 from .types cimport Inputs, floating
 
 
@@ -116,10 +117,19 @@ cdef inline void intercept_gradient(
         row += stride
 
 
+cdef inline floating masked_entry(
+    floating value, const Dropout* dropout, Py_ssize_t position, Py_ssize_t column
+) noexcept nogil:
+    """The value under the mask that a dense row would have there."""
+    return value * mask[floating](
+        row_of_masks(dropout, 0, position), column, threshold_of(dropout.inputs),
+        <floating> (1 / (1 - dropout.inputs)))
+
+
 cdef inline void affine_csr(
     const Inputs* inputs, const Py_ssize_t* order, Py_ssize_t first, const floating* coef,
     const floating* intercept, floating* z, Py_ssize_t z_stride, Py_ssize_t rows,
-    Py_ssize_t fan_out
+    Py_ssize_t fan_out, const Dropout* dropout
 ) noexcept nogil:
     # Z = 1 b' + X @ W, a row of Z as the sum of the rows of W that the row of X names
     cdef const floating* data = <const floating*> inputs.data
@@ -136,6 +146,8 @@ cdef inline void affine_csr(
             memset(z_row, 0, fan_out * sizeof(floating))
         for entry in range(inputs.row_starts[row], inputs.row_starts[row + 1]):
             value = data[entry]
+            if dropout != NULL and dropout.inputs > 0:
+                value = masked_entry(value, dropout, first + i, inputs.columns[entry])
             coef_row = coef + <Py_ssize_t> inputs.columns[entry] * fan_out
             for k in range(fan_out):
                 z_row[k] += value * coef_row[k]
@@ -144,7 +156,7 @@ cdef inline void affine_csr(
 cdef inline void coef_gradient_csr(
     const Inputs* inputs, const Py_ssize_t* order, Py_ssize_t first, const floating* delta,
     Py_ssize_t delta_stride, floating* coef_grad, Py_ssize_t rows, Py_ssize_t fan_out,
-    bint accumulate
+    bint accumulate, const Dropout* dropout
 ) noexcept nogil:
     # G (+)= X' @ D, only the rows of G that X has entries for
     cdef const floating* data = <const floating*> inputs.data
@@ -159,6 +171,8 @@ cdef inline void coef_gradient_csr(
         delta_row = delta + i * delta_stride
         for entry in range(inputs.row_starts[row], inputs.row_starts[row + 1]):
             value = data[entry]
+            if dropout != NULL and dropout.inputs > 0:
+                value = masked_entry(value, dropout, first + i, inputs.columns[entry])
             grad_row = coef_grad + <Py_ssize_t> inputs.columns[entry] * fan_out
             for k in range(fan_out):
                 grad_row[k] += value * delta_row[k]

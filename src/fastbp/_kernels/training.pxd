@@ -6,24 +6,26 @@ workspace and gradient. Every member goes through all batches (train_batches). A
     each member     loss and gradient of its share of the batch's rows
     barrier
     each member     its slice of the parameters: gradients added in the members' order, penalty,
-                    optimizer step
+                    (barrier, clipping,) weight decay, optimizer step
     barrier
 
 so that the result depends on the number of threads, but not on their timing. One member does
 without barriers. The first member is the caller's thread: only it looks for Ctrl-C.
 """
 from libc.stdlib cimport calloc, free
-from libc.string cimport memset
+from libc.math cimport sqrt
+from libc.string cimport memcpy, memset
 
+from .dropout cimport Dropout, begin_masks
 from .inputs cimport Block, sum_of_weights
 from .losses cimport loss_of_rows
 from .network cimport (
-    NetworkSizes, Workspace, allocate, backward_block, forward_rows, release,
+    NetworkSizes, Workspace, allocate, backward_block, forward_rows, release, square_norm,
 )
-from .optimizers cimport begin_steps, count_step, optimizer_step
-from .penalties cimport add_l2_gradient, l2_penalty
+from .optimizers cimport begin_steps, count_step, decay_weights, optimizer_step
+from .penalties cimport add_l1_gradient, add_l2_gradient, l1_norm, l2_penalty
 from .signals cimport Poll, interrupted
-from .types cimport SGD, Inputs, Step, floating
+from .types cimport SGD, USER_LOSS, Inputs, Objective, Step, floating
 
 
 cdef extern from "simd/fpstate.h" nogil:
@@ -44,12 +46,17 @@ cdef enum:
     SLICE = 16
     LOSS = 0                    # of Member.sums
     SQUARE_NORM = 1
+    ABSOLUTE_NORM = 2
+    GRADIENT_NORM = 3
 
 
 cdef struct Member:
     Workspace ws
+    Dropout dropout
     void* grad                  # (n_params,)
-    double[2] sums              # LOSS: sum_i w_i l of its rows; SQUARE_NORM: ||W||^2 of its slice
+    # LOSS: sum_i w_i l of its rows; of its slice SQUARE_NORM: ||W||^2, ABSOLUTE_NORM: |W|,
+    # GRADIENT_NORM: the squared norm of the gradient
+    double[4] sums
 
 
 cdef struct Run:
@@ -66,11 +73,17 @@ cdef struct Run:
     double total_loss           # training: the sum over batches of loss times rows
     # training only
     Py_ssize_t batch_size
-    double alpha                # penalty: alpha / (2 sum of a batch's weights) ||W||^2
+    # penalty: alpha / (2 sum of a batch's weights) ((1 - l1_ratio) ||W||^2 + 2 l1_ratio |W|)
+    double alpha
+    double l1_ratio
+    double max_grad_norm        # 0: gradients are not clipped
+    const double* rates         # of the steps of an epoch; NULL: step.learning_rate
     Step step
     void* moments               # (n_moments, n_params)
     # evaluation only
     double l2
+    double l1
+    void* predictions           # (n, n_outputs), filled unless NULL
 
 
 cdef inline Py_ssize_t share(Py_ssize_t n, int member, int members) noexcept nogil:
@@ -86,7 +99,8 @@ cdef inline Py_ssize_t slice_start(const Run* run, int member) noexcept nogil:
 
 
 cdef inline int enlist(
-    Run* run, int members, Py_ssize_t batch_size, bint gathers, bint backward
+    Run* run, int members, Py_ssize_t batch_size, bint gathers, bint backward,
+    const Dropout* dropout=NULL
 ) noexcept nogil:
     """A team with workspaces and gradients; -1 when there is no memory. dismiss frees it.
 
@@ -100,7 +114,10 @@ cdef inline int enlist(
     if run.members == NULL:
         return -1
     for m in range(members):
-        if allocate(&run.members[m].ws, run.net, rows, run.item_size, gathers, backward) < 0:
+        if dropout != NULL:
+            run.members[m].dropout = dropout[0]
+        if allocate(&run.members[m].ws, run.net, rows, run.item_size, gathers, backward,
+                    &run.members[m].dropout if dropout != NULL else NULL) < 0:
             return -1
         if backward and m > 0:
             run.members[m].grad = calloc(run.net.n_params, run.item_size)
@@ -150,18 +167,22 @@ cdef inline void work_on_share(
             run.net.objective, <const floating*> ws.activations[run.net.n_layers - 1],
             <const floating*> ws.predictions, ws.losses, <const floating*> block.targets,
             <const floating*> block.weights, n, run.net.n_outputs)
+        if run.predictions != NULL:
+            memcpy(<floating*> run.predictions + (batch_first + start) * run.net.n_outputs,
+                   ws.predictions, n * run.net.n_outputs * sizeof(floating))
         if grad != NULL:
             backward_block(run.net, params, run.inputs, &block, scale, ws, grad, accumulate)
             accumulate = True
         start += n
-        if member == 0 and interrupted(&run.poll, row_work * <double> n):
+        if member == 0 and (interrupted(&run.poll, row_work * <double> n)
+                            or user_loss_failed(&run.net.objective)):
             raise_flag(&run.stop)
 
 
 cdef inline void add_penalty(
-    Run* run, int member, const floating* params, floating* grad, double l2
+    Run* run, int member, const floating* params, floating* grad, double l2, double l1
 ) noexcept nogil:
-    """||W||^2 of the member's slice, and the penalty's gradient unless grad is NULL."""
+    """||W||^2 and |W| of the member's slice, and the penalty's gradient unless grad is NULL."""
     cdef Py_ssize_t start = slice_start(run, member)
     cdef Py_ssize_t stop = min(slice_start(run, member + 1), run.net.n_coefs)
     run.members[member].sums[SQUARE_NORM] = 0
@@ -169,6 +190,32 @@ cdef inline void add_penalty(
         run.members[member].sums[SQUARE_NORM] = l2_penalty(1, params + start, stop - start)
         if grad != NULL:
             add_l2_gradient(l2, params + start, grad + start, stop - start)
+    run.members[member].sums[ABSOLUTE_NORM] = 0
+    if l1 > 0 and start < stop:
+        run.members[member].sums[ABSOLUTE_NORM] = l1_norm(params + start, stop - start)
+        if grad != NULL:
+            add_l1_gradient(l1, params + start, grad + start, stop - start)
+
+
+cdef inline void clip_gradient(Run* run, int member, floating* grad) noexcept nogil:
+    """Scale the member's slice so that the norm of the whole gradient is max_grad_norm at most.
+
+    Pascanu, Mikolov and Bengio, "On the difficulty of training recurrent neural networks" (2013).
+    """
+    cdef Py_ssize_t start = slice_start(run, member), stop = slice_start(run, member + 1), i
+    cdef double norm
+    cdef floating factor
+    run.members[member].sums[GRADIENT_NORM] = square_norm(<const floating*> grad + start, stop - start)
+    wait_for_team(&run.barrier)
+    norm = sqrt(sum_of_members(run, GRADIENT_NORM))
+    if norm > run.max_grad_norm:
+        factor = <floating> (run.max_grad_norm / norm)
+        for i in range(start, stop):
+            grad[i] *= factor
+
+
+cdef inline bint user_loss_failed(const Objective* objective) noexcept nogil:
+    return objective.loss == USER_LOSS and objective.user_loss_failed[0]
 
 
 cdef inline void add_gradients(Run* run, int member, floating* total) noexcept nogil:
@@ -201,7 +248,8 @@ cdef inline bint steps_are_plain(const Run* run) noexcept nogil:
     textbooks do it sample by sample.
     """
     return (
-        run.step.optimizer == SGD and run.step.momentum == 0 and run.alpha == 0
+        run.step.optimizer == SGD and run.step.momentum == 0 and run.step.weight_decay == 0
+        and run.alpha == 0 and run.max_grad_norm == 0 and run.net.objective.loss != USER_LOSS
         and run.barrier.members == 1 and run.batch_size <= run.members[0].ws.block_rows
     )
 
@@ -209,8 +257,10 @@ cdef inline bint steps_are_plain(const Run* run) noexcept nogil:
 cdef inline void train_batches(Run* run, int member, floating* params) noexcept nogil:
     """What one member does in an epoch; params is run.params."""
     cdef Py_ssize_t first = 0, rows = 0
-    cdef double weight_sum, scale, l2, loss
+    cdef Py_ssize_t batch = -1
+    cdef double weight_sum, scale, l2, l1, loss
     cdef Step step = run.step
+    cdef Dropout* dropout = run.members[member].ws.dropout
     cdef bint plain = steps_are_plain(run)
     cdef floating* own_grad = <floating*> run.members[member].grad
     cdef floating* grad = <floating*> run.members[0].grad
@@ -222,6 +272,11 @@ cdef inline void train_batches(Run* run, int member, floating* params) noexcept 
     while first + rows < run.n and not read_flag(&run.stop):
         first += rows
         rows = min(run.batch_size, run.n - first)
+        batch += 1
+        if run.rates != NULL:
+            step.learning_rate = run.rates[batch]
+        if dropout != NULL:
+            begin_masks(dropout, step.n_steps)
         weight_sum = sum_of_weights(
             <const floating*> run.inputs.weights, run.order, first, rows)
         if weight_sum <= 0:
@@ -233,7 +288,8 @@ cdef inline void train_batches(Run* run, int member, floating* params) noexcept 
             count_step(&step)
             run.total_loss += scale * run.members[0].sums[LOSS] * <double> rows
             continue
-        l2 = run.alpha / (2 * weight_sum)
+        l2 = run.alpha * (1 - run.l1_ratio) / (2 * weight_sum)
+        l1 = run.alpha * run.l1_ratio / weight_sum
         work_on_share(
             run, member, <const floating*> params, first, rows, scale, own_grad, False)
         wait_for_team(&run.barrier)
@@ -241,12 +297,16 @@ cdef inline void train_batches(Run* run, int member, floating* params) noexcept 
             break
         loss = scale * sum_of_members(run, LOSS)
         add_gradients(run, member, grad)
-        add_penalty(run, member, <const floating*> params, grad, l2)
+        add_penalty(run, member, <const floating*> params, grad, l2, l1)
+        if run.max_grad_norm > 0:
+            clip_gradient(run, member, grad)
         count_step(&step)
+        if step.weight_decay > 0:
+            decay_weights(&step, params + own, min(n_own, run.net.n_coefs - own))
         optimizer_step(&step, params + own, grad + own, moments + own, run.net.n_params, n_own)
         wait_for_team(&run.barrier)
         if member == 0:
-            loss += l2 * sum_of_members(run, SQUARE_NORM)
+            loss += l2 * sum_of_members(run, SQUARE_NORM) + l1 * sum_of_members(run, ABSOLUTE_NORM)
             run.total_loss += loss * <double> rows
     if member == 0:
         run.step.n_steps = step.n_steps
@@ -264,11 +324,12 @@ cdef inline void evaluate(Run* run, int member, const floating* params) noexcept
     wait_for_team(&run.barrier)
     if grad != NULL:
         add_gradients(run, member, grad)
-    add_penalty(run, member, params, grad, run.l2)
+    add_penalty(run, member, params, grad, run.l2, run.l1)
     wait_for_team(&run.barrier)
     if member == 0:
         run.total_loss = (
-            scale * sum_of_members(run, LOSS) + run.l2 * sum_of_members(run, SQUARE_NORM))
+            scale * sum_of_members(run, LOSS) + run.l2 * sum_of_members(run, SQUARE_NORM)
+            + run.l1 * sum_of_members(run, ABSOLUTE_NORM))
 
 
 cdef inline void train_member(void* run, int member) noexcept nogil:

@@ -13,6 +13,13 @@ cdef enum Activation:
     LOGISTIC
     TANH
     RELU
+    LEAKY_RELU
+    ELU
+    SELU
+    SOFTPLUS
+    SILU
+    GELU
+    MISH
 
 
 cdef enum Output:
@@ -20,17 +27,32 @@ cdef enum Output:
     OUTPUT_LOGISTIC
     OUTPUT_SOFTMAX
     OUTPUT_EXP
+    OUTPUT_INCREASING
 
 
 cdef enum Loss:
     SQUARED_ERROR
     LOG_LOSS
     POISSON
+    ABSOLUTE_ERROR
+    HUBER
+    GAMMA
+    QUANTILE
+    USER_LOSS
 
 
 cdef enum Optimizer:
     SGD
     ADAM
+    RPROP
+
+
+# A user's loss, in Python: fills losses (rows,), or, where losses is NULL, derivatives (rows, k)
+# by the predictions; -1, and the exception kept, when it has failed.
+ctypedef int (*UserLoss)(
+    void* owner, const void* predictions, const void* targets, Py_ssize_t rows, Py_ssize_t k,
+    size_t item_size, double* losses, void* derivatives
+) noexcept nogil
 
 
 cdef struct Layer:
@@ -43,11 +65,17 @@ cdef struct Layer:
 
 
 cdef struct Objective:
-    # J = scale * reduce_i[w_i sum_k loss] + l2 * sum ||W||^2
+    # J = scale * reduce_i[w_i sum_k loss] + l2 * sum ||W||^2 + l1 * sum |W|
     Output output
     Loss loss
     double scale
     bint mean                   # reduce divides by the sum of the weights
+    double label_smoothing
+    double huber_delta
+    const double* quantiles     # (n_outputs,)
+    UserLoss user_loss
+    void* user_loss_owner
+    const int* user_loss_failed
 
 
 cdef struct Step:
@@ -55,6 +83,7 @@ cdef struct Step:
     Optimizer optimizer
     double n_steps              # taken so far
     double learning_rate
+    double weight_decay         # coefs *= 1 - learning_rate * weight_decay before a step
     double momentum             # SGD
     bint nesterov
     double beta_1               # Adam

@@ -1,14 +1,129 @@
-"""Learning-rate schedules of sgd: what happens to the rate between two epochs.
+"""Learning-rate schedules: the rates of an epoch's optimizer steps, and what moves them between.
+
+Of step b of epoch e, of n_steps each, with t = e n_steps + b and T = max_epochs n_steps:
 
     constant     the rate stays
-    invscaling   rate = learning_rate_init / (samples seen + 1) ** power_t, after each epoch
+    invscaling   learning_rate_init / (samples seen + 1) ** power_t, anew after each epoch
     adaptive     the rate is divided by 5 whenever training stops improving, down to 1e-6
+    cosine       learning_rate_init (1 + cos(pi t / T)) / 2
+    one_cycle    a cosine from learning_rate_init / 25 up to learning_rate_init over the first 30 %
+                 of the T steps, and another down to the 250000th part over the others
+    exponential  learning_rate_init decay_rate ** e
+    callable     what the user's function returns for e
 
-adam keeps its rate; its bias correction is part of the step.
+Epochs are counted since training began; where T is passed, cosine and one_cycle stay at their end
+values. During warm-up every rate is multiplied by (t + 1) / (warmup_epochs n_steps).
+
+Loshchilov and Hutter, "SGDR: stochastic gradient descent with warm restarts", ICLR (2017), for the
+cosine. Smith and Topin, "Super-convergence: very fast training of neural networks using large
+learning rates", SPIE (2019), for one_cycle, with the numbers of PyTorch's OneCycleLR.
 """
+
+from numbers import Real
+
+import numpy as np
 
 SMALLEST_ADAPTIVE_RATE = 1e-6
 ADAPTIVE_DIVISOR = 5.0
+
+RISING_PART = 0.3
+START_DIVISOR = 25.0
+END_DIVISOR = 1e4  # of the rate at the start
+
+
+def step_rates(
+    schedule,
+    base_rate,
+    *,
+    epoch,
+    n_steps,
+    max_epochs,
+    learning_rate_init,
+    decay_rate,
+    warmup_epochs,
+):
+    """The learning rates of the steps of one epoch.
+
+    Parameters
+    ----------
+    schedule : str or callable
+        A name of the above, or a function of the epoch.
+    base_rate : float
+        The rate that constant, invscaling and adaptive hold now.
+    epoch : int
+        Counted from 0, since training began.
+    n_steps : int
+        Optimizer steps of an epoch.
+    max_epochs : int
+        Epochs over which cosine and one_cycle extend.
+    learning_rate_init, decay_rate : float
+    warmup_epochs : float
+        Epochs over which the rates rise; 0 for none.
+
+    Returns
+    -------
+    float, or ndarray of shape (n_steps,)
+        A float wherever the rate is the same in all steps.
+
+    Raises
+    ------
+    TypeError, ValueError
+        When the user's function does not return a positive finite number.
+    """
+    if schedule == "cosine":
+        rates = _cosine(_steps(epoch, n_steps), max_epochs * n_steps, learning_rate_init)
+    elif schedule == "one_cycle":
+        rates = _one_cycle(_steps(epoch, n_steps), max_epochs * n_steps, learning_rate_init)
+    elif schedule == "exponential":
+        rates = learning_rate_init * decay_rate**epoch
+    elif callable(schedule):
+        rates = _checked_rate(schedule(epoch), epoch)
+    else:
+        rates = base_rate
+    if epoch < warmup_epochs:
+        rates = rates * _warmup(_steps(epoch, n_steps), warmup_epochs * n_steps)
+    if isinstance(rates, np.ndarray) and (rates != rates[0]).any():
+        return rates
+    return float(rates[0] if isinstance(rates, np.ndarray) else rates)
+
+
+def _steps(epoch, n_steps):
+    return float(epoch * n_steps) + np.arange(n_steps)
+
+
+def _cosine(t, n_total, peak):
+    return _between(peak, 0.0, np.minimum(t, n_total) / n_total)
+
+
+def _one_cycle(t, n_total, peak):
+    t = np.minimum(t, n_total - 1)
+    start = peak / START_DIVISOR
+    top = RISING_PART * n_total - 1  # below 0, so that no step rises, in fewer than 4 steps
+    rising = _between(start, peak, t / top)
+    falling = _between(peak, start / END_DIVISOR, (t - top) / (n_total - 1 - top))
+    return np.where(t <= top, rising, falling)
+
+
+def _between(start, end, fraction):
+    """Half a period of a cosine, from start at fraction 0 to end at fraction 1."""
+    return end + (start - end) / 2 * (1 + np.cos(np.pi * fraction))
+
+
+def _warmup(t, n_rising):
+    return np.minimum((t + 1) / n_rising, 1.0)
+
+
+def _checked_rate(rate, epoch):
+    if isinstance(rate, bool) or not isinstance(rate, Real):
+        raise TypeError(
+            f"learning_rate returned {rate!r} for epoch {epoch}; it must return a number."
+        )
+    if not 0 < rate < np.inf:
+        raise ValueError(
+            f"learning_rate returned {rate!r} for epoch {epoch}; it must return a finite number "
+            "> 0."
+        )
+    return float(rate)
 
 
 def rate_after_epoch(schedule, rate, learning_rate_init, n_samples_seen, power_t):

@@ -1,5 +1,6 @@
-/* exp, tanh, the logistic sigmoid and log(1 + e^z) without branches or table look-ups, so that the compiler
- * turns a plain loop over them into vector code for whatever instruction set it compiles for.
+/* exp, expm1, tanh, the logistic sigmoid, log(1 + e^z) and the tail of the normal distribution, without
+ * branches or table look-ups, so that the compiler turns a plain loop over them into vector code for
+ * whatever instruction set it compiles for.
  *
  * exp:   x = n ln 2 + r with |r| <= ln 2 / 2 (Cody and Waite's two-part ln 2), then
  *        exp(x) = 2^n p(r), p the Taylor polynomial of degree 13 (double) or 7 (float).
@@ -8,6 +9,8 @@
  * softplus: log(1 + e^z) = max(z, 0) + log1p(t) with t = e^-|z| in [0, 1], since for large z the 1
  *        would be lost in e^z, and e^z overflows; log1p(t) = 2 artanh(s), s = t / (2 + t) <= 1/3,
  *        by the series s + s^3/3 + s^5/5 + ..., whose rest after s^31/31 is below 2^-55 log1p(t).
+ * normal_tail: 1 - Phi(z) = e^(-z^2/2) t P(2t - 1) with t = c / (c + z), z >= 0, c = 3.75 sqrt 2, P the
+ *        Chebyshev interpolant of e^(z^2/2) (1 - Phi(z)) / t, to 2e-15 (double) or 2e-8 (float).
  * All propagate NaN. exp gives inf above and 0 below the range of normal numbers.
  *
  * n is rounded by adding 1.5 * 2^52 (2^23): the sum's low bits are then the integer n. A compiler
@@ -131,6 +134,29 @@ static inline float tanh_f32(float x)
     return copysignf(e / (e + 2.0f), x);
 }
 
+/* e^x - 1 for x <= 0, with full relative accuracy near zero */
+static inline double expm1_negative_f64(double x)
+{
+    const double lowest = -40.0; /* there it rounds to -1 */
+    const double clamped = x < lowest ? lowest : x;
+    const double shifted = clamped * LOG2_E_F64 + SHIFT_F64;
+    const double n = shifted - SHIFT_F64;
+    const double r = (clamped - n * LN2_HIGH_F64) - n * LN2_LOW_F64;
+    const double power = exp2_of_shifted_f64(shifted);
+    return power * expm1_reduced_f64(r) + (power - 1.0);
+}
+
+static inline float expm1_negative_f32(float x)
+{
+    const float lowest = -20.0f;
+    const float clamped = x < lowest ? lowest : x;
+    const float shifted = clamped * LOG2_E_F32 + SHIFT_F32;
+    const float n = shifted - SHIFT_F32;
+    const float r = (clamped - n * LN2_HIGH_F32) - n * LN2_LOW_F32;
+    const float power = exp2_of_shifted_f32(shifted);
+    return power * expm1_reduced_f32(r) + (power - 1.0f);
+}
+
 /* log(1 + t) for 0 <= t <= 1 */
 static inline double log1p_unit_f64(double t)
 {
@@ -141,9 +167,54 @@ static inline double log1p_unit_f64(double t)
     return 2.0 * s * series;
 }
 
+static inline float log1p_unit_f32(float t)
+{
+    const float s = t / (2.0f + t), square = s * s;
+    float series = 1.0f / 15.0f;
+    for (int odd = 13; odd >= 1; odd -= 2)
+        series = series * square + 1.0f / (float)odd;
+    return 2.0f * s * series;
+}
+
 static inline double softplus_f64(double z)
 {
     return (z < 0.0 ? 0.0 : z) + log1p_unit_f64(exp_f64(-fabs(z)));
+}
+
+static inline float softplus_f32(float z)
+{
+    return (z < 0.0f ? 0.0f : z) + log1p_unit_f32(exp_f32(-fabsf(z)));
+}
+
+static const double TAIL_F64[] = {
+    0.14558972127503854, 0.12783221022038761, 0.098175856696233819, 0.065396038827720107,
+    0.037208273204491364, 0.017594053489695604, 0.0065491704822941411, 0.0016714506815059459,
+    0.00013151174135276358, -0.00010597647604735462, -4.6486232095686327e-5,
+    -1.4122754849641725e-6, 4.9961747550818636e-6, 1.1865223365152414e-6,
+    -4.3847612781240868e-7, -2.1966826600778473e-7, 3.71542962424777e-8, 3.3913639228180492e-8,
+    -3.4563791117313303e-9, -4.5168205319084202e-9, 3.6997926654971841e-10,
+    3.781501115269069e-10, -3.0654854086769839e-11};
+static const float TAIL_F32[] = {
+    0.145589719f, 0.127832222f, 0.0981759908f, 0.0653958159f, 0.0372066918f, 0.0175951532f,
+    0.00655603111f, 0.00166953703f, 0.000117906734f, -0.000105368631f, -3.37027119e-5f};
+
+/* 1 - Phi(z) for z >= 0, given gauss = e^(-z^2 / 2) */
+static inline double normal_tail_f64(double z, double gauss)
+{
+    const double c = 5.303300858899106, t = c / (c + z), u = 2.0 * t - 1.0;
+    double p = TAIL_F64[22];
+    for (int i = 21; i >= 0; i--)
+        p = p * u + TAIL_F64[i];
+    return gauss * t * p;
+}
+
+static inline float normal_tail_f32(float z, float gauss)
+{
+    const float c = 5.30330086f, t = c / (c + z), u = 2.0f * t - 1.0f;
+    float p = TAIL_F32[10];
+    for (int i = 9; i >= 0; i--)
+        p = p * u + TAIL_F32[i];
+    return gauss * t * p;
 }
 
 static inline double logistic_f64(double x) { return 1.0 / (1.0 + exp_f64(-x)); }
