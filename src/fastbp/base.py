@@ -5,40 +5,58 @@ of scikit-learn's MLP. What happens in between:
 
     fit, partial_fit    parameters and arrays are checked, targets encoded (by the subclass)
     _begin              a Network and a TrainingState, new or copies of the fitted ones
-    _train              one of the solvers of fastbp.training moves the copies
+    _train...           one of the solvers of fastbp.training moves the copies
     _finish             the copies become the fitted attributes
 
 A fit that fails leaves the estimator as it was.
 """
 
+import copy
 import warnings
 from contextlib import contextmanager
 from functools import cache
 from numbers import Integral, Real
+from types import SimpleNamespace
 
 import numpy as np
-from sklearn.base import BaseEstimator, _fit_context, is_classifier, is_regressor
+from sklearn.base import (
+    BaseEstimator,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    _fit_context,
+    is_classifier,
+    is_regressor,
+)
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.metrics import check_scoring, get_scorer_names
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state, column_or_1d
-from sklearn.utils._param_validation import Interval, Options, StrOptions
+from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOptions
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from . import _kernels
+from .callbacks import CallbackSupportMixin, FitTask, begin_fit
 from .inputs import (
+    DataSet,
     as_kernel_matrix,
     as_layer_sizes,
     as_weights,
     is_kernel_matrix,
     is_plain_target,
-    kernel_samples,
 )
-from .network import Network, check_pair
-from .training import lbfgs
+from .network import Network, as_hidden_activations, check_pair
+from .training import lbfgs, levenberg_marquardt
+from .training.monitor import Monitor
+from .training.schedules import SCHEDULES
 from .training.state import TrainingState
 from .training.stochastic import StochasticSettings, train
 from .training.threads import choose_n_threads
+from .training.validation import Validation
 
-STOCHASTIC_SOLVERS = tuple(_kernels.core.OPTIMIZERS)
+INCREMENTAL_SOLVERS = ("sgd", "adam")
+FULL_BATCH_SOLVERS = ("lbfgs", "levenberg_marquardt")
+USER_LOSS = HasMethods(["loss", "gradient"])
 
 
 @contextmanager
@@ -54,7 +72,7 @@ def unchanged_on_error(estimator):
 
 
 def has_stochastic_solver(estimator):
-    if estimator.solver not in STOCHASTIC_SOLVERS:
+    if estimator.solver not in INCREMENTAL_SOLVERS:
         raise AttributeError(
             "partial_fit is only available for stochastic optimizers. "
             f"{estimator.solver} is not stochastic."
@@ -62,18 +80,36 @@ def has_stochastic_solver(estimator):
     return True
 
 
-class BaseBackprop(BaseEstimator):
+def _has_hidden_layer(estimator):
+    if np.iterable(estimator.hidden_layer_sizes) and not len(estimator.hidden_layer_sizes):
+        raise AttributeError(
+            "transform gives the last hidden layer's activations, and hidden_layer_sizes=() has "
+            "none."
+        )
+    return True
+
+
+class BaseBackprop(
+    CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
+):
     """What classifier and regressor share. Subclasses encode targets and decode outputs."""
 
     _parameter_constraints: dict = {
         "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
-        "activation": [StrOptions(set(_kernels.core.ACTIVATIONS))],
-        "solver": [StrOptions({"lbfgs", *STOCHASTIC_SOLVERS})],
+        "activation": [StrOptions(set(_kernels.core.ACTIVATIONS)), list, tuple],
+        "solver": [StrOptions({*FULL_BATCH_SOLVERS, *_kernels.core.OPTIMIZERS})],
         "alpha": [Interval(Real, 0, None, closed="left")],
+        "l1_ratio": [Interval(Real, 0, 1, closed="both")],
+        "weight_decay": [Interval(Real, 0, None, closed="left")],
+        "dropout": [Interval(Real, 0, 1, closed="left")],
+        "input_dropout": [Interval(Real, 0, 1, closed="left")],
+        "max_grad_norm": [None, Interval(Real, 0, None, closed="neither")],
         "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
-        "learning_rate": [StrOptions({"constant", "invscaling", "adaptive"})],
+        "learning_rate": [StrOptions(set(SCHEDULES)), callable],
         "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
         "power_t": [Interval(Real, 0, None, closed="left")],
+        "decay_rate": [Interval(Real, 0, 1, closed="right")],
+        "warmup_epochs": [Interval(Real, 0, None, closed="left")],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "shuffle": ["boolean"],
         "random_state": ["random_state"],
@@ -84,6 +120,7 @@ class BaseBackprop(BaseEstimator):
         "nesterovs_momentum": ["boolean"],
         "early_stopping": ["boolean"],
         "validation_fraction": [Interval(Real, 0, 1, closed="left")],
+        "scoring": [None, StrOptions({"loss", *get_scorer_names()}), callable],
         "beta_1": [Interval(Real, 0, 1, closed="left")],
         "beta_2": [Interval(Real, 0, 1, closed="left")],
         "epsilon": [Interval(Real, 0, None, closed="neither")],
@@ -92,70 +129,19 @@ class BaseBackprop(BaseEstimator):
             Options(Real, {np.inf}),
         ],
         "max_fun": [Interval(Integral, 1, None, closed="left")],
+        "max_time": [None, Interval(Real, 0, None, closed="neither")],
         "fit_intercept": ["boolean"],
         "n_threads": [None, Interval(Integral, 1, None, closed="left")],
     }
 
-    def __init__(
-        self,
-        hidden_layer_sizes,
-        activation,
-        output_activation,
-        loss,
-        solver,
-        alpha,
-        batch_size,
-        learning_rate,
-        learning_rate_init,
-        power_t,
-        max_iter,
-        shuffle,
-        random_state,
-        tol,
-        verbose,
-        warm_start,
-        momentum,
-        nesterovs_momentum,
-        early_stopping,
-        validation_fraction,
-        beta_1,
-        beta_2,
-        epsilon,
-        n_iter_no_change,
-        max_fun,
-        fit_intercept,
-        n_threads,
-    ):
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.activation = activation
-        self.output_activation = output_activation
-        self.loss = loss
-        self.solver = solver
-        self.alpha = alpha
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.learning_rate_init = learning_rate_init
-        self.power_t = power_t
-        self.max_iter = max_iter
-        self.shuffle = shuffle
-        self.random_state = random_state
-        self.tol = tol
-        self.verbose = verbose
-        self.warm_start = warm_start
-        self.momentum = momentum
-        self.nesterovs_momentum = nesterovs_momentum
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.beta_1 = beta_1
-        self.beta_2 = beta_2
-        self.epsilon = epsilon
-        self.n_iter_no_change = n_iter_no_change
-        self.max_fun = max_fun
-        self.fit_intercept = fit_intercept
-        self.n_threads = n_threads
+    def _keep(self, parameters):
+        """Take the arguments of __init__, its locals(), as attributes, as scikit-learn wants it."""
+        for name, value in parameters.items():
+            if name not in ("self", "__class__"):
+                setattr(self, name, value)
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y, sample_weight=None):
+    def fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None, sample_weight_val=None):
         """Fit the network to X and y.
 
         Parameters
@@ -166,6 +152,9 @@ class BaseBackprop(BaseEstimator):
             Class labels, a label indicator matrix, or real numbers.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights >= 0 of the samples; ones by default.
+        X_val, y_val, sample_weight_val : arrays like the above, default=None
+            Samples to validate on after each epoch, in place of those that ``early_stopping``
+            would set aside. Their loss and score are recorded without early stopping, too.
 
         Returns
         -------
@@ -177,13 +166,98 @@ class BaseBackprop(BaseEstimator):
             For data or parameters that cannot be used, and when the weights diverge. The
             estimator is then as it was before.
         """
+        context = begin_fit(self, max_epochs=self.max_iter)
         with unchanged_on_error(self):
             go_on = self.warm_start and hasattr(self, "network_")
-            return self._fit(X, y, sample_weight, go_on=go_on)
+            validation = (X_val, y_val, sample_weight_val)
+            return self._fit(X, y, sample_weight, validation, go_on=go_on, context=context)
 
-    def _fit(self, X, y, sample_weight, *, go_on, incremental=False, classes=None):
-        hidden_layer_sizes = self._checked_hidden_layer_sizes()
+    @_fit_context(prefer_skip_nested_validation=True)
+    def initialize(self, X, y, *, coefs=None, intercepts=None):
+        """Build the network for X and y without training it.
+
+        The estimator can then predict. ``partial_fit``, and ``fit`` with ``warm_start=True``, go
+        on from here.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            All classes must occur in it.
+        coefs : sequence of array-like of shape (fan_in, fan_out), default=None
+            Initial weights of each layer, in the order of ``coefs_``; random by default.
+        intercepts : sequence of array-like of shape (fan_out,), default=None
+            Initial intercepts of each layer, in the order of ``intercepts_``.
+
+        Returns
+        -------
+        self : object
+
+        Raises
+        ------
+        ValueError
+            As in fit, and for initial weights of another number or shape. The estimator is then
+            as it was before.
+        """
+        with unchanged_on_error(self):
+            data, output_activation = self._checked_data(X, y, None, go_on=False)
+            random_state = check_random_state(self.random_state)
+            network, state = self._begin(data, output_activation, random_state, go_on=False)
+            _set_initial("coefs", network.coefs, coefs)
+            _set_initial("intercepts", network.intercepts, intercepts)
+            self._finish(network, state)
+            return self
+
+    def _fit(
+        self,
+        X,
+        y,
+        sample_weight,
+        validation,
+        *,
+        go_on,
+        incremental=False,
+        classes=None,
+        context=None,
+    ):
+        data, output_activation = self._checked_data(
+            X, y, sample_weight, go_on=go_on, incremental=incremental, classes=classes
+        )
+        held_out = self._checked_validation(data, output_activation, *validation)
+        random_state = check_random_state(self.random_state)
+        network, state = self._begin(data, output_activation, random_state, go_on=go_on)
+        task = None
+        if context is not None:
+            task = FitTask(
+                self,
+                context,
+                data.X,
+                data.y,
+                data.weights,
+                lambda: self._fitted_attributes(network._changed(), state.copy()),
+            )
+        after_epoch = None if task is None else task.end_epoch
+        if self.solver in FULL_BATCH_SOLVERS:
+            self._train_full_batch(network, state, data, held_out, random_state, after_epoch)
+        else:
+            self._train(network, state, data, held_out, random_state, incremental, after_epoch)
+        self._finish(network, state)
+        if task is not None:
+            task.end()
+        return self
+
+    def _checked_data(self, X, y, sample_weight, *, go_on, incremental=False, classes=None):
+        """The DataSet to train on, and the output activation that it asks for."""
         dtypes = (self.network_.dtype,) if go_on else (np.float64, np.float32)
+        X, y = self._checked_arrays(X, y, dtypes, reset=not go_on)
+        weights = as_weights(sample_weight, X.shape[0], X.dtype)
+        targets, output_activation = self._encode(
+            y, X.dtype, go_on=go_on, incremental=incremental, classes=classes
+        )
+        weights = self._with_class_weights(y, weights, X.dtype, incremental)
+        return DataSet(X, y, targets, weights), output_activation
+
+    def _checked_arrays(self, X, y, dtypes, *, reset):
         X, y = validate_data(
             self,
             X,
@@ -193,49 +267,66 @@ class BaseBackprop(BaseEstimator):
             order="C",
             multi_output=True,
             y_numeric=is_regressor(self),
-            reset=not go_on,
+            reset=reset,
             # A fifth of a small fit, where there is nothing that it could find.
             skip_check_array=is_kernel_matrix(X, dtypes) and is_plain_target(y, len(X)),
         )
-        X = as_kernel_matrix(X, X.dtype)
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
-        weights = as_weights(sample_weight, X.shape[0], X.dtype)
-        targets, output_activation = self._encode(
-            y, X.dtype, go_on=go_on, incremental=incremental, classes=classes
-        )
-        random_state = check_random_state(self.random_state)
-        layer_sizes = [X.shape[1], *hidden_layer_sizes, targets.n_outputs]
-        network, state = self._begin(
-            layer_sizes, output_activation, X.dtype, random_state, go_on=go_on
-        )
-        total = X.shape[0] if weights is None else weights.sum(dtype=np.float64)
-        network.l2 = self.alpha / (2 * total)
-        if self.solver == "lbfgs":
-            self._train_lbfgs(network, state, X, targets, weights)
-        else:
-            self._train(network, state, X, targets, weights, random_state, incremental)
-        self._finish(network, state)
-        return self
+        return as_kernel_matrix(X, X.dtype), y
+
+    def _checked_validation(self, data, output_activation, X_val, y_val, sample_weight_val):
+        """The DataSet that the user validates on, or None."""
+        if X_val is None and y_val is None:
+            if sample_weight_val is not None:
+                raise ValueError("sample_weight_val was given without X_val and y_val.")
+            return None
+        if X_val is None or y_val is None:
+            missing, given = ("X_val", "y_val") if X_val is None else ("y_val", "X_val")
+            raise ValueError(f"{given} was given without {missing}; validation needs both.")
+        X, y = self._checked_arrays(X_val, y_val, (data.X.dtype,), reset=False)
+        targets = self._encode_validation(y, output_activation, data.X.dtype)
+        if targets.n_outputs != data.targets.n_outputs:
+            raise ValueError(
+                f"y_val has {targets.n_outputs} columns, y has {data.targets.n_outputs}."
+            )
+        weights = as_weights(sample_weight_val, X.shape[0], X.dtype, "sample_weight_val")
+        weights = self._with_class_weights(y, weights, X.dtype, incremental=False)
+        return DataSet(X, y, targets, weights)
+
+    def _with_class_weights(self, y, weights, dtype, incremental):
+        """Weights of the samples; the classifier multiplies them by those of the classes."""
+        return weights
 
     def _checked_hidden_layer_sizes(self):
         sizes = self.hidden_layer_sizes
         return as_layer_sizes(sizes if np.iterable(sizes) else [sizes], "hidden_layer_sizes")
 
-    def _begin(self, layer_sizes, output_activation, dtype, random_state, *, go_on):
+    def _loss_settings(self):
+        """Parameters of the loss that are the subclass's own, as Network takes them."""
+        return {}
+
+    def _begin(self, data, output_activation, random_state, *, go_on):
         """The network and the state to train: new ones, or copies of the fitted ones."""
+        hidden_layer_sizes = self._checked_hidden_layer_sizes()
+        layer_sizes = [data.X.shape[1], *hidden_layer_sizes, data.targets.n_outputs]
+        n = len(data) if data.weights is None else data.weights.sum(dtype=np.float64)
         settings = {
             "activation": self.activation,
             "output_activation": output_activation,
+            "loss": self.loss,
+            "l2": self.alpha * (1 - self.l1_ratio) / (2 * n),
+            "l1": self.alpha * self.l1_ratio / n,
             "fit_intercept": bool(self.fit_intercept),
+            **self._loss_settings(),
         }
-        check_pair(self.loss, output_activation)
+        self._check_solver(layer_sizes, output_activation)
         if not go_on:
             network = Network(
-                layer_sizes, loss=self.loss, dtype=dtype, random_state=random_state, **settings
+                layer_sizes, dtype=data.X.dtype, random_state=random_state, **settings
             )
             rate = float(self.learning_rate_init)
-            return network, TrainingState.begin(network.n_params, dtype, rate)
+            return network, TrainingState.begin(network.n_params, data.X.dtype, rate)
         fitted = self.network_
         if fitted.layer_sizes != tuple(layer_sizes) or (
             fitted.fit_intercept != settings["fit_intercept"]
@@ -246,43 +337,62 @@ class BaseBackprop(BaseEstimator):
                 f"fit_intercept={settings['fit_intercept']}. Training can only go on with the "
                 "same network: use a new estimator, or fit with warm_start=False."
             )
-        return fitted._changed(loss_name=self.loss, **settings), self._training_state.copy()
+        return fitted._changed(**settings), self._training_state.copy()
 
-    def _train(self, network, state, X, targets, weights, random_state, incremental):
+    def _check_solver(self, layer_sizes, output_activation):
+        """ValueError where the solver cannot minimise the objective."""
+        as_hidden_activations(self.activation, len(layer_sizes) - 2)
+        check_pair(self.loss, output_activation)
+        if self.solver != "levenberg_marquardt":
+            return
+        if self.loss != "squared_error" or (self.alpha and self.l1_ratio):
+            raise ValueError(
+                "solver='levenberg_marquardt' minimises squares: it needs loss='squared_error' "
+                f"and l1_ratio=0, got loss={self.loss!r} and l1_ratio={self.l1_ratio}."
+            )
+        fans = zip(layer_sizes, layer_sizes[1:], strict=False)
+        n_params = sum((fan_in + bool(self.fit_intercept)) * fan_out for fan_in, fan_out in fans)
+        levenberg_marquardt.check_size(n_params, layer_sizes[-1])
+
+    def _train(self, network, state, data, held_out, random_state, incremental, after_epoch):
         n_moments = _kernels.core.N_MOMENTS[self.solver]
-        if not incremental or len(state.moments) != n_moments:
+        restarts = not incremental or len(state.moments) != n_moments
+        if restarts:
             state.restart_optimizer(n_moments, float(self.learning_rate_init))
-        state.choose_watched(self.early_stopping)
-        order, score = np.arange(X.shape[0], dtype=np.intp), None
-        if self.early_stopping:
+        if (self.dropout or self.input_dropout) and (restarts or not state.dropout_seed):
+            state.dropout_seed = int(random_state.randint(1, 2**31 - 1))
+        order = np.arange(len(data), dtype=np.intp)
+        if self.early_stopping and held_out is None:
             if incremental:
                 raise ValueError("partial_fit does not support early_stopping=True")
-            order, held_out = self._split(X.shape[0], targets, weights, random_state)
-            X_val, targets_val = X[held_out], targets.rows(held_out)
-            weights_val = None if weights is None else weights[held_out]
-
-            def score():
-                return self._score_outputs(network._outputs(X_val), targets_val, weights_val)
-
+            order, held_out = self._split(data, random_state)
+        early_stopping = self.early_stopping and not incremental
+        if held_out is not None or not incremental:
+            state.choose_watched(validates=held_out is not None, early_stopping=early_stopping)
         train(
             network,
-            kernel_samples(X, targets, weights),
+            data.kernel_samples(),
             order,
             state,
-            self._settings(network, len(order)),
+            self._settings(network, len(order), early_stopping),
             random_state,
-            score=score,
+            validation=self._validation(network, state, held_out),
+            after_epoch=after_epoch,
             max_epochs=1 if incremental else None,
         )
 
-    def _split(self, n_samples, targets, weights, random_state):
-        """Indices of training and validation samples, stratified as scikit-learn's MLP does."""
-        binary = targets.n_outputs == 1 and is_classifier(self)
+    def _split(self, data, random_state):
+        """Indices of the training samples, and the validation samples.
+
+        Stratified as scikit-learn's MLP does it.
+        """
+        n_samples, weights = len(data), data.weights
+        binary = data.targets.n_outputs == 1 and is_classifier(self)
         order, held_out = train_test_split(
             np.arange(n_samples),
             random_state=random_state,
             test_size=self.validation_fraction,
-            stratify=targets.values if binary else None,
+            stratify=data.targets.values if binary else None,
         )
         if len(held_out) < 2:
             raise ValueError(
@@ -297,60 +407,137 @@ class BaseBackprop(BaseEstimator):
                     "early_stopping splits off; change validation_fraction or random_state, or "
                     "leave samples without weight out."
                 )
-        return order, held_out
+        return order, data.rows(held_out)
 
-    def _settings(self, network, n_samples):
+    def _validation(self, network, state, held_out):
+        """The Validation of a network as it is trained; None without samples."""
+        if held_out is None:
+            return None
+        if self.scoring is None:
+
+            def score(outputs, loss):
+                return self._score_outputs(outputs, held_out.targets, held_out.weights)
+
+        elif self.scoring == "loss":
+
+            def score(outputs, loss):
+                return -loss
+
+        else:
+            probe = copy.copy(self)
+            vars(probe).update(self._fitted_attributes(network, state))
+            # the samples are arrays without names by now
+            vars(probe).pop("feature_names_in_", None)
+            scorer = check_scoring(probe, self.scoring)
+            weighted = {} if held_out.weights is None else {"sample_weight": held_out.weights}
+
+            def score(outputs, loss):
+                return float(scorer(probe, held_out.X, held_out.y, **weighted))
+
+        return Validation(network, held_out, score)
+
+    def _settings(self, network, n_samples, early_stopping):
         """The stochastic solvers' settings for a network and so many training samples."""
         batch_size = self.batch_size
-        if batch_size == "auto":
+        if self.solver == "rprop":
+            batch_size = n_samples
+        elif batch_size == "auto":
             batch_size = min(200, n_samples)
         elif batch_size > n_samples:
             _warn_clipped(batch_size, n_samples)
             batch_size = n_samples
         flops = 6.0 * network.n_params
         n_threads = choose_n_threads(self.n_threads, flops * batch_size, flops * n_samples)
-        taken_over = set(StochasticSettings.__dataclass_fields__) - {"batch_size", "n_threads"}
-        return StochasticSettings(
-            batch_size=int(batch_size),
-            n_threads=n_threads,
-            **{name: getattr(self, name) for name in taken_over},
-        )
+        chosen = {
+            "batch_size": int(batch_size),
+            "shuffle": self.shuffle and self.solver != "rprop",
+            "early_stopping": early_stopping,
+            "n_threads": n_threads,
+        }
+        if self.solver == "rprop":
+            chosen |= {"dropout": 0.0, "input_dropout": 0.0, "weight_decay": 0.0}
+        taken_over = set(StochasticSettings.__dataclass_fields__) - set(chosen)
+        return StochasticSettings(**chosen, **{name: getattr(self, name) for name in taken_over})
 
-    def _train_lbfgs(self, network, state, X, targets, weights):
-        # SciPy's L-BFGS works in float64; in float32 its line search would stop early.
+    def _train_full_batch(self, network, state, data, held_out, random_state, after_epoch):
+        # Both work in float64: in float32 the line search of L-BFGS would stop early, and
+        # Levenberg-Marquardt's equations be singular.
+        early_stopping = self.early_stopping and self.solver == "levenberg_marquardt"
+        if early_stopping and held_out is None:
+            order, held_out = self._split(data, random_state)
+            data = data.rows(order)
         double = network._changed(dtype=np.dtype(np.float64))
-        X, targets = X.astype(np.float64, copy=False), targets.astype(np.float64)
-        if weights is not None:
-            weights = weights.astype(np.float64, copy=False)
-        flops = 6.0 * network.n_params * X.shape[0]
-        curve, loss = lbfgs.minimize(
-            double,
-            kernel_samples(X, targets, weights),
+        data = data.astype(np.float64)
+        held_out = None if held_out is None else held_out.astype(np.float64)
+        state.choose_watched(validates=held_out is not None, early_stopping=early_stopping)
+        state.n_iter, n_before = 0, len(state.loss_curve)
+        settings = SimpleNamespace(
+            tol=self.tol,
+            n_iter_no_change=self.n_iter_no_change,
+            early_stopping=early_stopping,
+            max_time=self.max_time,
+            verbose=self.verbose,
+        )
+        validation = self._validation(double, state, held_out)
+        monitor = Monitor(double, state, settings, validation, after_epoch)
+        minimize = self._minimize_lbfgs if self.solver == "lbfgs" else self._minimize_lm
+        loss = minimize(double, data, monitor.after_iteration)
+        if len(state.loss_curve) == n_before:
+            state.loss_curve.append(loss)
+        monitor.restore_best()
+        if not early_stopping:
+            state.best_loss = min(state.best_loss, loss)
+        network.params = double.params
+
+    def _minimize_lbfgs(self, network, data, after_iteration):
+        flops = 6.0 * network.n_params * len(data)
+        return lbfgs.minimize(
+            network,
+            data.kernel_samples(),
             max_iter=self.max_iter,
             max_fun=self.max_fun,
             tol=self.tol,
-            verbose=self.verbose,
+            after_iteration=after_iteration,
             n_threads=choose_n_threads(self.n_threads, flops, flops),
         )
-        network.params = double.params
-        state.choose_watched(False)
-        state.n_iter = len(curve)
-        state.loss_curve += curve or [loss]
-        state.best_loss = min(state.best_loss, loss)
+
+    def _minimize_lm(self, network, data, after_iteration):
+        try:
+            found = levenberg_marquardt.minimize(
+                network,
+                data.X,
+                data.targets,
+                data.weights,
+                max_iter=self.max_iter,
+                tol=self.tol,
+                after_iteration=after_iteration,
+            )
+        except KeyboardInterrupt:
+            warnings.warn("Training interrupted by user.", stacklevel=2)
+            return np.nan
+        if not found.converged:
+            warnings.warn(found.message, ConvergenceWarning, stacklevel=2)
+        return found.loss
 
     def _finish(self, network, state):
-        self.network_ = network
-        self._training_state = state
-        self.n_layers_ = len(network.layer_sizes)
-        self.n_outputs_ = network.layer_sizes[-1]
-        self.out_activation_ = network.output_activation
-        self.n_iter_ = state.n_iter
-        self.t_ = state.n_samples_seen
-        self.loss_ = state.loss
-        self.loss_curve_ = state.loss_curve
-        self.best_loss_ = state.best_loss
-        self.validation_scores_ = state.validation_scores
-        self.best_validation_score_ = state.best_validation_score
+        vars(self).update(self._fitted_attributes(network, state))
+
+    def _fitted_attributes(self, network, state):
+        return {
+            "network_": network,
+            "_training_state": state,
+            "n_layers_": len(network.layer_sizes),
+            "n_outputs_": network.layer_sizes[-1],
+            "out_activation_": network.output_activation,
+            "n_iter_": state.n_iter,
+            "t_": state.n_samples_seen,
+            "loss_": state.loss,
+            "loss_curve_": state.loss_curve,
+            "best_loss_": state.best_loss,
+            "validation_loss_curve_": state.validation_loss_curve,
+            "validation_scores_": state.validation_scores,
+            "best_validation_score_": state.best_validation_score,
+        }
 
     @property
     def coefs_(self):
@@ -385,6 +572,28 @@ class BaseBackprop(BaseEstimator):
         X = validate_data(self, X, accept_sparse="csr", dtype=dtype, order="C", reset=False)
         return self.network_._outputs(as_kernel_matrix(X, dtype))
 
+    @available_if(_has_hidden_layer)
+    def transform(self, X):
+        """Activations of the last hidden layer, as features for another estimator.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_units)
+        """
+        check_is_fitted(self)
+        dtype = self.network_.dtype
+        X = validate_data(self, X, accept_sparse="csr", dtype=dtype, order="C", reset=False)
+        return self.network_.activations(X)[-2]
+
+    @property
+    def _n_features_out(self):
+        # scikit-learn's get_feature_names_out counts with it
+        return self.network_.layer_sizes[-2]
+
     @classmethod
     @cache
     def _get_param_names(cls):
@@ -394,7 +603,25 @@ class BaseBackprop(BaseEstimator):
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
+
+
+def _set_initial(name, arrays, given):
+    """Write the initial values that a user has given into the network's views."""
+    if given is None:
+        return
+    if len(given) != len(arrays):
+        raise ValueError(
+            f"{name} holds {len(given)} arrays; this network has {len(arrays)} layers of them."
+        )
+    for layer, (array, values) in enumerate(zip(arrays, given, strict=True)):
+        values = np.asarray(values, dtype=array.dtype)
+        if values.shape != array.shape:
+            raise ValueError(f"{name}[{layer}] has shape {values.shape}; {array.shape} is needed.")
+        if not np.isfinite(values).all():
+            raise ValueError(f"{name}[{layer}] contains NaN or infinity.")
+        array[...] = values
 
 
 def _warn_clipped(batch_size, n_samples):

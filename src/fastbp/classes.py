@@ -65,8 +65,8 @@ class Classes:
                 f"call to fit. Previously got {self.labels}, `y` has {other.labels}"
             )
 
-    def check_known(self, y):
-        """ValueError if y has classes that are not among these (partial_fit)."""
+    def check_known(self, y, name="y"):
+        """ValueError if y has classes that are not among these."""
         other = Classes.of(y)
         same_columns = not self.multilabel or len(other.labels) == len(self.labels)
         if (
@@ -75,8 +75,8 @@ class Classes:
             or len(np.setdiff1d(other.labels, self.labels))
         ):
             raise ValueError(
-                "`y` has classes not in `self.classes_`. "
-                f"`self.classes_` has {self.labels}. 'y' has {other.labels}."
+                f"`{name}` has classes not in `self.classes_`. "
+                f"`self.classes_` has {self.labels}. '{name}' has {other.labels}."
             )
 
     def encode(self, y, output_activation, dtype):

@@ -4,10 +4,13 @@ base.py fits; what is here is each estimator's own: its parameters, how its y be
 the network (classes.py for class labels), and what its predictions are made of.
 """
 
+from numbers import Real
+
 import numpy as np
 from sklearn.base import ClassifierMixin, RegressorMixin, _fit_context
-from sklearn.metrics import r2_score
-from sklearn.utils._param_validation import StrOptions
+from sklearn.metrics import d2_pinball_score, r2_score
+from sklearn.utils import compute_class_weight, compute_sample_weight
+from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import (
     _check_partial_fit_first_call,
@@ -15,9 +18,11 @@ from sklearn.utils.multiclass import (
     type_of_target,
 )
 
-from .base import BaseBackprop, has_stochastic_solver, unchanged_on_error
+from . import _kernels
+from .base import USER_LOSS, BaseBackprop, has_stochastic_solver, unchanged_on_error
 from .classes import Classes
-from .inputs import as_targets, check_target_range
+from .inputs import as_targets, as_weights, check_target_range
+from .network import as_quantiles
 
 
 def _gives_probabilities(estimator):
@@ -169,7 +174,9 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
 
     _parameter_constraints: dict = {
         **BaseBackprop._parameter_constraints,
-        "loss": [StrOptions({"log_loss", "squared_error"})],
+        "loss": [StrOptions({"log_loss", "squared_error"}), USER_LOSS],
+        "label_smoothing": [Interval(Real, 0, 1, closed="left")],
+        "class_weight": [dict, StrOptions({"balanced"}), list, None],
         "output_activation": [StrOptions({"auto", "logistic", "softmax", "identity"})],
     }
 
@@ -180,13 +187,23 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         activation="relu",
         output_activation="auto",
         loss="log_loss",
+        label_smoothing=0.0,
+        class_weight=None,
         solver="adam",
         alpha=0.0001,
+        l1_ratio=0.0,
+        weight_decay=0.0,
+        dropout=0.0,
+        input_dropout=0.0,
+        max_grad_norm=None,
         batch_size="auto",
         learning_rate="constant",
         learning_rate_init=0.001,
         power_t=0.5,
+        decay_rate=0.95,
+        warmup_epochs=0,
         max_iter=200,
+        max_time=None,
         shuffle=True,
         random_state=None,
         tol=1e-4,
@@ -196,6 +213,7 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         nesterovs_momentum=True,
         early_stopping=False,
         validation_fraction=0.1,
+        scoring=None,
         beta_1=0.9,
         beta_2=0.999,
         epsilon=1e-8,
@@ -204,39 +222,21 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         fit_intercept=True,
         n_threads=None,
     ):
-        super().__init__(
-            hidden_layer_sizes=hidden_layer_sizes,
-            activation=activation,
-            output_activation=output_activation,
-            loss=loss,
-            solver=solver,
-            alpha=alpha,
-            batch_size=batch_size,
-            learning_rate=learning_rate,
-            learning_rate_init=learning_rate_init,
-            power_t=power_t,
-            max_iter=max_iter,
-            shuffle=shuffle,
-            random_state=random_state,
-            tol=tol,
-            verbose=verbose,
-            warm_start=warm_start,
-            momentum=momentum,
-            nesterovs_momentum=nesterovs_momentum,
-            early_stopping=early_stopping,
-            validation_fraction=validation_fraction,
-            beta_1=beta_1,
-            beta_2=beta_2,
-            epsilon=epsilon,
-            n_iter_no_change=n_iter_no_change,
-            max_fun=max_fun,
-            fit_intercept=fit_intercept,
-            n_threads=n_threads,
-        )
+        self._keep(locals())
 
     @available_if(has_stochastic_solver)
     @_fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(self, X, y, sample_weight=None, classes=None):
+    def partial_fit(
+        self,
+        X,
+        y,
+        sample_weight=None,
+        classes=None,
+        *,
+        X_val=None,
+        y_val=None,
+        sample_weight_val=None,
+    ):
         """Train for one epoch on the given data, going on from where training stood.
 
         Parameters
@@ -248,6 +248,8 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         classes : array-like of shape (n_classes,), default=None
             All classes that will ever come. Needed in the first call, except for a label
             indicator matrix, whose columns are the classes.
+        X_val, y_val, sample_weight_val : arrays like the above, default=None
+            Samples whose loss and score after this epoch are recorded.
 
         Returns
         -------
@@ -258,6 +260,7 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
                 X,
                 y,
                 sample_weight,
+                (X_val, y_val, sample_weight_val),
                 go_on=hasattr(self, "network_"),
                 incremental=True,
                 classes=classes,
@@ -276,6 +279,33 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         self.classes_ = self._classes.labels
         output = self._classes.output_activation(self.output_activation)
         return self._classes.encode(y, output, dtype), output
+
+    def _encode_validation(self, y, output_activation, dtype):
+        """Targets of y_val; its classes must be among those of y."""
+        self._classes.check_known(y, "y_val")
+        return self._classes.encode(y, output_activation, dtype)
+
+    def _with_class_weights(self, y, weights, dtype, incremental):
+        """weights times those of the samples' classes."""
+        if self.class_weight is None:
+            return weights
+        if incremental and self.class_weight == "balanced":
+            raise ValueError(
+                "class_weight='balanced' is not possible for partial_fit, which does not know how "
+                "often each class will come. Give a dict, for example from "
+                "sklearn.utils.class_weight.compute_class_weight('balanced', classes=classes, y=y) "
+                "on a sample of the targets."
+            )
+        if self._classes.multilabel:
+            factors = compute_sample_weight(self.class_weight, y)
+        else:
+            of_classes = compute_class_weight(self.class_weight, classes=self.classes_, y=y)
+            factors = of_classes[np.searchsorted(self.classes_, y)]
+        product = factors if weights is None else weights * factors
+        return as_weights(product, len(factors), dtype, "sample_weight times class_weight")
+
+    def _loss_settings(self):
+        return {"label_smoothing": self.label_smoothing}
 
     def _classes_of_first_call(self, y, classes):
         if hasattr(self, "network_"):
@@ -476,8 +506,10 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
 
     _parameter_constraints: dict = {
         **BaseBackprop._parameter_constraints,
-        "loss": [StrOptions({"squared_error", "poisson"})],
-        "output_activation": [StrOptions({"auto", "identity", "logistic", "softmax", "exp"})],
+        "loss": [StrOptions(set(_kernels.core.LOSSES) - {"log_loss"}), USER_LOSS],
+        "huber_delta": [Interval(Real, 0, None, closed="neither")],
+        "quantile": [Interval(Real, 0, 1, closed="neither"), "array-like"],
+        "output_activation": [StrOptions({"auto", *_kernels.core.OUTPUTS})],
     }
 
     def __init__(
@@ -487,13 +519,23 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
         activation="relu",
         output_activation="auto",
         loss="squared_error",
+        huber_delta=1.0,
+        quantile=0.5,
         solver="adam",
         alpha=0.0001,
+        l1_ratio=0.0,
+        weight_decay=0.0,
+        dropout=0.0,
+        input_dropout=0.0,
+        max_grad_norm=None,
         batch_size="auto",
         learning_rate="constant",
         learning_rate_init=0.001,
         power_t=0.5,
+        decay_rate=0.95,
+        warmup_epochs=0,
         max_iter=200,
+        max_time=None,
         shuffle=True,
         random_state=None,
         tol=1e-4,
@@ -503,6 +545,7 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
         nesterovs_momentum=True,
         early_stopping=False,
         validation_fraction=0.1,
+        scoring=None,
         beta_1=0.9,
         beta_2=0.999,
         epsilon=1e-8,
@@ -511,40 +554,83 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
         fit_intercept=True,
         n_threads=None,
     ):
-        super().__init__(
-            hidden_layer_sizes=hidden_layer_sizes,
-            activation=activation,
-            output_activation=output_activation,
-            loss=loss,
-            solver=solver,
-            alpha=alpha,
-            batch_size=batch_size,
-            learning_rate=learning_rate,
-            learning_rate_init=learning_rate_init,
-            power_t=power_t,
-            max_iter=max_iter,
-            shuffle=shuffle,
-            random_state=random_state,
-            tol=tol,
-            verbose=verbose,
-            warm_start=warm_start,
-            momentum=momentum,
-            nesterovs_momentum=nesterovs_momentum,
-            early_stopping=early_stopping,
-            validation_fraction=validation_fraction,
-            beta_1=beta_1,
-            beta_2=beta_2,
-            epsilon=epsilon,
-            n_iter_no_change=n_iter_no_change,
-            max_fun=max_fun,
-            fit_intercept=fit_intercept,
-            n_threads=n_threads,
-        )
+        self._keep(locals())
 
     @available_if(has_stochastic_solver)
     @_fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(self, X, y, sample_weight=None):
+    def partial_fit(
+        self, X, y, sample_weight=None, *, X_val=None, y_val=None, sample_weight_val=None
+    ):
         """Train for one epoch on the given data, going on from where training stood.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+        sample_weight : array-like of shape (n_samples,), default=None
+        X_val, y_val, sample_weight_val : arrays like the above, default=None
+            Samples whose loss and score after this epoch are recorded.
+
+        Returns
+        -------
+        self : object
+        """
+        with unchanged_on_error(self):
+            go_on = hasattr(self, "network_")
+            validation = (X_val, y_val, sample_weight_val)
+            return self._fit(X, y, sample_weight, validation, go_on=go_on, incremental=True)
+
+    def _encode(self, y, dtype, *, go_on, incremental, classes):
+        """Targets for the kernels, and the output activation."""
+        output = self.output_activation
+        if output == "auto":
+            output = "identity"
+            if self.loss in ("poisson", "gamma"):
+                output = "exp"
+            elif self._n_quantiles() > 1:
+                output = "increasing"
+        return self._encode_validation(y, output, dtype), output
+
+    def _encode_validation(self, y, output_activation, dtype):
+        """Targets of y, one column for each of several quantiles."""
+        targets = as_targets(y, y.shape[0], y.shape[1] if y.ndim == 2 else 1, dtype)
+        check_target_range(targets, self.loss, output_activation)
+        if self._n_quantiles() == 1:
+            return targets
+        if targets.n_outputs > 1:
+            raise ValueError(
+                f"quantile={list(self.quantile)} needs a y of one column, got "
+                f"{targets.n_outputs}; fit one quantile at a time, or one target at a time "
+                "(sklearn.multioutput.MultiOutputRegressor)."
+            )
+        return targets.repeated(self._n_quantiles())
+
+    def _n_quantiles(self):
+        if self.loss != "quantile" or not np.iterable(self.quantile):
+            return 1
+        return len(as_quantiles(self.quantile))
+
+    def _loss_settings(self):
+        return {"huber_delta": self.huber_delta, "quantile": self.quantile}
+
+    def _score_outputs(self, outputs, targets, weights):
+        """R^2, or D^2, of outputs; NaN where they are not finite."""
+        if not np.isfinite(outputs).all():
+            return np.nan
+        if self._n_quantiles() > 1:
+            return self._pinball_score(targets.values[:, 0], outputs, weights)
+        return r2_score(targets.values, outputs, sample_weight=weights)
+
+    def _pinball_score(self, y, outputs, sample_weight):
+        return np.mean(
+            [
+                d2_pinball_score(y, outputs[:, k], sample_weight=sample_weight, alpha=quantile)
+                for k, quantile in enumerate(self.quantile)
+            ]
+        )
+
+    def score(self, X, y, sample_weight=None):
+        """R^2 of the predictions; for several quantiles the mean of their D^2 pinball scores.
 
         Parameters
         ----------
@@ -554,26 +640,12 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
 
         Returns
         -------
-        self : object
+        float
+            1 for perfect predictions, 0 for those of the best constant.
         """
-        with unchanged_on_error(self):
-            go_on = hasattr(self, "network_")
-            return self._fit(X, y, sample_weight, go_on=go_on, incremental=True)
-
-    def _encode(self, y, dtype, *, go_on, incremental, classes):
-        """Targets for the kernels, and the output activation."""
-        output = self.output_activation
-        if output == "auto":
-            output = "exp" if self.loss == "poisson" else "identity"
-        targets = as_targets(y, y.shape[0], y.shape[1] if y.ndim == 2 else 1, dtype)
-        check_target_range(targets, self.loss, output)
-        return targets, output
-
-    def _score_outputs(self, outputs, targets, weights):
-        """R^2 of outputs; NaN where they are not finite."""
-        if not np.isfinite(outputs).all():
-            return np.nan
-        return r2_score(targets.values, outputs, sample_weight=weights)
+        if self._n_quantiles() > 1:
+            return float(self._pinball_score(y, self.predict(X), sample_weight))
+        return super().score(X, y, sample_weight)
 
     def predict(self, X):
         """Predict targets.

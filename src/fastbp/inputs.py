@@ -17,6 +17,7 @@ from . import _kernels
 
 MAX_UNITS = 2**31 - 1  # a column index of a CSR matrix is 32 bits wide
 MAX_BYTES = 2**62
+LOSSES_WITH_BOUNDED_TARGETS = ("log_loss", "poisson", "gamma")
 SMALLEST_WEIGHT_SUM, LARGEST_WEIGHT_SUM = 1e-290, 1e290
 
 
@@ -46,10 +47,49 @@ class Targets:
             return Targets(self.values[indices], None, self.n_outputs)
         return Targets(None, self.labels[indices], self.n_outputs)
 
+    def repeated(self, n_outputs):
+        """One column of targets, for each of several outputs."""
+        return Targets.matrix(np.repeat(self.values, n_outputs, axis=1))
+
     def astype(self, dtype):
         if self.values is None:
             return self
         return Targets(self.values.astype(dtype, copy=False), None, self.n_outputs)
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """Checked samples, on their way from an estimator to a solver.
+
+    Attributes
+    ----------
+    X : ndarray or CSR matrix of shape (n_samples, n_features)
+    y : ndarray
+        As the user's metrics know it: class labels, or numbers.
+    targets : Targets
+        As the network knows it.
+    weights : ndarray of shape (n_samples,) or None
+    """
+
+    X: object
+    y: np.ndarray
+    targets: Targets
+    weights: np.ndarray | None
+
+    def __len__(self):
+        return self.X.shape[0]
+
+    def rows(self, indices):
+        weights = None if self.weights is None else self.weights[indices]
+        return DataSet(self.X[indices], self.y[indices], self.targets.rows(indices), weights)
+
+    def astype(self, dtype):
+        weights = None if self.weights is None else self.weights.astype(dtype, copy=False)
+        X = self.X.astype(dtype, copy=False)
+        return DataSet(X, self.y, self.targets.astype(dtype), weights)
+
+    def kernel_samples(self):
+        return kernel_samples(self.X, self.targets, self.weights)
 
 
 def as_layer_sizes(sizes, name="layer_sizes"):
@@ -147,32 +187,32 @@ def as_labels(y, n_samples, n_classes):
     return Targets(None, as_kernel_array(labels, np.intp), n_classes)
 
 
-def as_weights(sample_weight, n_samples, dtype):
+def as_weights(sample_weight, n_samples, dtype, name="sample_weight"):
     """(n_samples,) weights, finite, not negative, not all zero; None, for ones, stays None."""
     if sample_weight is None:
         return None
-    original = _as_real_array(sample_weight, "sample_weight")
+    original = _as_real_array(sample_weight, name)
     if original.ndim == 0:
         original = np.full(n_samples, original)
     if original.shape != (n_samples,):
         raise ValueError(
-            f"sample_weight.shape == {original.shape}, expected ({n_samples},): one weight per row "
+            f"{name}.shape == {original.shape}, expected ({n_samples},): one weight per row "
             "of X."
         )
-    weights = _as_finite(original, dtype, "sample_weight")
+    weights = _as_finite(original, dtype, name)
     if weights.min() < 0:
         raise ValueError(
-            f"Negative values in data passed to `sample_weight`: {weights.min()}; weights must "
+            f"Negative values in data passed to `{name}`: {weights.min()}; weights must "
             "be >= 0."
         )
     if not weights.max() > 0:
-        raise ValueError("sample_weight is zero for every sample; at least one must be positive.")
+        raise ValueError(f"{name} is zero for every sample; at least one must be positive.")
     with np.errstate(over="ignore"):
         total = weights.sum(dtype=np.float64)
     # the objective divides by it
     if not SMALLEST_WEIGHT_SUM < total < LARGEST_WEIGHT_SUM:
         raise ValueError(
-            f"sample_weight has the sum {total:g}, which is too "
+            f"{name} has the sum {total:g}, which is too "
             f"{'small' if total < 1 else 'large'} to divide by; scale the weights, for example to "
             "a mean of 1."
         )
@@ -183,11 +223,15 @@ def check_target_range(targets, loss, output_activation):
     """ValueError where a loss is undefined at a target, or an output can never reach it."""
     if targets.values is None:
         return
-    if loss == "poisson" or output_activation == "exp":
+    y = targets.values
+    if loss == "gamma":
+        if y.min() <= 0:
+            raise ValueError(f"loss='gamma' needs targets > 0; y has the value {y[y <= 0][0]}.")
+    elif loss == "poisson" or output_activation == "exp":
         what = f"loss={loss!r} with output_activation={output_activation!r}"
-        _check_within(targets.values, 0, np.inf, what)
+        _check_within(y, 0, np.inf, what)
     elif output_activation in ("logistic", "softmax"):
-        _check_within(targets.values, 0, 1, f"output_activation={output_activation!r}")
+        _check_within(y, 0, 1, f"output_activation={output_activation!r}")
 
 
 def kernel_samples(X, targets=None, weights=None):

@@ -2,15 +2,17 @@
 
 The objective of every network is
 
-    J = loss_scale * reduce_i [ w_i sum_k l(y_ik, yhat_ik) ] + l2 * sum_layers ||W||^2
+    J = loss_scale * reduce_i [ w_i sum_k l(y_ik, yhat_ik) ] + l2 * sum ||W||^2 + l1 * sum |W|
 
 where reduce is the mean (the sum divided by the sum of the weights) or the sum. `loss` returns
-exactly J and `loss_gradient` exactly its gradient. Parameters are one flat vector: all
+exactly J and `loss_gradient` exactly its gradient; the other gradients are those of single
+samples, of the outputs, and by the inputs. Parameters are one flat vector: all
 coefficients, layer after layer, each (fan_in, fan_out) in C order, then all intercepts;
 `coefs` and `intercepts` are views of it.
 """
 
 import copy
+import inspect
 from dataclasses import dataclass
 from itertools import pairwise
 from numbers import Integral, Real
@@ -20,6 +22,7 @@ from scipy import sparse
 
 from . import _kernels
 from .inputs import (
+    LOSSES_WITH_BOUNDED_TARGETS,
     as_labels,
     as_layer_sizes,
     as_matrix,
@@ -32,8 +35,20 @@ from .inputs import (
 UNDEFINED_PAIRS = {
     ("log_loss", "identity"): "its outputs are not probabilities",
     ("log_loss", "exp"): "its outputs are not probabilities",
+    ("log_loss", "increasing"): "its outputs are not probabilities",
     ("poisson", "identity"): "its outputs may be negative",
+    ("poisson", "increasing"): "its outputs may be negative",
+    ("gamma", "identity"): "its outputs may be negative",
+    ("gamma", "increasing"): "its outputs may be negative",
 }
+SMOOTHED_LOSSES = ("log_loss", "squared_error")
+SMOOTHED_OUTPUTS = ("logistic", "softmax")
+
+# Initial weights are uniform in +-sqrt(factor / fans). scikit-learn's MLP takes Glorot's fans,
+# fan_in + fan_out, for its four activations, and draws intercepts too. The others have He's, or
+# for selu LeCun's, fan_in alone, and intercepts of zero.
+GLOROT_FACTORS = {"identity": 6.0, "logistic": 2.0, "tanh": 6.0, "relu": 6.0}
+HE_FACTOR, LECUN_FACTOR = 6.0, 3.0
 
 
 @dataclass(frozen=True)
@@ -65,25 +80,45 @@ class Network:
     ----------
     layer_sizes : sequence of int
         ``[n_features, hidden..., n_outputs]``; two sizes make a network without hidden layer.
-    activation : {'identity', 'logistic', 'tanh', 'relu'}, default='relu'
-        Activation of the hidden layers. The derivative of relu at 0 is taken as 0.
-    output_activation : {'identity', 'logistic', 'softmax', 'exp'}, default='identity'
-        Function of the output layer.
-    loss : {'squared_error', 'log_loss', 'poisson'}, default='squared_error'
-        Loss l of one sample and output: ``(yhat - y)**2 / 2``; the negative log-likelihood,
-        Bernoulli for logistic and multinomial for softmax outputs; half the Poisson deviance.
+    activation : str or sequence of str, default='relu'
+        Activation of the hidden layers, or of each: 'identity', 'logistic', 'tanh', 'relu',
+        'leaky_relu' (slope 0.01 below 0), 'elu', 'selu', 'softplus', 'silu', 'gelu' (exact),
+        'mish'. The derivative of relu at 0 is taken as 0.
+    output_activation : {'identity', 'logistic', 'softmax', 'exp', 'increasing'}, \
+default='identity'
+        Function of the output layer. 'increasing' is z_0, then each output the one before plus
+        ``log(1 + exp(z_k))``: outputs that never cross.
+    loss : str or object, default='squared_error'
+        Loss l of one sample and output: 'squared_error', ``(yhat - y)**2 / 2``; 'log_loss', the
+        negative log-likelihood, Bernoulli for logistic and multinomial for softmax outputs;
+        'poisson' and 'gamma', half the deviance; 'absolute_error'; 'huber'; 'quantile', the
+        pinball loss. Or an object with the methods ``loss(y, outputs)``, which returns an array
+        (n_samples,), and ``gradient(y, outputs)``, (n_samples, n_outputs), the derivative of each
+        sample's loss by the outputs (not by their pre-activations); y and outputs are arrays
+        (n_samples, n_outputs). They are called once a batch.
     loss_scale : float, default=1.0
         Factor of the data term, > 0.
     reduction : {'mean', 'sum'}, default='mean'
         Whether the weighted losses are divided by the sum of the weights.
     l2 : float, default=0.0
         Factor of the squared norm of all coefficients (not the intercepts), >= 0.
+    l1 : float, default=0.0
+        Factor of the sum of their absolute values, >= 0; its derivative at 0 is taken as 0.
+    label_smoothing : float, default=0.0
+        e in [0, 1): targets y become ``(1 - e) * y + e / K``, with K the number of outputs for
+        softmax and 2 for logistic outputs. Only for these, with log_loss or squared_error.
+    huber_delta : float, default=1.0
+        Error beyond which the loss 'huber' grows linearly, > 0.
+    quantile : float or sequence of float, default=0.5
+        Of the loss 'quantile', in (0, 1): one for all outputs, or one per output, increasing. Then
+        a y of one column is compared with every output.
     fit_intercept : bool, default=True
         Whether layers have intercepts. Without, they are not parameters at all.
     dtype : {'float64', 'float32'}, default='float64'
         Type of parameters and arithmetic.
     random_state : int, RandomState instance or None, default=None
-        Source of the initial parameters (Glorot uniform, as in scikit-learn's MLP).
+        Source of the initial parameters: Glorot uniform, as in scikit-learn's MLP, for its four
+        activations; He uniform for the others, LeCun uniform for selu, with intercepts of zero.
 
     Attributes
     ----------
@@ -95,20 +130,26 @@ class Network:
         Intercepts, views of `params`; an empty tuple with ``fit_intercept=False``.
     n_params : int
         Length of `params`.
+    hidden_activations : tuple of str
+        Activation of each hidden layer.
 
     Raises
     ------
     ValueError
-        For an unknown name, a size or factor out of range, or a loss that is undefined for the
-        output (log_loss with identity or exp, poisson with identity).
+        For an unknown name, a size or factor out of range, a wrong number of activations or
+        quantiles, or a loss that is undefined for the output (log_loss with anything but logistic
+        and softmax; poisson and gamma with identity and increasing).
     TypeError
-        For a size that is not an integer.
+        For a size that is not an integer, or a loss without the two methods.
 
     References
     ----------
     Rumelhart, Hinton and Williams, "Learning representations by back-propagating errors",
     Nature 323 (1986). Glorot and Bengio, "Understanding the difficulty of training deep
-    feedforward neural networks", AISTATS (2010), for the initialisation.
+    feedforward neural networks", AISTATS (2010), and He, Zhang, Ren and Sun, "Delving deep into
+    rectifiers", ICCV (2015), for the initialisation. Szegedy et al., "Rethinking the Inception
+    architecture", CVPR (2016): label smoothing. Koenker and Bassett, "Regression quantiles",
+    Econometrica 46 (1978). Huber, "Robust estimation of a location parameter" (1964).
 
     Examples
     --------
@@ -135,54 +176,125 @@ class Network:
         loss_scale=1.0,
         reduction="mean",
         l2=0.0,
+        l1=0.0,
+        label_smoothing=0.0,
+        huber_delta=1.0,
+        quantile=0.5,
         fit_intercept=True,
         dtype="float64",
         random_state=None,
     ):
-        core = _kernels.core
         self.layer_sizes = tuple(as_layer_sizes(layer_sizes))
         if len(self.layer_sizes) < 2:
             raise ValueError(
                 "layer_sizes must name at least n_features and n_outputs, got "
                 f"{list(self.layer_sizes)}."
             )
-        self.activation = _one_of("activation", activation, core.ACTIVATIONS)
+        self._configure(
+            activation=activation,
+            output_activation=output_activation,
+            loss=loss,
+            loss_scale=loss_scale,
+            reduction=reduction,
+            l2=l2,
+            l1=l1,
+            label_smoothing=label_smoothing,
+            huber_delta=huber_delta,
+            quantile=quantile,
+            fit_intercept=fit_intercept,
+            dtype=dtype,
+        )
+        self._draw_params(_as_random_state(random_state))
+
+    def _configure(
+        self,
+        *,
+        activation,
+        output_activation,
+        loss,
+        loss_scale,
+        reduction,
+        l2,
+        l1,
+        label_smoothing,
+        huber_delta,
+        quantile,
+        fit_intercept,
+        dtype,
+    ):
+        """Check the constructor's arguments (but for the sizes) and take them as attributes."""
+        core = _kernels.core
+        self.activation = activation if isinstance(activation, str) else _as_tuple(activation)
+        self.hidden_activations = as_hidden_activations(activation, len(self.layer_sizes) - 2)
         self.output_activation = _one_of("output_activation", output_activation, core.OUTPUTS)
-        self.loss_name = _one_of("loss", loss, core.LOSSES)
+        self.loss_name = _checked_loss(loss)
         self.reduction = _one_of("reduction", reduction, ("mean", "sum"))
-        check_pair(loss, output_activation)
+        check_pair(self.loss_name, output_activation)
         self.loss_scale = _number("loss_scale", loss_scale, lowest=0, included=False)
         self.l2 = _number("l2", l2, lowest=0)
+        self.l1 = _number("l1", l1, lowest=0)
+        self.label_smoothing = _number("label_smoothing", label_smoothing, lowest=0, below=1)
+        check_smoothing(self.label_smoothing, self.loss_name, output_activation)
+        self.huber_delta = _number("huber_delta", huber_delta, lowest=0, included=False)
+        self.quantile = as_quantiles(quantile)
         self.fit_intercept = bool(fit_intercept)
         self.dtype = _float_dtype(dtype)
         self._build_plan()
-        self._draw_params(_as_random_state(random_state))
 
     def _build_plan(self):
         core = _kernels.core
         self._plan = core.Plan(
             self.layer_sizes,
-            (core.ACTIVATIONS[self.activation],) * (len(self.layer_sizes) - 2),
+            tuple(core.ACTIVATIONS[name] for name in self.hidden_activations),
             core.OUTPUTS[self.output_activation],
-            core.LOSSES[self.loss_name],
+            core.LOSSES[self.loss_name] if isinstance(self.loss_name, str) else core.USER,
             self.loss_scale,
             self.reduction == "mean",
             self.fit_intercept,
+            label_smoothing=self.label_smoothing,
+            huber_delta=self.huber_delta,
+            quantiles=self._output_quantiles(),
+            user_loss=None if isinstance(self.loss_name, str) else self.loss_name,
         )
         # the function for this dtype: to have it found at each call would take a microsecond
         self._forward_dense = core.forward_dense["float" if self.dtype == np.float32 else "double"]
+
+    def _output_quantiles(self):
+        """The quantile of each output; None for other losses."""
+        if self.loss_name != "quantile":
+            return None
+        n_outputs = self.layer_sizes[-1]
+        if isinstance(self.quantile, float):
+            return (self.quantile,) * n_outputs
+        if len(self.quantile) != n_outputs:
+            raise ValueError(
+                f"quantile={list(self.quantile)} has {len(self.quantile)} entries for "
+                f"{n_outputs} outputs; one per output is needed, or a single number."
+            )
+        return self.quantile
 
     def _draw_params(self, random_state):
         shapes = list(pairwise(self.layer_sizes))
         n_coefs = sum(fan_in * fan_out for fan_in, fan_out in shapes)
         n_intercepts = sum(self.layer_sizes[1:]) if self.fit_intercept else 0
-        self._adopt(np.empty(n_coefs + n_intercepts, dtype=self.dtype))
-        factor = 2.0 if self.activation == "logistic" else 6.0
+        self._adopt(np.zeros(n_coefs + n_intercepts, dtype=self.dtype))
         for layer, (fan_in, fan_out) in enumerate(shapes):
-            bound = np.sqrt(factor / (fan_in + fan_out))
+            activation = self._activation_to_draw_for(layer)
+            if activation in GLOROT_FACTORS:
+                bound = np.sqrt(GLOROT_FACTORS[activation] / (fan_in + fan_out))
+            else:
+                bound = np.sqrt((LECUN_FACTOR if activation == "selu" else HE_FACTOR) / fan_in)
             self.coefs[layer][...] = random_state.uniform(-bound, bound, (fan_in, fan_out))
-            if self.fit_intercept:
+            if self.fit_intercept and activation in GLOROT_FACTORS:
                 self.intercepts[layer][...] = random_state.uniform(-bound, bound, fan_out)
+
+    def _activation_to_draw_for(self, layer):
+        """The activation that a layer's initial weights suit."""
+        if layer < len(self.hidden_activations):
+            return self.hidden_activations[layer]
+        # scikit-learn draws the output layer, too, for the hidden activation
+        last = self.hidden_activations[-1] if self.hidden_activations else self.activation
+        return last if last in GLOROT_FACTORS else "identity"
 
     def _adopt(self, params):
         """Make `params` the parameter vector, and the views that go with it."""
@@ -288,7 +400,7 @@ class Network:
         float
         """
         samples = self._samples(X, y, sample_weight)
-        evaluator = _kernels.core.Evaluator(self._plan, samples, self.l2, gradient=False)
+        evaluator = _kernels.core.Evaluator(self._plan, samples, self.l2, self.l1, gradient=False)
         return evaluator.evaluate(self._params)
 
     def loss_gradient(self, X, y, sample_weight=None):
@@ -306,14 +418,15 @@ class Network:
         """
         grad = np.empty(self.n_params, dtype=self.dtype)
         samples = self._samples(X, y, sample_weight)
-        loss = _kernels.core.Evaluator(self._plan, samples, self.l2).evaluate(self._params, grad)
+        evaluator = _kernels.core.Evaluator(self._plan, samples, self.l2, self.l1)
+        loss = evaluator.evaluate(self._params, grad)
         return LossGradient(loss, grad, *self._split(grad))
 
     def per_sample_gradients(self, X, y):
         """Gradient of each sample's own loss, ``loss_scale * sum_k l``.
 
-        The penalty is not in it, and nothing is averaged: with ``l2=0`` and ``reduction="mean"``
-        the mean over rows is the gradient of J.
+        The penalties are not in it, and nothing is averaged: with ``l2 = l1 = 0`` and
+        ``reduction="mean"`` the mean over rows is the gradient of J.
 
         Parameters
         ----------
@@ -328,6 +441,79 @@ class Network:
         grads = np.empty((len(samples), self.n_params), dtype=self.dtype)
         _kernels.core.per_sample_gradients(self._plan, self._params, samples, grads)
         return grads
+
+    def per_sample_gradient_norms(self, X, y):
+        """Euclidean norms of the rows of :meth:`per_sample_gradients`, which are not formed.
+
+        A sample's gradient of a layer is the outer product of its activations and deltas, whose
+        norm is the product of theirs (Goodfellow, "Efficient per-example gradient computations",
+        2015): a few numbers per sample, whatever the size of the network.
+
+        Parameters
+        ----------
+        X, y
+            As in :meth:`loss`.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,) of float64
+        """
+        samples = self._samples(X, y, None)
+        square_norms = np.empty(len(samples))
+        _kernels.core.per_sample_square_norms(self._plan, self._params, samples, square_norms)
+        return np.sqrt(square_norms)
+
+    def input_gradient(self, X, y):
+        """Gradient of each sample's own loss, ``loss_scale * sum_k l``, by its inputs.
+
+        Parameters
+        ----------
+        X, y
+            As in :meth:`loss`.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_features)
+        """
+        samples = self._samples(X, y, None)
+        grads = np.empty((len(samples), self.layer_sizes[0]), dtype=self.dtype)
+        _kernels.core.input_gradients(self._plan, self._params, samples, grads)
+        return grads
+
+    def jacobian(self, X):
+        """Derivatives of the outputs by the parameters.
+
+        Parameters
+        ----------
+        X : array-like or CSR matrix of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_outputs, n_params)
+        """
+        return self._jacobian(X, self.n_params, by_inputs=False)
+
+    def input_jacobian(self, X):
+        """Derivatives of the outputs by the inputs.
+
+        Parameters
+        ----------
+        X : array-like or CSR matrix of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_outputs, n_features)
+        """
+        return self._jacobian(X, self.layer_sizes[0], by_inputs=True)
+
+    def _jacobian(self, X, width, by_inputs):
+        X = self._check_inputs(X)
+        n, n_outputs = X.shape[0], self.layer_sizes[-1]
+        outputs = np.empty((n, n_outputs), dtype=self.dtype)
+        rows = np.empty((n * n_outputs, width), dtype=self.dtype)
+        both = (None, rows) if by_inputs else (rows, None)
+        _kernels.core.output_jacobian(self._plan, self._params, kernel_samples(X), outputs, *both)
+        return rows.reshape(n, n_outputs, width)
 
     def _check_inputs(self, X):
         X = as_matrix(X, self.dtype)
@@ -344,17 +530,22 @@ class Network:
         weights = as_weights(sample_weight, n, self.dtype)
         if self.output_activation == "softmax" and _are_labels(y):
             return kernel_samples(X, as_labels(y, n, n_outputs), weights)
-        targets = as_targets(y, n, n_outputs, self.dtype)
-        if self.loss_name != "squared_error":
+        if self.loss_name == "quantile" and n_outputs > 1 and np.size(y) == n:
+            targets = as_targets(y, n, 1, self.dtype).repeated(n_outputs)
+        else:
+            targets = as_targets(y, n, n_outputs, self.dtype)
+        if self.loss_name in LOSSES_WITH_BOUNDED_TARGETS or self.label_smoothing:
             check_target_range(targets, self.loss_name, self.output_activation)
         return kernel_samples(X, targets, weights)
 
-    def _changed(self, **attributes):
-        """A copy with other attributes (not sizes); its parameters are this one's."""
-        twin = copy.deepcopy(self)
-        vars(twin).update(attributes)
-        twin._adopt(twin._params.astype(twin.dtype, copy=False))
-        twin._build_plan()
+    def _changed(self, **settings):
+        """A copy with other settings (not sizes); its parameters are this one's."""
+        names = inspect.signature(self._configure).parameters
+        current = {name: getattr(self, "loss_name" if name == "loss" else name) for name in names}
+        twin = self.__class__.__new__(self.__class__)
+        twin.layer_sizes = self.layer_sizes
+        twin._configure(**current | settings)
+        twin._adopt(self._params.astype(twin.dtype))
         return twin
 
     def __getstate__(self):
@@ -375,17 +566,78 @@ class Network:
 
     __copy__ = copy.deepcopy
 
+    def _unusual(self):
+        """Those of the rarer settings that are not the default, for repr."""
+        defaults = {"l1": 0.0, "label_smoothing": 0.0, "huber_delta": 1.0, "quantile": 0.5}
+        changed = {name: getattr(self, name) for name in defaults}
+        return "".join(
+            f"{name}={value!r}, " for name, value in changed.items() if value != defaults[name]
+        )
+
     def __repr__(self):
         return (
             f"Network({list(self.layer_sizes)}, activation={self.activation!r}, "
             f"output_activation={self.output_activation!r}, loss={self.loss_name!r}, "
             f"loss_scale={self.loss_scale:g}, reduction={self.reduction!r}, l2={self.l2:g}, "
+            f"{self._unusual()}"
             f"fit_intercept={self.fit_intercept}, dtype={self.dtype.name!r})"
+        )
+
+
+def as_hidden_activations(activation, n_hidden_layers):
+    """The names of the hidden layers' activations, checked: of one name, or one name per layer."""
+    allowed = _kernels.core.ACTIVATIONS
+    if isinstance(activation, str):
+        return (_one_of("activation", activation, allowed),) * n_hidden_layers
+    if not np.iterable(activation):
+        raise TypeError(f"activation must be a name or a list of names, got {activation!r}.")
+    names = list(activation)
+    for layer, name in enumerate(names):
+        _one_of(f"activation[{layer}]", name, allowed)
+    if len(names) != n_hidden_layers:
+        extra = f"activation[{n_hidden_layers}]={names[n_hidden_layers]!r} has no layer"
+        missing = f"hidden layer {len(names)} has none"
+        raise ValueError(
+            f"activation={names} names {len(names)} activations for {n_hidden_layers} hidden "
+            f"layers: {extra if len(names) > n_hidden_layers else missing}. Give one name for "
+            "all, or one per hidden layer."
+        )
+    return tuple(names)
+
+
+def _as_tuple(names):
+    return tuple(names) if np.iterable(names) else names
+
+
+def as_quantiles(quantile):
+    """A float in (0, 1), or a tuple of increasing ones."""
+    if not np.iterable(quantile):
+        return _number("quantile", quantile, lowest=0, included=False, below=1)
+    quantiles = tuple(
+        _number(f"quantile[{k}]", value, lowest=0, included=False, below=1)
+        for k, value in enumerate(quantile)
+    )
+    if not quantiles or any(one >= next_one for one, next_one in pairwise(quantiles)):
+        raise ValueError(
+            f"quantile={list(quantiles)} must name one or more quantiles in increasing order."
+        )
+    return quantiles
+
+
+def check_smoothing(label_smoothing, loss, output_activation):
+    """ValueError where label smoothing has no meaning."""
+    if label_smoothing and not (loss in SMOOTHED_LOSSES and output_activation in SMOOTHED_OUTPUTS):
+        raise ValueError(
+            f"label_smoothing={label_smoothing:g} needs loss='log_loss' or 'squared_error' and "
+            f"output_activation='logistic' or 'softmax', got loss={loss!r} and "
+            f"output_activation={output_activation!r}; set label_smoothing=0."
         )
 
 
 def check_pair(loss, output_activation):
     """ValueError for a loss that is undefined at an output's values."""
+    if not isinstance(loss, str):
+        return
     reason = UNDEFINED_PAIRS.get((loss, output_activation))
     if reason:
         fitting = [
@@ -411,12 +663,25 @@ def _one_of(name, value, allowed):
     return value
 
 
-def _number(name, value, lowest, included=True):
+def _checked_loss(loss):
+    if isinstance(loss, str) or loss is None:
+        return _one_of("loss", loss, _kernels.core.LOSSES)
+    for method in ("loss", "gradient"):
+        if isinstance(loss, type) or not callable(getattr(loss, method, None)):
+            raise TypeError(
+                f"loss={loss!r} is neither a name nor an object with the methods loss(y, outputs) "
+                f"and gradient(y, outputs): {method} is missing."
+            )
+    return loss
+
+
+def _number(name, value, lowest, included=True, below=np.inf):
     if isinstance(value, bool) or not isinstance(value, Real):
         raise TypeError(f"{name} must be a number, got {value!r}.")
-    if not (value >= lowest if included else value > lowest) or not np.isfinite(value):
+    if not (lowest <= value < below if included else lowest < value < below):
+        end = "finite" if below == np.inf else f"< {below}"
         raise ValueError(
-            f"{name} must be finite and {'>=' if included else '>'} {lowest}, got {value!r}."
+            f"{name} must be {end} and {'>=' if included else '>'} {lowest}, got {value!r}."
         )
     return float(value)
 

@@ -1,6 +1,10 @@
 """L-BFGS: SciPy's, over the compiled loss and gradient of all samples.
 
 Enters a float64 Network with its Samples; the parameters are moved to the minimum in place.
+
+|W| has no derivative where weights are zero, which is where it drives them. So with an l1 penalty
+the coefficients are w = u - v with u, v >= 0, and l1 sum (u + v) is smooth: the same minimum, under
+bounds, which L-BFGS-B is made for. Weights that belong at zero end there exactly.
 """
 
 import warnings
@@ -13,27 +17,26 @@ from .. import _kernels
 from .divergence import diverged
 
 
-def minimize(network, samples, *, max_iter, max_fun, tol, verbose, n_threads=1):
+def minimize(network, samples, *, max_iter, max_fun, tol, after_iteration, n_threads=1):
     """Minimise the network's objective over its parameters.
 
     Parameters
     ----------
     network : Network of dtype float64
+        Its parameters are those of the last iteration whenever after_iteration is called.
     samples : Samples of the kernels
     max_iter, max_fun : int
         Most iterations, and most evaluations of the loss.
     tol : float
         The largest entry of the gradient at which to stop.
-    verbose : bool
-        Print the loss of each iteration.
+    after_iteration : callable
+        Given the loss after each iteration; True ends the run.
     n_threads : int
         Threads that share an evaluation of the loss and its gradient.
 
     Returns
     -------
-    loss_curve : list of float
-        The loss after each iteration.
-    loss : float
+    float
         The loss at the parameters found; NaN if interrupted before it was known.
 
     Raises
@@ -41,33 +44,39 @@ def minimize(network, samples, *, max_iter, max_fun, tol, verbose, n_threads=1):
     ValueError
         When the parameters found, or the loss there, are not finite.
     """
-    evaluate = _Objective(network, samples, n_threads)
-    loss_curve = []
+    variables = _Split(network) if network.l1 > 0 else _Plain(network)
+    evaluate = _Objective(network, variables, samples, n_threads)
+    ended = False
 
-    def after_iteration(params):
-        evaluate.accept(params)
-        loss_curve.append(evaluate.accepted[1])
-        if verbose:
-            print(f"Iteration {len(loss_curve)}, loss = {loss_curve[-1]:.8f}")
+    def end_iteration(x):
+        nonlocal ended
+        network.params = variables.params(evaluate.accept(x))
+        if after_iteration(evaluate.accepted[1]):
+            ended = True
+            raise StopIteration
 
     try:
         found = scipy.optimize.minimize(
             evaluate,
-            network.params.copy(),
+            variables.begin(network.params),
             method="L-BFGS-B",
             jac=True,
-            callback=after_iteration,
+            bounds=variables.bounds,
+            callback=end_iteration,
             options={"maxiter": max_iter, "maxfun": max_fun, "gtol": tol},
         )
     except KeyboardInterrupt:
         warnings.warn("Training interrupted by user.", stacklevel=2)
-        network.params, loss = evaluate.accepted
-        return loss_curve, loss
+        x, loss = evaluate.accepted
+        network.params = variables.params(x)
+        return loss
+    if ended:
+        return evaluate.accepted[1]
     finite_params = np.isfinite(found.x).all()
     if not (finite_params and np.isfinite(found.fun)):
         what = "loss" if finite_params else "parameter weights"
         raise diverged(what, f"iteration {found.nit} of lbfgs", "")
-    network.params = found.x
+    network.params = variables.params(found.x)
     if not found.success:
         warnings.warn(
             f"lbfgs failed to converge after {found.nit} iteration(s) (status={found.status}): "
@@ -76,32 +85,83 @@ def minimize(network, samples, *, max_iter, max_fun, tol, verbose, n_threads=1):
             ConvergenceWarning,
             stacklevel=2,
         )
-    return loss_curve, float(found.fun)
+    return float(found.fun)
+
+
+class _Plain:
+    """The variables are the parameters."""
+
+    bounds = None
+
+    def __init__(self, network):
+        pass
+
+    def begin(self, params):
+        return params.copy()
+
+    def params(self, x):
+        return x
+
+    def penalised(self, x, loss, grad):
+        return loss, grad
+
+
+class _Split:
+    """The variables are u, the intercepts, and v; see the top of this file."""
+
+    def __init__(self, network):
+        self.l1 = network.l1
+        self.n_params = network.n_params
+        self.n_coefs = sum(coef.size for coef in network.coefs)
+        lowest = np.zeros(self.n_params + self.n_coefs)
+        lowest[self.n_coefs : self.n_params] = -np.inf
+        self.bounds = scipy.optimize.Bounds(lowest, np.inf)
+
+    def begin(self, params):
+        coefs = params[: self.n_coefs]
+        return np.concatenate(
+            [np.maximum(coefs, 0), params[self.n_coefs :], np.maximum(-coefs, 0)]
+        )
+
+    def params(self, x):
+        params = x[: self.n_params].copy()
+        params[: self.n_coefs] -= x[self.n_params :]
+        return params
+
+    def penalised(self, x, loss, grad):
+        both = np.concatenate([grad, -grad[: self.n_coefs]])
+        both[: self.n_coefs] += self.l1
+        both[self.n_params :] += self.l1
+        return loss + self.l1 * (x[: self.n_coefs].sum() + x[self.n_params :].sum()), both
 
 
 class _Objective:
-    """params -> (loss, gradient), remembering the last evaluation and the last accepted one.
+    """x -> (loss, gradient), remembering the last evaluation and the last accepted one.
 
     The latter is what an interrupt falls back to, without another evaluation.
     """
 
-    def __init__(self, network, samples, n_threads):
+    def __init__(self, network, variables, samples, n_threads):
+        self.variables = variables
+        # without l1, which the variables see to
         self.evaluator = _kernels.core.Evaluator(
             network._plan, samples, network.l2, n_threads=n_threads
         )
         self.last = None
-        self.accepted = network.params.copy(), np.nan
+        self.accepted = variables.begin(network.params), np.nan
 
-    def __call__(self, params):
+    def __call__(self, x):
+        params = self.variables.params(x)
         grad = np.empty_like(params)
-        loss = self.evaluator.evaluate(params, grad)
+        loss, grad = self.variables.penalised(x, self.evaluator.evaluate(params, grad), grad)
         if self.last is None:
-            self.accepted = params.copy(), loss
-        self.last = params.copy(), loss
+            self.accepted = x.copy(), loss
+        self.last = x.copy(), loss
         return loss, grad
 
-    def accept(self, params):
-        """Take the parameters of an iteration; usually they are the last ones evaluated."""
-        if not np.array_equal(self.last[0], params):
-            self(np.ascontiguousarray(params))
+    def accept(self, x):
+        """Take the variables of an iteration; usually they are the last ones evaluated."""
+        if not np.array_equal(self.last[0], x):
+            self(np.ascontiguousarray(x))
         self.accepted = self.last
+        return self.accepted[0]

@@ -23,6 +23,9 @@ from numbers import Real
 
 import numpy as np
 
+SCHEDULES_BETWEEN_EPOCHS = ("constant", "invscaling", "adaptive")
+SCHEDULES = (*SCHEDULES_BETWEEN_EPOCHS, "cosine", "one_cycle", "exponential")
+
 SMALLEST_ADAPTIVE_RATE = 1e-6
 ADAPTIVE_DIVISOR = 5.0
 

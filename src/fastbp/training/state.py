@@ -15,6 +15,10 @@ class TrainingState:
         Velocity (sgd), or first and second moment (adam).
     n_steps : float
         Optimizer steps taken.
+    n_epochs : int
+        Epochs since the optimizer was (re)started: where a learning-rate schedule stands.
+    dropout_seed : int
+        With n_steps it determines all masks of dropout.
     learning_rate : float
         Of the next step; schedules move it.
     n_iter : int
@@ -23,8 +27,8 @@ class TrainingState:
         Samples of all runs, scikit-learn's ``t_``.
     loss_curve : list of float
         Training loss of each epoch.
-    validation_scores : list of float or None
-        Validation score of each epoch; None without early stopping.
+    validation_loss_curve, validation_scores : list of float or None
+        Validation loss and score of each epoch; None without validation samples.
     best_loss, best_validation_score : float or None
         The best so far of whichever is watched; the other is None.
     best_params : ndarray of shape (n_params,) or None
@@ -35,9 +39,12 @@ class TrainingState:
     moments: np.ndarray
     learning_rate: float
     n_steps: float = 0
+    n_epochs: int = 0
+    dropout_seed: int = 0
     n_iter: int = 0
     n_samples_seen: int = 0
     loss_curve: list = field(default_factory=list)
+    validation_loss_curve: list | None = None
     validation_scores: list | None = None
     best_loss: float | None = np.inf
     best_validation_score: float | None = None
@@ -57,17 +64,20 @@ class TrainingState:
     def restart_optimizer(self, n_moments, learning_rate):
         """Moments of zero, as at the start of every call of ``fit``."""
         self.moments = np.zeros((n_moments, self.moments.shape[1]), dtype=self.moments.dtype)
-        self.n_steps = 0
+        self.n_steps = self.n_epochs = 0
         self.learning_rate = learning_rate
 
-    def choose_watched(self, early_stopping):
+    def choose_watched(self, *, validates, early_stopping):
         """Watch the validation score, or the training loss; what was watched before is kept."""
-        if early_stopping and self.validation_scores is None:
-            self.validation_scores, self.best_validation_score = [], -np.inf
-            self.best_loss = None
+        if not validates:
+            self.validation_loss_curve = self.validation_scores = None
+        elif self.validation_scores is None:
+            self.validation_loss_curve, self.validation_scores = [], []
+        if early_stopping and self.best_validation_score is None:
+            self.best_loss, self.best_validation_score = None, -np.inf
         elif not early_stopping and self.best_loss is None:
             self.best_loss = np.inf
-            self.validation_scores = self.best_validation_score = self.best_params = None
+            self.best_validation_score = self.best_params = None
 
     def copy(self):
         """A state that can go on without changing this one."""
@@ -76,6 +86,7 @@ class TrainingState:
         twin.loss_curve = self.loss_curve.copy()
         if self.validation_scores is not None:
             twin.validation_scores = self.validation_scores.copy()
+            twin.validation_loss_curve = self.validation_loss_curve.copy()
         return twin
 
     def watch_loss(self, tol):
@@ -86,9 +97,9 @@ class TrainingState:
             self.n_epochs_without_improvement = 0
         self.best_loss = min(self.loss, self.best_loss)
 
-    def watch_score(self, score, params, tol):
-        """The same for a validation score, whose best parameters are kept."""
-        self.validation_scores.append(score)
+    def watch_score(self, params, tol):
+        """The same for the last validation score, whose parameters are kept if it is the best."""
+        score = self.validation_scores[-1]
         if score < self.best_validation_score + tol:
             self.n_epochs_without_improvement += 1
         else:

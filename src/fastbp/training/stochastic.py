@@ -3,12 +3,13 @@
 Enter a Network, its checked Samples and the order in which to visit them, a TrainingState and
 the settings; both the network's parameters and the state are moved forward in place. An epoch
 is one compiled call; what is Python's happens between two epochs: shuffling, the learning
-rate, stopping, best weights, the verbose lines, Ctrl-C. The sequence of random numbers, the
-order of batches and the stopping rules are scikit-learn's, so that the same random_state gives
-the same weights.
+rates, what monitor.py does, stopping, Ctrl-C. The sequence of random numbers, the order of
+batches and the stopping rules are scikit-learn's, so that the same random_state gives the same
+weights. rprop is an optimizer like the others here, with all samples in one batch.
 """
 
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import isfinite
 
@@ -17,7 +18,13 @@ from sklearn.exceptions import ConvergenceWarning
 
 from .. import _kernels
 from .divergence import diverged
-from .schedules import rate_after_epoch, rate_after_stagnation
+from .monitor import Monitor
+from .schedules import (
+    SCHEDULES_BETWEEN_EPOCHS,
+    rate_after_epoch,
+    rate_after_stagnation,
+    step_rates,
+)
 
 
 @dataclass(frozen=True)
@@ -26,10 +33,17 @@ class StochasticSettings:
 
     solver: str
     alpha: float
+    l1_ratio: float
+    weight_decay: float
+    dropout: float
+    input_dropout: float
+    max_grad_norm: float | None
     batch_size: int
-    learning_rate: str
+    learning_rate: str | Callable
     learning_rate_init: float
     power_t: float
+    decay_rate: float
+    warmup_epochs: float
     max_iter: int
     shuffle: bool
     tol: float
@@ -40,7 +54,30 @@ class StochasticSettings:
     beta_2: float
     epsilon: float
     n_iter_no_change: float
+    early_stopping: bool
+    max_time: float | None
     n_threads: int
+
+    @property
+    def schedule(self):
+        """The schedule in force: scikit-learn's are for sgd alone, rprop has none."""
+        of_scikit_learn = self.learning_rate in ("invscaling", "adaptive")
+        if self.solver == "rprop" or (of_scikit_learn and self.solver != "sgd"):
+            return "constant"
+        return self.learning_rate
+
+    def step_rates(self, state, n_samples):
+        """The learning rates of the steps of the next epoch; a number if all are the same."""
+        return step_rates(
+            self.schedule,
+            state.learning_rate,
+            epoch=state.n_epochs,
+            n_steps=-(-n_samples // self.batch_size),
+            max_epochs=self.max_iter,
+            learning_rate_init=self.learning_rate_init,
+            decay_rate=self.decay_rate,
+            warmup_epochs=0 if self.solver == "rprop" else self.warmup_epochs,
+        )
 
     def trainer(self, network, samples, state):
         """The kernels' Trainer of `network`, where `state` left it."""
@@ -60,11 +97,28 @@ class StochasticSettings:
             n_steps=state.n_steps,
             batch_size=self.batch_size,
             alpha=self.alpha,
+            l1_ratio=self.l1_ratio,
+            weight_decay=self.weight_decay,
+            max_grad_norm=self.max_grad_norm or 0.0,
+            dropout=self.dropout,
+            input_dropout=self.input_dropout,
+            dropout_seed=state.dropout_seed,
             n_threads=self.n_threads,
         )
 
 
-def train(network, samples, order, state, settings, random_state, *, score=None, max_epochs=None):
+def train(
+    network,
+    samples,
+    order,
+    state,
+    settings,
+    random_state,
+    *,
+    validation=None,
+    after_epoch=None,
+    max_epochs=None,
+):
     """Train `network` in place until it stops improving, max_iter epochs or Ctrl-C.
 
     Parameters
@@ -77,9 +131,11 @@ def train(network, samples, order, state, settings, random_state, *, score=None,
     state : TrainingState
     settings : StochasticSettings
     random_state : numpy RandomState
-    score : callable of no arguments, optional
-        The validation score, higher is better; early stopping watches it in place of the loss
-        and restores the best parameters at the end.
+    validation : Validation, optional
+        Measured after each epoch. With ``settings.early_stopping`` its score is watched in place
+        of the loss, and the best parameters are restored at the end.
+    after_epoch : callable of no arguments, optional
+        Called after each epoch; a true value ends the run.
     max_epochs : int, optional
         Return after that many epochs without a warning (partial_fit).
 
@@ -90,12 +146,17 @@ def train(network, samples, order, state, settings, random_state, *, score=None,
     """
     state.n_iter = 0
     trainer = settings.trainer(network, samples, state)
+    monitor = Monitor(network, state, settings, validation, after_epoch)
+    schedule = settings.schedule
+    varies = settings.warmup_epochs > 0 or schedule not in SCHEDULES_BETWEEN_EPOCHS
     try:
         for _ in range(settings.max_iter):
             if settings.shuffle:
                 _shuffle(order, random_state)
-            _run_epoch(trainer, order, state, settings)
-            if _should_stop(network, state, settings, score):
+            rates = settings.step_rates(state, len(order)) if varies else state.learning_rate
+            monitor.record(_run_epoch(trainer, order, rates, state, settings))
+            ended = monitor.is_ended()
+            if _should_stop(state, settings, schedule, monitor) or ended:
                 break
             if max_epochs is not None and state.n_iter >= max_epochs:
                 break
@@ -108,8 +169,7 @@ def train(network, samples, order, state, settings, random_state, *, score=None,
                 )
     except KeyboardInterrupt:
         warnings.warn("Training interrupted by user.", stacklevel=2)
-    if score is not None and state.best_params is not None:
-        network.params = state.best_params
+    monitor.restore_best()
 
 
 def _shuffle(order, random_state):
@@ -120,10 +180,14 @@ def _shuffle(order, random_state):
         _kernels.core.shuffle(order, bit_generator)
 
 
-def _run_epoch(trainer, order, state, settings):
-    trainer.learning_rate = state.learning_rate
+def _run_epoch(trainer, order, rates, state, settings):
+    """One epoch at a learning rate, or at one for each step; returns its loss."""
     try:
-        loss = trainer.train_epoch(order)
+        if isinstance(rates, np.ndarray):
+            loss = trainer.train_epoch(order, rates)
+        else:
+            trainer.learning_rate = rates
+            loss = trainer.train_epoch(order)
     finally:
         state.n_steps = trainer.n_steps
     finite_params = trainer.params_are_finite()
@@ -131,28 +195,16 @@ def _run_epoch(trainer, order, state, settings):
         raise diverged(
             "loss" if finite_params else "parameter weights",
             f"epoch {state.n_iter + 1} with learning_rate_init={settings.learning_rate_init:g} "
-            f"(the rate was {state.learning_rate:g})",
+            f"(the rate was {np.max(rates):g})",
             "; or lower learning_rate_init",
         )
-    state.n_iter += 1
+    state.n_epochs += 1
     state.n_samples_seen += len(order)
-    state.loss_curve.append(loss)
-    if settings.verbose:
-        print(f"Iteration {state.n_iter}, loss = {loss:.8f}")
+    return loss
 
 
-def _should_stop(network, state, settings, score):
-    """Watch loss or score, move the learning rate; True once nothing improves any more."""
-    if score is None:
-        watched = "Training loss"
-        state.watch_loss(settings.tol)
-    else:
-        watched = "Validation score"
-        state.watch_score(score(), network.params, settings.tol)
-        if settings.verbose:
-            print(f"Validation score: {state.validation_scores[-1]:f}")
-
-    schedule = settings.learning_rate if settings.solver == "sgd" else "constant"
+def _should_stop(state, settings, schedule, monitor):
+    """Move the learning rate; True once nothing improves any more."""
     state.learning_rate = rate_after_epoch(
         schedule,
         state.learning_rate,
@@ -160,14 +212,10 @@ def _should_stop(network, state, settings, score):
         state.n_samples_seen,
         settings.power_t,
     )
-    if state.n_epochs_without_improvement <= settings.n_iter_no_change:
+    if not monitor.is_stagnant:
         return False
     rate, verdict = rate_after_stagnation(schedule, state.learning_rate)
-    if settings.verbose:
-        print(
-            f"{watched} did not improve more than tol={settings.tol:f} for "
-            f"{settings.n_iter_no_change} consecutive epochs. {verdict}"
-        )
+    monitor.tell_stagnation(verdict)
     if rate is None:
         return True
     state.learning_rate = rate

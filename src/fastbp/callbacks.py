@@ -1,0 +1,71 @@
+"""scikit-learn's callbacks, from its version 1.9 on: a task for the fit, one below for each epoch.
+
+Enter an estimator on which ``set_callbacks`` has been called and the data of a fit; the callbacks'
+hooks are called where the protocol of ``sklearn.callback`` says. Without callbacks nothing here
+is done at all.
+"""
+
+try:
+    from sklearn.callback import CallbackSupportMixin
+except ImportError:  # scikit-learn before 1.9 has none, and then neither have the estimators
+
+    class CallbackSupportMixin:
+        pass
+
+
+def begin_fit(estimator, *, max_epochs):
+    """The context of a fit; None without callbacks.
+
+    To be called first, since scikit-learn ends at the end of ``fit`` what is begun here.
+    """
+    if "_skl_callbacks" not in vars(estimator):
+        return None
+    return estimator._init_callback_context(max_subtasks=max_epochs)
+
+
+class FitTask:
+    """The hooks of one fit.
+
+    Parameters
+    ----------
+    estimator : estimator
+    context : CallbackContext
+        From begin_fit.
+    X, y, sample_weight : arrays
+        The training data; sample_weight may be None.
+    fitted_attributes : callable of no arguments
+        Returns the attributes that make a copy of the estimator a fitted one, as it stands.
+    """
+
+    def __init__(self, estimator, context, X, y, sample_weight, fitted_attributes):
+        metadata = {} if sample_weight is None else {"sample_weight": sample_weight}
+        self._estimator, self._context = estimator, context
+        self._arguments = {
+            "estimator": estimator,
+            "X": X,
+            "y": y,
+            "metadata": metadata,
+            "reconstruction_attributes": fitted_attributes,
+        }
+        context.call_on_fit_task_begin(**self._arguments)
+        self._begin_epoch()
+
+    def _begin_epoch(self):
+        self._epoch = None
+        if len(self._context._children_map) < self._context.max_subtasks:
+            self._epoch = self._context.subcontext(task_name="epoch")
+            self._epoch.call_on_fit_task_begin(**self._arguments)
+
+    def end_epoch(self):
+        """The end of an epoch, and the beginning of the next; True if a callback asks to stop."""
+        epoch, self._epoch = self._epoch, None
+        stop = epoch.call_on_fit_task_end(**self._arguments)
+        if not stop:
+            self._begin_epoch()
+        return stop
+
+    def end(self):
+        """The end of the fit; an epoch that was begun but not run ends without data."""
+        if self._epoch is not None:
+            self._epoch.call_on_fit_task_end(estimator=self._estimator)
+        self._context.call_on_fit_task_end(**self._arguments)

@@ -1,0 +1,93 @@
+"""Monitor: what happens after each epoch or iteration, whatever the solver is.
+
+The loss is recorded, the validation samples are measured, progress is printed, and whoever may
+end the run early is asked: time, scikit-learn's callbacks, the validation score.
+"""
+
+import time
+import warnings
+
+from sklearn.exceptions import ConvergenceWarning
+
+
+class Monitor:
+    """Watches one run.
+
+    Parameters
+    ----------
+    network : Network
+    state : TrainingState
+        Its curves and its record of the best are kept here.
+    settings : object
+        With ``tol``, ``n_iter_no_change``, ``early_stopping``, ``max_time``, ``verbose``.
+    validation : Validation or None
+    after_epoch : callable of no arguments, or None
+        Called at the end of each epoch; a true value ends the run.
+    """
+
+    def __init__(self, network, state, settings, validation=None, after_epoch=None):
+        self.watches_score = validation is not None and settings.early_stopping
+        self._network, self._state, self._settings = network, state, settings
+        self._validation, self._after_epoch = validation, after_epoch
+        self._latest = None if settings.max_time is None else time.monotonic() + settings.max_time
+        self._may_be_ended = not (after_epoch is None and settings.max_time is None)
+
+    def record(self, loss):
+        """Take down the loss of an epoch, and what the validation samples say."""
+        state, settings = self._state, self._settings
+        state.n_iter += 1
+        state.loss_curve.append(loss)
+        if settings.verbose:
+            print(f"Iteration {state.n_iter}, loss = {loss:.8f}")
+        if self._validation is not None:
+            validation_loss, score = self._validation.measure()
+            state.validation_loss_curve.append(validation_loss)
+            state.validation_scores.append(score)
+            if settings.verbose:
+                print(f"Validation score: {score:f}")
+        if self.watches_score:
+            state.watch_score(self._network.params, settings.tol)
+        else:
+            state.watch_loss(settings.tol)
+
+    @property
+    def is_stagnant(self):
+        """Whether loss, or score, has not improved for more than n_iter_no_change epochs."""
+        return self._state.n_epochs_without_improvement > self._settings.n_iter_no_change
+
+    def tell_stagnation(self, verdict):
+        """Print why, and what follows."""
+        if self._settings.verbose:
+            watched = "Validation score" if self.watches_score else "Training loss"
+            print(
+                f"{watched} did not improve more than tol={self._settings.tol:f} for "
+                f"{self._settings.n_iter_no_change} consecutive epochs. {verdict}"
+            )
+
+    def is_ended(self):
+        """Whether a callback, or max_time, ends the run here; to be called once an epoch."""
+        if not self._may_be_ended:
+            return False
+        asked = self._after_epoch is not None and self._after_epoch()
+        if self._latest is not None and time.monotonic() >= self._latest:
+            warnings.warn(
+                f"Training stopped after max_time={self._settings.max_time:g} seconds, in "
+                f"iteration {self._state.n_iter}; the optimization hasn't converged yet.",
+                ConvergenceWarning,
+                stacklevel=2,
+            )
+            return True
+        return bool(asked)
+
+    def after_iteration(self, loss):
+        """record, and whether to stop, for the solvers that take all samples at once."""
+        self.record(loss)
+        if self.watches_score and self.is_stagnant:
+            self.tell_stagnation("Stopping.")
+            return True
+        return self.is_ended()
+
+    def restore_best(self):
+        """Put the parameters of the best validation score back."""
+        if self.watches_score and self._state.best_params is not None:
+            self._network.params = self._state.best_params
