@@ -2,6 +2,7 @@
 
 from importlib.metadata import version as _version
 
+from .displays import LossCurveDisplay, WeightsDisplay
 from .estimators import BackpropClassifier, BackpropRegressor
 from .gradcheck import check_gradient
 from .network import Network
@@ -12,7 +13,9 @@ __version__ = _version("fastbp")
 __all__ = [
     "BackpropClassifier",
     "BackpropRegressor",
+    "LossCurveDisplay",
     "Network",
+    "WeightsDisplay",
     "check_gradient",
     "show_versions",
 ]

@@ -12,6 +12,7 @@ A fit that fails leaves the estimator as it was.
 """
 
 import copy
+import inspect
 import warnings
 from contextlib import contextmanager
 from functools import cache
@@ -31,8 +32,13 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import check_scoring, get_scorer_names
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state, column_or_1d
-from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOptions
-from sklearn.utils.metaestimators import available_if
+from sklearn.utils._param_validation import (
+    HasMethods,
+    Interval,
+    Options,
+    StrOptions,
+    validate_parameter_constraints,
+)
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from . import _kernels
@@ -46,6 +52,7 @@ from .inputs import (
     is_plain_target,
 )
 from .network import Network, as_hidden_activations, check_pair
+from .representation import LayersReprMixin
 from .training import lbfgs, levenberg_marquardt
 from .training.monitor import Monitor
 from .training.schedules import SCHEDULES
@@ -80,17 +87,20 @@ def has_stochastic_solver(estimator):
     return True
 
 
-def _has_hidden_layer(estimator):
-    if np.iterable(estimator.hidden_layer_sizes) and not len(estimator.hidden_layer_sizes):
-        raise AttributeError(
-            "transform gives the last hidden layer's activations, and hidden_layer_sizes=() has "
-            "none."
-        )
-    return True
+@cache
+def _defaults_of(cls):
+    """The defaults of our own constructor: a user's subclass may have others."""
+    own = next(one for one in cls.__mro__ if BaseBackprop in one.__bases__)
+    parameters = inspect.signature(own.__init__).parameters
+    return {name: one.default for name, one in parameters.items() if name != "self"}
 
 
 class BaseBackprop(
-    CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
+    LayersReprMixin,
+    CallbackSupportMixin,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    BaseEstimator,
 ):
     """What classifier and regressor share. Subclasses encode targets and decode outputs."""
 
@@ -139,6 +149,21 @@ class BaseBackprop(
         for name, value in parameters.items():
             if name not in ("self", "__class__"):
                 setattr(self, name, value)
+
+    def _validate_params(self):
+        """scikit-learn's check of the parameters, of those that are not the defaults.
+
+        Checking all of them would take a fifth of a small fit.
+        """
+        defaults = _defaults_of(type(self))
+        changed = {
+            name: value
+            for name, value in self.get_params(deep=False).items()
+            if name not in defaults or value is not defaults[name]
+        }
+        validate_parameter_constraints(
+            self._parameter_constraints, changed, caller_name=type(self).__name__
+        )
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None, sample_weight_val=None):
@@ -572,9 +597,10 @@ class BaseBackprop(
         X = validate_data(self, X, accept_sparse="csr", dtype=dtype, order="C", reset=False)
         return self.network_._outputs(as_kernel_matrix(X, dtype))
 
-    @available_if(_has_hidden_layer)
     def transform(self, X):
         """Activations of the last hidden layer, as features for another estimator.
+
+        They are what the output layer is given: without hidden layers, X itself.
 
         Parameters
         ----------
@@ -582,7 +608,7 @@ class BaseBackprop(
 
         Returns
         -------
-        ndarray of shape (n_samples, n_units)
+        ndarray or sparse matrix of shape (n_samples, n_units)
         """
         check_is_fitted(self)
         dtype = self.network_.dtype

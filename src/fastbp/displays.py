@@ -20,8 +20,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils._optional_dependencies import check_matplotlib_support
 from sklearn.utils.validation import check_is_fitted
 
-# Their curves have a point for each iteration, which is not a pass of mini-batches.
-ITERATIVE_SOLVERS = ("lbfgs", "levenberg_marquardt")
+from .representation import ITERATIVE_SOLVERS
 
 # Gaps of a grid of images, in widths of an image; a unit's number stands in the second.
 GAP_X, GAP_Y = 0.12, 0.28
@@ -283,8 +282,12 @@ class LossCurveDisplay:
             This object, with the attributes that end in an underscore.
         """
         check_matplotlib_support(f"{type(self).__name__}.plot")
+        from matplotlib.cbook import normalize_kwargs
+        from matplotlib.lines import Line2D
         from matplotlib.ticker import MaxNLocator
 
+        # "ls" and "linestyle" are one keyword, and what the user gives goes before what is here.
+        line_kw, best_kw = (normalize_kwargs(given, Line2D) for given in (line_kw, best_kw))
         if ax is None:
             ax = _new_axes()
             ax.spines[["top", "right"]].set_visible(False)
@@ -299,7 +302,7 @@ class LossCurveDisplay:
         ):
             epochs = np.arange(1, len(losses) + 1)
             (line,) = ax.plot(
-                epochs, losses, **{"label": label["training"], "linestyle": "-", **(line_kw or {})}
+                epochs, losses, **{"label": label["training"], "linestyle": "-", **line_kw}
             )
             self.lines_.append(line)
             self.validation_lines_.append(
@@ -337,7 +340,7 @@ class LossCurveDisplay:
             "label": label["validation"],
             "linestyle": "--",
             "color": line.get_color(),
-            **(line_kw or {}),
+            **line_kw,
         }
         return self.ax_.plot(epochs[len(epochs) - len(losses) :], losses, **style)[0]
 
@@ -360,7 +363,7 @@ class LossCurveDisplay:
             "markeredgecolor": line.get_color(),
             "markeredgewidth": 1.8,
             "zorder": line.get_zorder() + 1,
-            **(best_kw or {}),
+            **best_kw,
         }
         return self.ax_.plot([best], curve.get_ydata()[at], **style)[0]
 
@@ -630,7 +633,7 @@ class WeightsDisplay:
             row, column = divmod(unit, n_columns)
             ax.text(
                 column * step_x + width / 2,
-                row * step_y - 0.04 * height,
+                row * step_y - 0.04 * width,
                 str(unit),
                 ha="center",
                 va="bottom",

@@ -39,39 +39,76 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
     """Multilayer perceptron classifier; a drop-in for scikit-learn's MLPClassifier.
 
     Parameters, defaults, methods, fitted attributes and, for the same ``random_state``, weights are
-    those of ``sklearn.neural_network.MLPClassifier``. ``output_activation``, ``loss``,
-    ``fit_intercept``, ``n_threads`` and ``network_`` are new.
+    those of ``sklearn.neural_network.MLPClassifier``. The other parameters and methods are new.
 
     Parameters
     ----------
     hidden_layer_sizes : int or array-like of int, default=(100,)
         Units of each hidden layer; ``()`` for none (logistic or softmax regression).
-    activation : {'identity', 'logistic', 'tanh', 'relu'}, default='relu'
-        Activation g of the hidden layers: z, 1 / (1 + exp(-z)), tanh(z), max(0, z). The
-        derivative of relu at 0 is taken as 0.
+    activation : str or list of str, default='relu'
+        Activation g of the hidden layers, or of each hidden layer: 'identity', 'logistic', 'tanh',
+        'relu', 'leaky_relu', 'elu', 'selu', 'softplus', 'silu', 'gelu', 'mish'. The derivative of
+        relu at 0 is taken as 0. Initial weights suit the activation, see :class:`Network`.
     output_activation : {'auto', 'logistic', 'softmax', 'identity'}, default='auto'
         'auto' is softmax for more than two classes, logistic for two and for multi-label targets.
         'identity' needs ``loss='squared_error'`` and gives no probabilities.
-    loss : {'log_loss', 'squared_error'}, default='log_loss'
+    loss : {'log_loss', 'squared_error'} or object, default='log_loss'
         Loss of a sample: its negative log-likelihood, or half the squared distance between the
-        outputs and the 0/1 targets (for probabilities, half the Brier score).
-    solver : {'lbfgs', 'sgd', 'adam'}, default='adam'
+        outputs and the 0/1 targets (for probabilities, half the Brier score). Or an object with
+        the methods ``loss(y, outputs)`` and ``gradient(y, outputs)``, see :class:`Network`.
+    label_smoothing : float, default=0.0
+        e in [0, 1): the targets 0 and 1 become ``e / K`` and ``1 - e + e / K``, with K the number
+        of classes, or 2 for each label of a multi-label problem.
+    class_weight : dict, 'balanced', list of dict or None, default=None
+        Weights of the classes, by which those of the samples are multiplied. 'balanced' is
+        ``n_samples / (n_classes * count of the class)``, without regard to sample_weight; for
+        multi-label targets a list of dicts, one per label, or 'balanced'.
+    solver : {'lbfgs', 'sgd', 'adam', 'rprop', 'levenberg_marquardt'}, default='adam'
         'lbfgs' is quasi-Newton on all samples at once (good for small data), 'sgd' stochastic
-        gradient descent with momentum, 'adam' the method of Kingma and Ba.
+        gradient descent with momentum, 'adam' the method of Kingma and Ba. 'rprop' is iRprop-: all
+        samples at once, steps that depend on the signs of the gradient. 'levenberg_marquardt' is
+        for ``loss='squared_error'`` and few parameters (their number squared must fit in memory).
+        The last and 'lbfgs' compute in float64.
     alpha : float, default=0.0001
         Strength of the L2 penalty, ``alpha / (2 * n) * ||W||**2`` with n the sum of the weights of
         the batch. Intercepts are not penalised.
+    l1_ratio : float, default=0.0
+        Share of the L1 penalty, in [0, 1]: the penalty is ``alpha / (2 * n) * ((1 - l1_ratio) *
+        ||W||**2 + 2 * l1_ratio * sum(|W|))``. 'lbfgs' finds weights that are exactly zero, the
+        stochastic solvers follow a subgradient. Not for 'levenberg_marquardt'.
+    weight_decay : float, default=0.0
+        Decoupled weight decay of 'sgd' and 'adam' (then known as AdamW): before a step the weights,
+        not the intercepts, are multiplied by ``1 - rate * weight_decay``.
+    dropout : float, default=0.0
+        Probability, in [0, 1), with which a hidden unit is left out of a step of 'sgd' or 'adam';
+        the others are scaled by ``1 / (1 - dropout)``. Predictions use all units.
+    input_dropout : float, default=0.0
+        The same for the inputs.
+    max_grad_norm : float or None, default=None
+        Euclidean norm to which a larger gradient, of a batch and with its penalty, is scaled down
+        ('sgd', 'adam', 'rprop').
     batch_size : int or 'auto', default='auto'
         Samples per step of 'sgd' and 'adam'; 'auto' is ``min(200, n_samples)``.
-    learning_rate : {'constant', 'invscaling', 'adaptive'}, default='constant'
-        Schedule of 'sgd': constant; divided by ``t_ ** power_t``; or divided by 5 each time
-        training stops improving.
+    learning_rate : {'constant', 'invscaling', 'adaptive', 'cosine', 'one_cycle', 'exponential'} \
+or callable, default='constant'
+        Schedule of the step size. Of 'sgd' alone, as in scikit-learn: 'invscaling' divides by
+        ``t_ ** power_t``, 'adaptive' by 5 each time training stops improving. Of 'sgd' and 'adam':
+        'cosine' falls to 0 over ``max_iter`` epochs; 'one_cycle' rises from 1/25 during the first
+        30 % of them and then falls to a 250000th; 'exponential' is multiplied by ``decay_rate``
+        each epoch; a function of the epoch, 0 for the first, returns its step size.
     learning_rate_init : float, default=0.001
-        First step size of 'sgd' and 'adam'.
+        First step size of 'sgd' and 'adam', the largest of 'one_cycle', and the first size of
+        every step of 'rprop'.
     power_t : float, default=0.5
         Exponent of 'invscaling'.
+    decay_rate : float, default=0.95
+        Factor of 'exponential', in (0, 1].
+    warmup_epochs : float, default=0
+        Epochs over which the step size, whatever its schedule, rises linearly ('sgd', 'adam').
     max_iter : int, default=200
-        Most epochs ('sgd', 'adam') or iterations ('lbfgs').
+        Most epochs ('sgd', 'adam', 'rprop') or iterations ('lbfgs', 'levenberg_marquardt').
+    max_time : float or None, default=None
+        Seconds after which training stops, at the end of the epoch or iteration.
     shuffle : bool, default=True
         Whether each epoch visits the samples in a new order.
     random_state : int, RandomState instance or None, default=None
@@ -89,10 +126,14 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
     nesterovs_momentum : bool, default=True
         Whether it is Nesterov's.
     early_stopping : bool, default=False
-        Set ``validation_fraction`` of the samples aside, stop when their score no longer improves,
-        and restore the weights of the best one. Not for 'lbfgs'.
+        Set ``validation_fraction`` of the samples aside (or take X_val of ``fit``), stop when
+        their score no longer improves, and restore the weights of the best one, also when training
+        is interrupted. Not for 'lbfgs'.
     validation_fraction : float, default=0.1
         Fraction set aside, in [0, 1).
+    scoring : str, callable or None, default=None
+        Score of the validation samples: None is the estimator's own, as in ``score``; 'loss' their
+        loss, with its sign changed; a name or function as in scikit-learn's ``cross_val_score``.
     beta_1, beta_2 : float, default=0.9, 0.999
         Decay rates of adam's moments, in [0, 1).
     epsilon : float, default=1e-8
@@ -120,10 +161,12 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         The smallest loss; None with ``early_stopping``.
     loss_curve_ : list of float
         Loss of each epoch or iteration.
+    validation_loss_curve_ : list of float or None
+        Loss of the validation samples, without penalty, after each epoch; None without such.
     validation_scores_ : list of float or None
-        Accuracy on the validation samples after each epoch; None without ``early_stopping``.
+        Their accuracy, or ``scoring``, after each epoch.
     best_validation_score_ : float or None
-        The largest of them.
+        The largest of them; None without ``early_stopping``.
     n_iter_ : int
         Epochs or iterations of the last fit.
     t_ : int
@@ -157,7 +200,11 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
     Rumelhart, Hinton and Williams, "Learning representations by back-propagating errors",
     Nature 323 (1986). Glorot and Bengio, "Understanding the difficulty of training deep
     feedforward neural networks", AISTATS (2010): the initial weights. Kingma and Ba, "Adam: a
-    method for stochastic optimization", ICLR (2015).
+    method for stochastic optimization", ICLR (2015). Igel and Huesken, "Improving the Rprop
+    learning algorithm", NC (2000). Hagan and Menhaj, "Training feedforward networks with the
+    Marquardt algorithm", IEEE Transactions on Neural Networks 5 (1994). Loshchilov and Hutter,
+    "Decoupled weight decay regularization", ICLR (2019). Srivastava et al., "Dropout", JMLR 15
+    (2014). Smith and Topin, "Super-convergence", SPIE (2019): one_cycle.
 
     Examples
     --------
@@ -371,39 +418,80 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
 
     Parameters, defaults, methods, fitted attributes and, for the same ``random_state``, weights are
     those of ``sklearn.neural_network.MLPRegressor`` (whose first positional parameter is ``loss``;
-    here it is ``hidden_layer_sizes``, as in the classifier). ``output_activation``,
-    ``fit_intercept``, ``n_threads`` and ``network_`` are new.
+    here it is ``hidden_layer_sizes``, as in the classifier). The other parameters and methods are
+    new.
 
     Parameters
     ----------
     hidden_layer_sizes : int or array-like of int, default=(100,)
         Units of each hidden layer; ``()`` for none (linear regression).
-    activation : {'identity', 'logistic', 'tanh', 'relu'}, default='relu'
-        Activation g of the hidden layers: z, 1 / (1 + exp(-z)), tanh(z), max(0, z). The
-        derivative of relu at 0 is taken as 0.
-    output_activation : {'auto', 'identity', 'logistic', 'softmax', 'exp'}, default='auto'
-        'auto' is exp for ``loss='poisson'``, else identity. 'logistic' and 'softmax' need targets
-        in [0, 1], 'exp' targets >= 0.
-    loss : {'squared_error', 'poisson'}, default='squared_error'
-        Loss of a sample: half the squared error, or half the Poisson deviance, summed over the
-        outputs. 'poisson' needs targets >= 0 and an output that is positive.
-    solver : {'lbfgs', 'sgd', 'adam'}, default='adam'
+    activation : str or list of str, default='relu'
+        Activation g of the hidden layers, or of each hidden layer: 'identity', 'logistic', 'tanh',
+        'relu', 'leaky_relu', 'elu', 'selu', 'softplus', 'silu', 'gelu', 'mish'. The derivative of
+        relu at 0 is taken as 0. Initial weights suit the activation, see :class:`Network`.
+    output_activation : {'auto', 'identity', 'logistic', 'softmax', 'exp', 'increasing'}, \
+default='auto'
+        'auto' is exp for the losses 'poisson' and 'gamma', increasing for several quantiles, else
+        identity. 'logistic' and 'softmax' need targets in [0, 1], 'exp' targets >= 0. 'increasing'
+        makes each output larger than the one before.
+    loss : {'squared_error', 'absolute_error', 'huber', 'poisson', 'gamma', 'quantile'} or object, \
+default='squared_error'
+        Loss of a sample, summed over the outputs: half the squared error; the absolute error; half
+        the squared error up to ``huber_delta`` and linear beyond; half the Poisson deviance
+        (targets >= 0); half the gamma deviance (targets > 0); the pinball loss of ``quantile``. Or
+        an object with the methods ``loss(y, outputs)`` and ``gradient(y, outputs)``, see
+        :class:`Network`.
+    huber_delta : float, default=1.0
+        Error at which 'huber' becomes linear, > 0.
+    quantile : float or list of float, default=0.5
+        Of 'quantile', in (0, 1). With several, in increasing order, ``predict`` gives a column for
+        each, which never cross, and ``score`` the mean of their D^2 pinball scores.
+    solver : {'lbfgs', 'sgd', 'adam', 'rprop', 'levenberg_marquardt'}, default='adam'
         'lbfgs' is quasi-Newton on all samples at once (good for small data), 'sgd' stochastic
-        gradient descent with momentum, 'adam' the method of Kingma and Ba.
+        gradient descent with momentum, 'adam' the method of Kingma and Ba. 'rprop' is iRprop-: all
+        samples at once, steps that depend on the signs of the gradient. 'levenberg_marquardt' is
+        for ``loss='squared_error'`` and few parameters (their number squared must fit in memory).
+        The last and 'lbfgs' compute in float64.
     alpha : float, default=0.0001
         Strength of the L2 penalty, ``alpha / (2 * n) * ||W||**2`` with n the sum of the weights of
         the batch. Intercepts are not penalised.
+    l1_ratio : float, default=0.0
+        Share of the L1 penalty, in [0, 1]: the penalty is ``alpha / (2 * n) * ((1 - l1_ratio) *
+        ||W||**2 + 2 * l1_ratio * sum(|W|))``. 'lbfgs' finds weights that are exactly zero, the
+        stochastic solvers follow a subgradient. Not for 'levenberg_marquardt'.
+    weight_decay : float, default=0.0
+        Decoupled weight decay of 'sgd' and 'adam' (then known as AdamW): before a step the weights,
+        not the intercepts, are multiplied by ``1 - rate * weight_decay``.
+    dropout : float, default=0.0
+        Probability, in [0, 1), with which a hidden unit is left out of a step of 'sgd' or 'adam';
+        the others are scaled by ``1 / (1 - dropout)``. Predictions use all units.
+    input_dropout : float, default=0.0
+        The same for the inputs.
+    max_grad_norm : float or None, default=None
+        Euclidean norm to which a larger gradient, of a batch and with its penalty, is scaled down
+        ('sgd', 'adam', 'rprop').
     batch_size : int or 'auto', default='auto'
         Samples per step of 'sgd' and 'adam'; 'auto' is ``min(200, n_samples)``.
-    learning_rate : {'constant', 'invscaling', 'adaptive'}, default='constant'
-        Schedule of 'sgd': constant; divided by ``t_ ** power_t``; or divided by 5 each time
-        training stops improving.
+    learning_rate : {'constant', 'invscaling', 'adaptive', 'cosine', 'one_cycle', 'exponential'} \
+or callable, default='constant'
+        Schedule of the step size. Of 'sgd' alone, as in scikit-learn: 'invscaling' divides by
+        ``t_ ** power_t``, 'adaptive' by 5 each time training stops improving. Of 'sgd' and 'adam':
+        'cosine' falls to 0 over ``max_iter`` epochs; 'one_cycle' rises from 1/25 during the first
+        30 % of them and then falls to a 250000th; 'exponential' is multiplied by ``decay_rate``
+        each epoch; a function of the epoch, 0 for the first, returns its step size.
     learning_rate_init : float, default=0.001
-        First step size of 'sgd' and 'adam'.
+        First step size of 'sgd' and 'adam', the largest of 'one_cycle', and the first size of
+        every step of 'rprop'.
     power_t : float, default=0.5
         Exponent of 'invscaling'.
+    decay_rate : float, default=0.95
+        Factor of 'exponential', in (0, 1].
+    warmup_epochs : float, default=0
+        Epochs over which the step size, whatever its schedule, rises linearly ('sgd', 'adam').
     max_iter : int, default=200
-        Most epochs ('sgd', 'adam') or iterations ('lbfgs').
+        Most epochs ('sgd', 'adam', 'rprop') or iterations ('lbfgs', 'levenberg_marquardt').
+    max_time : float or None, default=None
+        Seconds after which training stops, at the end of the epoch or iteration.
     shuffle : bool, default=True
         Whether each epoch visits the samples in a new order.
     random_state : int, RandomState instance or None, default=None
@@ -421,10 +509,14 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
     nesterovs_momentum : bool, default=True
         Whether it is Nesterov's.
     early_stopping : bool, default=False
-        Set ``validation_fraction`` of the samples aside, stop when their score no longer improves,
-        and restore the weights of the best one. Not for 'lbfgs'.
+        Set ``validation_fraction`` of the samples aside (or take X_val of ``fit``), stop when
+        their score no longer improves, and restore the weights of the best one, also when training
+        is interrupted. Not for 'lbfgs'.
     validation_fraction : float, default=0.1
         Fraction set aside, in [0, 1).
+    scoring : str, callable or None, default=None
+        Score of the validation samples: None is the estimator's own, as in ``score``; 'loss' their
+        loss, with its sign changed; a name or function as in scikit-learn's ``cross_val_score``.
     beta_1, beta_2 : float, default=0.9, 0.999
         Decay rates of adam's moments, in [0, 1).
     epsilon : float, default=1e-8
@@ -450,10 +542,12 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
         The smallest loss; None with ``early_stopping``.
     loss_curve_ : list of float
         Loss of each epoch or iteration.
+    validation_loss_curve_ : list of float or None
+        Loss of the validation samples, without penalty, after each epoch; None without such.
     validation_scores_ : list of float or None
-        R^2 on the validation samples after each epoch; None without ``early_stopping``.
+        Their R^2, or ``scoring``, after each epoch.
     best_validation_score_ : float or None
-        The largest of them.
+        The largest of them; None without ``early_stopping``.
     n_iter_ : int
         Epochs or iterations of the last fit.
     t_ : int
@@ -489,7 +583,11 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
     Rumelhart, Hinton and Williams, "Learning representations by back-propagating errors",
     Nature 323 (1986). Glorot and Bengio, "Understanding the difficulty of training deep
     feedforward neural networks", AISTATS (2010): the initial weights. Kingma and Ba, "Adam: a
-    method for stochastic optimization", ICLR (2015).
+    method for stochastic optimization", ICLR (2015). Igel and Huesken, "Improving the Rprop
+    learning algorithm", NC (2000). Hagan and Menhaj, "Training feedforward networks with the
+    Marquardt algorithm", IEEE Transactions on Neural Networks 5 (1994). Loshchilov and Hutter,
+    "Decoupled weight decay regularization", ICLR (2019). Srivastava et al., "Dropout", JMLR 15
+    (2014). Smith and Topin, "Super-convergence", SPIE (2019): one_cycle.
 
     Examples
     --------

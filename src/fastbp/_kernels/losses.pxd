@@ -104,7 +104,7 @@ cdef inline double distance_loss(
 
 
 cdef inline double row_loss(
-    Objective objective, const floating* z, const floating* p, double log_sum,
+    const Objective* objective, const floating* z, const floating* p, double log_sum,
     const floating* y, Py_ssize_t k
 ) noexcept nogil:
     """sum_k l(y_k, p_k) of one sample."""
@@ -117,7 +117,7 @@ cdef inline double row_loss(
         return total
     if is_distance(objective.loss):
         for j in range(k):
-            total += distance_loss(&objective, p[j], y[j], j)
+            total += distance_loss(objective, p[j], y[j], j)
         return total
     if objective.loss == GAMMA:
         for j in range(k):
@@ -230,7 +230,7 @@ cdef inline void softmax_delta(
 
 
 cdef inline void elementwise_delta(
-    Objective objective, const floating* p, floating* delta, Py_ssize_t n
+    const Objective* objective, const floating* p, floating* delta, Py_ssize_t n
 ) noexcept nogil:
     """delta = dl/dz of n samples and outputs, each z with its own p; enters as p - y."""
     cdef Py_ssize_t i
@@ -249,7 +249,7 @@ cdef inline void elementwise_delta(
 
 
 cdef inline double loss_of_rows(
-    Objective objective, const floating* z, const floating* p, double* losses,
+    const Objective* objective, const floating* z, const floating* p, double* losses,
     const floating* y, const floating* weights, Py_ssize_t rows, Py_ssize_t k
 ) noexcept nogil:
     """sum_i w_i sum_k l; losses (rows,) enters with softmax's log sums, leaves with sum_k l."""
@@ -278,7 +278,7 @@ cdef inline double loss_of_rows(
 
 
 cdef inline void deltas_of_rows(
-    Objective objective, const floating* z, const floating* p, const floating* y,
+    const Objective* objective, const floating* z, const floating* p, const floating* y,
     const floating* weights, double scale, floating* deltas, Py_ssize_t rows, Py_ssize_t k
 ) noexcept nogil:
     """deltas = scale * w_i * dl/dz."""
@@ -295,7 +295,7 @@ cdef inline void deltas_of_rows(
             objective.user_loss_owner, p, y, rows, k, sizeof(floating), NULL, deltas)
         through_output(objective.output, z, p, deltas, rows, k)
     elif is_distance(objective.loss):
-        distance_derivatives(&objective, deltas, rows, k)
+        distance_derivatives(objective, deltas, rows, k)
         through_output(objective.output, z, p, deltas, rows, k)
     elif objective.output == OUTPUT_INCREASING:
         through_output(objective.output, z, p, deltas, rows, k)

@@ -257,7 +257,7 @@ cdef inline void loss_deltas(
 ) noexcept nogil:
     """deltas = scale * w_i * dl/dz of the block's rows."""
     deltas_of_rows(
-        net.objective, <const floating*> ws.activations[net.n_layers - 1],
+        &net.objective, <const floating*> ws.activations[net.n_layers - 1],
         <const floating*> ws.predictions, <const floating*> block.targets,
         <const floating*> block.weights, scale, deltas, block.rows, net.n_outputs)
 

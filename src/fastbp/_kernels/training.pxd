@@ -164,7 +164,7 @@ cdef inline void work_on_share(
         block = forward_rows(
             run.net, params, run.inputs, run.order, batch_first + start, n, ws)
         self.sums[LOSS] += loss_of_rows(
-            run.net.objective, <const floating*> ws.activations[run.net.n_layers - 1],
+            &run.net.objective, <const floating*> ws.activations[run.net.n_layers - 1],
             <const floating*> ws.predictions, ws.losses, <const floating*> block.targets,
             <const floating*> block.weights, n, run.net.n_outputs)
         if run.predictions != NULL:

@@ -24,6 +24,7 @@ from math import isfinite
 import numpy as np
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
 from scipy.linalg.blas import dsyrk
+from threadpoolctl import threadpool_limits
 
 from .. import _kernels
 from ..inputs import kernel_samples
@@ -35,6 +36,9 @@ DAMPING_FACTOR = 10.0
 MAX_BYTES = 2**31
 # A block of the Jacobian: 8 MiB, but never so few rows that H is read and written for little work.
 BLOCK_ENTRIES, LEAST_BLOCK_ROWS = 2**20, 128
+# Multiplications of an iteration below which BLAS gets one thread. A second would save a millisecond
+# or two, and costs a hundred times that where another process is on its core.
+LEAST_THREADED_WORK = 1e8
 
 
 @dataclass(frozen=True)
@@ -56,7 +60,7 @@ class Stop:
     message: str = ""
 
 
-def minimize(network, X, targets, weights, *, max_iter, tol, after_iteration):
+def minimize(network, X, targets, weights, *, max_iter, tol, after_iteration, n_threads=None):
     """Minimise the network's objective over its parameters.
 
     Parameters
@@ -72,6 +76,8 @@ def minimize(network, X, targets, weights, *, max_iter, tol, after_iteration):
         The largest entry of the gradient at which to stop.
     after_iteration : callable
         Given the loss after each iteration; True ends the run.
+    n_threads : int, optional
+        Threads of BLAS; by default its own number, or one where little is to be done.
 
     Returns
     -------
@@ -83,6 +89,14 @@ def minimize(network, X, targets, weights, *, max_iter, tol, after_iteration):
         When there are too many parameters, and when the loss or its derivatives are not finite.
     """
     check_size(network.n_params, network.layer_sizes[-1])
+    work = (X.shape[0] * network.layer_sizes[-1] + network.n_params) * network.n_params**2
+    if n_threads is None and work < LEAST_THREADED_WORK:
+        n_threads = 1
+    with threadpool_limits(n_threads, user_api="blas"):
+        return _minimize(network, X, targets, weights, max_iter, tol, after_iteration)
+
+
+def _minimize(network, X, targets, weights, max_iter, tol, after_iteration):
     evaluator = _kernels.core.Evaluator(
         network._plan, kernel_samples(X, targets, weights), network.l2
     )
