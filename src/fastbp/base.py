@@ -279,7 +279,7 @@ class BaseBackprop(
         targets, output_activation = self._encode(
             y, X.dtype, go_on=go_on, incremental=incremental, classes=classes
         )
-        weights = self._with_class_weights(y, weights, X.dtype, incremental)
+        weights = self._with_class_weights(y, weights, X.dtype, incremental=incremental)
         return DataSet(X, y, targets, weights), output_activation
 
     def _checked_arrays(self, X, y, dtypes, *, reset):
@@ -316,10 +316,10 @@ class BaseBackprop(
                 f"y_val has {targets.n_outputs} columns, y has {data.targets.n_outputs}."
             )
         weights = as_weights(sample_weight_val, X.shape[0], X.dtype, "sample_weight_val")
-        weights = self._with_class_weights(y, weights, X.dtype, incremental=False)
+        weights = self._with_class_weights(y, weights, X.dtype, validates=True)
         return DataSet(X, y, targets, weights)
 
-    def _with_class_weights(self, y, weights, dtype, incremental):
+    def _with_class_weights(self, y, weights, dtype, *, incremental=False, validates=False):
         """Weights of the samples; the classifier multiplies them by those of the classes."""
         return weights
 

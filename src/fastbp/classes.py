@@ -5,13 +5,15 @@
     several classes          one per class            the label (softmax) or a one-hot row
     label indicator matrix   one per label            the matrix
 
-Enter y and a network's outputs; leave Targets and class labels, probabilities, accuracy.
+Enter y and a network's outputs; leave Targets and class labels, probabilities, accuracy; and what
+class_weight makes of y.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 from scipy import sparse
+from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import type_of_target, unique_labels
 
 from .inputs import Targets
@@ -126,3 +128,52 @@ class Classes:
         else:
             correct = self._codes(outputs) == self._codes(targets.values)
         return float(np.average(correct, weights=weights))
+
+
+@dataclass(frozen=True)
+class ClassWeights:
+    """Weights of the classes of each column of y, as ``class_weight`` asks for them.
+
+    Attributes
+    ----------
+    tables : tuple of (classes, weights)
+        One pair of arrays per column; the columns' weights are multiplied.
+    """
+
+    tables: tuple
+
+    @classmethod
+    def of_training(cls, class_weight, y, labels):
+        """From the targets of the training samples, and the labels of a y of one column."""
+        columns, is_list = _columns(y), isinstance(class_weight, list)
+        if class_weight != "balanced" and is_list != (y.ndim == 2):
+            raise ValueError(
+                f"class_weight={class_weight!r}: for one class per sample a dict or 'balanced' is "
+                "needed, for multi-label targets a list of dicts, one per label, or 'balanced'."
+            )
+        choices = class_weight if is_list else [class_weight] * len(columns)
+        if len(choices) != len(columns):
+            raise ValueError(
+                f"class_weight lists {len(choices)} dicts for {len(columns)} labels; one per label "
+                "is needed."
+            )
+        tables = []
+        for choice, column in zip(choices, columns, strict=True):
+            classes = labels if y.ndim == 1 else np.unique(column)
+            weights = compute_class_weight(choice, classes=classes, y=column)
+            tables.append((classes, weights))
+        return cls(tuple(tables))
+
+    def of_samples(self, y):
+        """(n_samples,) weights; a class that was not in training has the weight 1."""
+        factors = np.ones(y.shape[0])
+        for (classes, weights), column in zip(self.tables, _columns(y), strict=True):
+            place = np.minimum(np.searchsorted(classes, column), len(classes) - 1)
+            factors *= np.where(classes[place] == column, weights[place], 1.0)
+        return factors
+
+
+def _columns(y):
+    if y.ndim == 1:
+        return [y]
+    return list((y.toarray() if sparse.issparse(y) else y).T)

@@ -9,7 +9,6 @@ from numbers import Real
 import numpy as np
 from sklearn.base import ClassifierMixin, RegressorMixin, _fit_context
 from sklearn.metrics import d2_pinball_score, r2_score
-from sklearn.utils import compute_class_weight, compute_sample_weight
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import (
@@ -20,7 +19,7 @@ from sklearn.utils.multiclass import (
 
 from . import _kernels
 from .base import USER_LOSS, BaseBackprop, has_stochastic_solver, unchanged_on_error
-from .classes import Classes
+from .classes import Classes, ClassWeights
 from .inputs import as_targets, as_weights, check_target_range
 from .network import as_quantiles
 
@@ -332,8 +331,8 @@ or callable, default='constant'
         self._classes.check_known(y, "y_val")
         return self._classes.encode(y, output_activation, dtype)
 
-    def _with_class_weights(self, y, weights, dtype, incremental):
-        """weights times those of the samples' classes."""
+    def _with_class_weights(self, y, weights, dtype, *, incremental=False, validates=False):
+        """weights times those of the samples' classes, which training samples decide on."""
         if self.class_weight is None:
             return weights
         if incremental and self.class_weight == "balanced":
@@ -343,11 +342,9 @@ or callable, default='constant'
                 "sklearn.utils.class_weight.compute_class_weight('balanced', classes=classes, y=y) "
                 "on a sample of the targets."
             )
-        if self._classes.multilabel:
-            factors = compute_sample_weight(self.class_weight, y)
-        else:
-            of_classes = compute_class_weight(self.class_weight, classes=self.classes_, y=y)
-            factors = of_classes[np.searchsorted(self.classes_, y)]
+        if not validates:
+            self._class_weights = ClassWeights.of_training(self.class_weight, y, self.classes_)
+        factors = self._class_weights.of_samples(y)
         product = factors if weights is None else weights * factors
         return as_weights(product, len(factors), dtype, "sample_weight times class_weight")
 

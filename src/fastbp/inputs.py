@@ -196,14 +196,12 @@ def as_weights(sample_weight, n_samples, dtype, name="sample_weight"):
         original = np.full(n_samples, original)
     if original.shape != (n_samples,):
         raise ValueError(
-            f"{name}.shape == {original.shape}, expected ({n_samples},): one weight per row "
-            "of X."
+            f"{name}.shape == {original.shape}, expected ({n_samples},): one weight per row of X."
         )
     weights = _as_finite(original, dtype, name)
     if weights.min() < 0:
         raise ValueError(
-            f"Negative values in data passed to `{name}`: {weights.min()}; weights must "
-            "be >= 0."
+            f"Negative values in data passed to `{name}`: {weights.min()}; weights must be >= 0."
         )
     if not weights.max() > 0:
         raise ValueError(f"{name} is zero for every sample; at least one must be positive.")

@@ -119,9 +119,7 @@ class _Split:
 
     def begin(self, params):
         coefs = params[: self.n_coefs]
-        return np.concatenate(
-            [np.maximum(coefs, 0), params[self.n_coefs :], np.maximum(-coefs, 0)]
-        )
+        return np.concatenate([np.maximum(coefs, 0), params[self.n_coefs :], np.maximum(-coefs, 0)])
 
     def params(self, x):
         params = x[: self.n_params].copy()
