@@ -595,12 +595,13 @@ def as_hidden_activations(activation, n_hidden_layers):
     for layer, name in enumerate(names):
         _one_of(f"activation[{layer}]", name, allowed)
     if len(names) != n_hidden_layers:
-        extra = f"activation[{n_hidden_layers}]={names[n_hidden_layers]!r} has no layer"
-        missing = f"hidden layer {len(names)} has none"
+        if len(names) < n_hidden_layers:
+            difference = f"hidden layer {len(names)} has none"
+        else:
+            difference = f"activation[{n_hidden_layers}]={names[n_hidden_layers]!r} has no layer"
         raise ValueError(
             f"activation={names} names {len(names)} activations for {n_hidden_layers} hidden "
-            f"layers: {extra if len(names) > n_hidden_layers else missing}. Give one name for "
-            "all, or one per hidden layer."
+            f"layers: {difference}. Give one name for all, or one per hidden layer."
         )
     return tuple(names)
 

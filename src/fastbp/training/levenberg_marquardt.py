@@ -7,10 +7,10 @@ parameters (n_outputs, n_params), the step d solves
     (H + mu mean(diag H) I) d = -gradient,     H = sum_i r_i J_i' J_i + 2 l2 I_coefs.
 
 mu starts at 0.001; it is divided by 10 when the step has lowered the objective, and multiplied by
-10 when it has not, and the step tried anew. With the mean of the diagonal, mu is a
-pure number: its meaning depends neither on the number of samples nor on the scale of weights and
-loss. Marquardt's own scaling, by diag H, took up to twice as many steps on scaled inputs; it was
-better on unscaled ones.
+10 when it has not, and the step tried anew. With the mean of the diagonal, mu is a pure number:
+its meaning depends neither on the number of samples nor on the scale of weights and loss.
+Marquardt's own scaling, by diag H, took up to twice as many steps on scaled inputs; it was better
+on unscaled ones.
 
 Levenberg, "A method for the solution of certain non-linear problems in least squares", Quarterly of
 Applied Mathematics 2 (1944). Marquardt, "An algorithm for least-squares estimation of nonlinear
