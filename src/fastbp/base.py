@@ -335,14 +335,12 @@ class BaseBackprop(
         """The network and the state to train: new ones, or copies of the fitted ones."""
         hidden_layer_sizes = self._checked_hidden_layer_sizes()
         layer_sizes = [data.X.shape[1], *hidden_layer_sizes, data.targets.n_outputs]
-        n = len(data) if data.weights is None else data.weights.sum(dtype=np.float64)
         settings = {
             "activation": self.activation,
             "output_activation": output_activation,
             "loss": self.loss,
-            "l2": self.alpha * (1 - self.l1_ratio) / (2 * n),
-            "l1": self.alpha * self.l1_ratio / n,
             "fit_intercept": bool(self.fit_intercept),
+            **self._penalties(data),
             **self._loss_settings(),
         }
         self._check_solver(layer_sizes, output_activation)
@@ -363,6 +361,14 @@ class BaseBackprop(
                 "same network: use a new estimator, or fit with warm_start=False."
             )
         return fitted._changed(**settings), self._training_state.copy()
+
+    def _penalties(self, data):
+        """Factors of the penalties in the objective of all samples, as Network takes them."""
+        n = len(data) if data.weights is None else data.weights.sum(dtype=np.float64)
+        return {
+            "l2": self.alpha * (1 - self.l1_ratio) / (2 * n),
+            "l1": self.alpha * self.l1_ratio / n,
+        }
 
     def _check_solver(self, layer_sizes, output_activation):
         """ValueError where the solver cannot minimise the objective."""
@@ -491,7 +497,7 @@ class BaseBackprop(
         if early_stopping and held_out is None:
             order, held_out = self._split(data, random_state)
             data = data.rows(order)
-        double = network._changed(dtype=np.dtype(np.float64))
+        double = network._changed(dtype=np.dtype(np.float64), **self._penalties(data))
         data = data.astype(np.float64)
         held_out = None if held_out is None else held_out.astype(np.float64)
         state.choose_watched(validates=held_out is not None, early_stopping=early_stopping)
@@ -536,6 +542,7 @@ class BaseBackprop(
                 max_iter=self.max_iter,
                 tol=self.tol,
                 after_iteration=after_iteration,
+                n_threads=self.n_threads,
             )
         except KeyboardInterrupt:
             warnings.warn("Training interrupted by user.", stacklevel=2)

@@ -25,7 +25,7 @@ from math import isfinite
 import numpy as np
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
 from scipy.linalg.blas import dsyrk
-from threadpoolctl import threadpool_limits
+from threadpoolctl import threadpool_limits  # scikit-learn depends on it
 
 from .. import _kernels
 from ..inputs import kernel_samples

@@ -35,12 +35,14 @@ class Monitor:
     def record(self, loss):
         """Take down the loss of an epoch, and what the validation samples say."""
         state, settings = self._state, self._settings
+        # first: an interrupt in a user's scorer must not leave curves of different lengths
+        measured = None if self._validation is None else self._validation.measure()
         state.n_iter += 1
         state.loss_curve.append(loss)
         if settings.verbose:
             print(f"Iteration {state.n_iter}, loss = {loss:.8f}")
-        if self._validation is not None:
-            validation_loss, score = self._validation.measure()
+        if measured is not None:
+            validation_loss, score = measured
             state.validation_loss_curve.append(validation_loss)
             state.validation_scores.append(score)
             if settings.verbose:
