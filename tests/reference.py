@@ -3,37 +3,136 @@
 Written straight from the equations, in float64, to be read and not to be fast; it knows nothing
 of fastbp.  X is (n, f) and dense, y is (n, K), w holds one weight a row, s is the logistic sigmoid.
 
-    z_l = a_{l-1} W_l + b_l                       a_0 = X,  a_l = activation(z_l)
-    J   = loss_scale * reduce_i[ w_i sum_k loss(y_ik, output(z_L)_ik) ] + l2 * sum_l ||W_l||^2
-    dJ/dW_l = a_{l-1}^T D_l + 2 l2 W_l            dJ/db_l = column sums of D_l
+    z_l = a_{l-1} W_l + b_l                       a_0 = X,  a_l = activation_l(z_l)
+    J   = loss_scale * reduce_i[ w_i sum_k loss(y_ik, output(z_L)_ik) ]
+          + l2 * sum_l ||W_l||^2 + l1 * sum_l |W_l|
+    dJ/dW_l = a_{l-1}^T D_l + 2 l2 W_l + l1 sign(W_l)     dJ/db_l = column sums of D_l
     D_{l-1} = (D_l W_l^T) * activation'(z_{l-1})  D_L = dJ/dz_L
 """
 
 from dataclasses import dataclass, fields, replace
-from itertools import pairwise
+from itertools import pairwise, product
 
 import numpy as np
-from scipy.special import expit, log_softmax, softmax, xlogy
+from scipy.special import expit, log_softmax, ndtr, softmax, xlogy
 
-# name: (function of z, derivative as a function of z).  relu'(0) is 0 by convention.
+LEAK = 0.01
+# The fixed point of Klambauer et al. (2017): mean 0 and variance 1 are kept from layer to layer.
+SELU_SCALE, SELU_ALPHA = 1.0507009873554805, 1.6732632423543772
+
+
+def softplus(z):
+    """log(1 + e^z), which cannot overflow."""
+    return np.logaddexp(0, z)
+
+
+def exp_below(z):
+    """e^z for z < 0, where it is wanted, and 1 elsewhere, where it might overflow."""
+    return np.exp(np.minimum(z, 0))
+
+
+def normal_density(z):
+    return np.exp(-0.5 * z**2) / np.sqrt(2 * np.pi)
+
+
+def mish_derivative(z):
+    t = np.tanh(softplus(z))
+    return t + z * (1 - t**2) * expit(z)
+
+
+# name: (function of z, derivative as a function of z).  By convention relu'(0) is 0, and the others
+# with two branches take the lower one at 0 (for elu the two agree there).
 ACTIVATIONS = {
     "identity": (lambda z: z, np.ones_like),
     "logistic": (expit, lambda z: expit(z) * expit(-z)),
     "tanh": (np.tanh, lambda z: 1 - np.tanh(z) ** 2),
     "relu": (lambda z: np.maximum(z, 0), lambda z: np.where(z > 0, 1.0, 0.0)),
+    "leaky_relu": (
+        lambda z: np.where(z > 0, z, LEAK * z),
+        lambda z: np.where(z > 0, 1.0, LEAK),
+    ),
+    "elu": (
+        lambda z: np.where(z > 0, z, np.expm1(np.minimum(z, 0))),
+        lambda z: np.where(z > 0, 1.0, exp_below(z)),
+    ),
+    "selu": (
+        lambda z: SELU_SCALE * np.where(z > 0, z, SELU_ALPHA * np.expm1(np.minimum(z, 0))),
+        lambda z: SELU_SCALE * np.where(z > 0, 1.0, SELU_ALPHA * exp_below(z)),
+    ),
+    "softplus": (softplus, expit),
+    "silu": (lambda z: z * expit(z), lambda z: expit(z) * (1 + z * expit(-z))),
+    "gelu": (lambda z: z * ndtr(z), lambda z: ndtr(z) + z * normal_density(z)),
+    "mish": (lambda z: z * np.tanh(softplus(z)), mish_derivative),
 }
+# Those whose first or second derivative jumps at 0.
+KINKED_ACTIVATIONS = {"relu", "leaky_relu", "elu", "selu"}
 
+
+def increasing(z):
+    """p_0 = z_0, p_j = p_{j-1} + softplus(z_j)."""
+    return np.cumsum(np.concatenate([z[:, :1], softplus(z[:, 1:])], axis=1), axis=1)
+
+
+def increasing_vjp(z, g):
+    """z_j moves p_j and all columns after it."""
+    sums = np.cumsum(g[:, ::-1], axis=1)[:, ::-1]
+    return sums * np.concatenate([np.ones_like(z[:, :1]), expit(z[:, 1:])], axis=1)
+
+
+def softmax_vjp(z, g):
+    """dp_k/dz_m = p_k (1[k=m] - p_m).
+
+    The sum of p is 1, so that a constant in g moves nothing. That of the largest p is taken off,
+    for the difference below to cancel exactly where g is a constant, not to rounding.
+    """
+    p = softmax(z, axis=1)
+    g = g - np.take_along_axis(g, p.argmax(axis=1)[:, None], axis=1)
+    return p * (g - np.sum(p * g, axis=1, keepdims=True))
+
+
+# name: (p as a function of z, vector-Jacobian product: from z and g = dl/dp to dl/dz).
 OUTPUTS = {
-    "identity": lambda z: z,
-    "logistic": expit,
-    "softmax": lambda z: softmax(z, axis=1),
-    "exp": np.exp,
+    "identity": (lambda z: z, lambda z, g: g),
+    "logistic": (expit, lambda z, g: g * expit(z) * expit(-z)),
+    "softmax": (lambda z: softmax(z, axis=1), softmax_vjp),
+    "exp": (np.exp, lambda z, g: g * np.exp(z)),
+    "increasing": (increasing, increasing_vjp),
 }
 
 
-# Losses as functions of the output pre-activations z, so that no logarithm sees a rounded 0.
-def squared_error(output, z, y):
-    return 0.5 * (OUTPUTS[output](z) - y) ** 2
+def huber(p, y, net):
+    distance, delta = np.abs(p - y), net.huber_delta
+    return np.where(distance <= delta, 0.5 * distance**2, delta * (distance - 0.5 * delta))
+
+
+def quantile(p, y, net):
+    """The pinball loss; one y is compared with the column of every quantile."""
+    q = np.asarray(net.quantile)
+    return np.where(y > p, q * (y - p), (1 - q) * (p - y))
+
+
+def quantile_derivative(p, y, net):
+    q = np.asarray(net.quantile)
+    return np.where(y > p, -q, np.where(y < p, 1 - q, 0.0))
+
+
+# Losses that every output can have.  name: (loss, derivative by p) of each row and output, as
+# functions of p, y and the network, whose huber_delta and quantile they read.
+ELEMENTWISE_LOSSES = {
+    "squared_error": (lambda p, y, net: 0.5 * (p - y) ** 2, lambda p, y, net: p - y),
+    "absolute_error": (lambda p, y, net: np.abs(p - y), lambda p, y, net: np.sign(p - y)),
+    "huber": (huber, lambda p, y, net: np.clip(p - y, -net.huber_delta, net.huber_delta)),
+    "quantile": (quantile, quantile_derivative),
+}
+
+
+# Losses with logarithms, as functions of the output pre-activations z, so that no logarithm sees a
+# rounded 0 and nothing is divided by one.
+LOG_OUTPUTS = {
+    "exp": lambda z: z,
+    "logistic": lambda z: -softplus(-z),
+    "softmax": lambda z: log_softmax(z, axis=1),
+}
 
 
 def binary_log_loss(z, y):
@@ -45,45 +144,35 @@ def categorical_log_loss(z, y):
     return -y * log_softmax(z, axis=1)
 
 
-def poisson(output, z, y):
-    """Half the Poisson deviance: zero where the prediction equals y."""
-    log_prediction = {
-        "exp": lambda z: z,
-        "logistic": lambda z: np.minimum(z, 0) - np.log1p(np.exp(-np.abs(z))),
-        "softmax": lambda z: log_softmax(z, axis=1),
-    }[output]
-    return xlogy(y, y) - y * log_prediction(z) - y + OUTPUTS[output](z)
-
-
-def squared_error_softmax_delta(z, y):
-    """dp_k/dz_m = p_k (1[k=m] - p_m), applied to p - y."""
-    p = softmax(z, axis=1)
-    return p * ((p - y) - np.sum(p * (p - y), axis=1, keepdims=True))
-
-
 def softmax_log_delta(z, y):
     """The derivative of -sum y log p; the targets of a row need not sum to one."""
     return softmax(z, axis=1) * y.sum(axis=1, keepdims=True) - y
 
 
+def poisson(output, z, y):
+    """Half the Poisson deviance: zero where the prediction equals y."""
+    return xlogy(y, y) - y * LOG_OUTPUTS[output](z) - y + OUTPUTS[output][0](z)
+
+
+def gamma(output, z, y):
+    """Half the gamma deviance: zero where the prediction equals y."""
+    log_p = LOG_OUTPUTS[output](z)
+    return log_p - np.log(y) + y * np.exp(-log_p) - 1
+
+
+def gamma_by_log_p(output, z, y):
+    """dl/dlog p = 1 - y/p."""
+    return 1 - y * np.exp(-LOG_OUTPUTS[output](z))
+
+
+def gamma_softmax_delta(z, y):
+    """dlog p_k/dz_m = 1[k=m] - p_m."""
+    h = gamma_by_log_p("softmax", z, y)
+    return h - softmax(z, axis=1) * h.sum(axis=1, keepdims=True)
+
+
 # (output, loss): (loss, derivative by z) of each row and output, as functions of z and y.
-LOSSES = {
-    ("identity", "squared_error"): (
-        lambda z, y: squared_error("identity", z, y),
-        lambda z, y: z - y,
-    ),
-    ("logistic", "squared_error"): (
-        lambda z, y: squared_error("logistic", z, y),
-        lambda z, y: (expit(z) - y) * expit(z) * expit(-z),
-    ),
-    ("softmax", "squared_error"): (
-        lambda z, y: squared_error("softmax", z, y),
-        squared_error_softmax_delta,
-    ),
-    ("exp", "squared_error"): (
-        lambda z, y: squared_error("exp", z, y),
-        lambda z, y: (np.exp(z) - y) * np.exp(z),
-    ),
+STABLE_LOSSES = {
     ("logistic", "log_loss"): (binary_log_loss, lambda z, y: expit(z) - y),
     ("softmax", "log_loss"): (categorical_log_loss, softmax_log_delta),
     ("exp", "poisson"): (lambda z, y: poisson("exp", z, y), lambda z, y: np.exp(z) - y),
@@ -93,7 +182,19 @@ LOSSES = {
     ),
     # The sum of a softmax is the constant 1: only -sum y log p is left to differentiate.
     ("softmax", "poisson"): (lambda z, y: poisson("softmax", z, y), softmax_log_delta),
+    ("exp", "gamma"): (
+        lambda z, y: gamma("exp", z, y),
+        lambda z, y: gamma_by_log_p("exp", z, y),
+    ),
+    ("logistic", "gamma"): (
+        lambda z, y: gamma("logistic", z, y),
+        lambda z, y: gamma_by_log_p("logistic", z, y) * expit(-z),
+    ),
+    ("softmax", "gamma"): (lambda z, y: gamma("softmax", z, y), gamma_softmax_delta),
 }
+
+# Every (output, loss) that is defined.
+LOSSES = [*STABLE_LOSSES, *product(OUTPUTS, ELEMENTWISE_LOSSES)]
 
 
 @dataclass
@@ -102,13 +203,17 @@ class ReferenceNetwork:
 
     layer_sizes: tuple
     params: np.ndarray
-    activation: str = "relu"
+    activation: str | tuple = "relu"
     output_activation: str = "identity"
-    loss_name: str = "squared_error"
+    loss_name: str | object = "squared_error"  # an object is a user's own loss
     loss_scale: float = 1.0
     reduction: str = "mean"
     l2: float = 0.0
     fit_intercept: bool = True
+    l1: float = 0.0
+    label_smoothing: float = 0.0
+    huber_delta: float = 1.0
+    quantile: float | tuple = 0.5
 
     @classmethod
     def like(cls, net):
@@ -116,6 +221,18 @@ class ReferenceNetwork:
         attributes = {field.name: getattr(net, field.name) for field in fields(cls)}
         attributes["params"] = net.params.astype(np.float64)
         return cls(**attributes)
+
+    @property
+    def hidden_activations(self):
+        """One name for each hidden layer."""
+        if isinstance(self.activation, str):
+            return (self.activation,) * (len(self.layer_sizes) - 2)
+        return tuple(self.activation)
+
+    @property
+    def n_targets(self):
+        """Columns of y: several quantiles are all of the same y."""
+        return 1 if np.ndim(self.quantile) else self.layer_sizes[-1]
 
     def unpack(self, flat):
         """Views of a flat vector as lists of coefs and intercepts."""
@@ -131,24 +248,50 @@ class ReferenceNetwork:
     def propagate(self, X):
         """Pre-activations [z_1, ..., z_L] and activations [X, a_1, ..., output]."""
         coefs, intercepts = self.unpack(self.params)
-        activate, _ = ACTIVATIONS[self.activation]
+        functions = [ACTIVATIONS[name][0] for name in self.hidden_activations]
+        functions.append(OUTPUTS[self.output_activation][0])
         pre_activations, activations = [], [np.asarray(X, dtype=np.float64)]
-        for layer, coef in enumerate(coefs):
+        for layer, (coef, function) in enumerate(zip(coefs, functions, strict=True)):
             z = activations[-1] @ coef
             if self.fit_intercept:
                 z = z + intercepts[layer]
             pre_activations.append(z)
-            last = layer == len(coefs) - 1
-            activations.append(OUTPUTS[self.output_activation](z) if last else activate(z))
+            activations.append(function(z))
         return pre_activations, activations
 
     def forward(self, X):
         return self.propagate(X)[1][-1]
 
+    def smooth(self, y):
+        """Targets with label_smoothing spread over the classes, of which one logistic has two."""
+        n_classes = self.layer_sizes[-1] if self.output_activation == "softmax" else 2
+        return (1 - self.label_smoothing) * y + self.label_smoothing / n_classes
+
+    def output_losses(self, z, y):
+        """sum_k loss(y_ik, output(z)_ik) of every row i."""
+        stable = STABLE_LOSSES.get((self.output_activation, self.loss_name))
+        if stable is not None:
+            return stable[0](z, self.smooth(y)).sum(axis=1)
+        predict, _ = OUTPUTS[self.output_activation]
+        if not isinstance(self.loss_name, str):
+            return self.loss_name.loss(y, predict(z))
+        loss, _ = ELEMENTWISE_LOSSES[self.loss_name]
+        return loss(predict(z), self.smooth(y), self).sum(axis=1)
+
+    def output_deltas(self, z, y):
+        """Derivative of each row's loss by its z."""
+        stable = STABLE_LOSSES.get((self.output_activation, self.loss_name))
+        if stable is not None:
+            return stable[1](z, self.smooth(y))
+        predict, vjp = OUTPUTS[self.output_activation]
+        if not isinstance(self.loss_name, str):
+            return vjp(z, self.loss_name.gradient(y, predict(z)))
+        _, derivative = ELEMENTWISE_LOSSES[self.loss_name]
+        return vjp(z, derivative(predict(z), self.smooth(y), self))
+
     def sample_losses(self, X, y):
         """sum_k loss(y_ik, yhat_ik) of every row i."""
-        loss, _ = LOSSES[self.output_activation, self.loss_name]
-        return loss(self.propagate(X)[0][-1], y).sum(axis=1)
+        return self.output_losses(self.propagate(X)[0][-1], y)
 
     def sample_factors(self, n_samples, sample_weight):
         """What each row's loss is multiplied by in J."""
@@ -158,41 +301,82 @@ class ReferenceNetwork:
     def loss(self, X, y, sample_weight=None):
         coefs, _ = self.unpack(self.params)
         data_loss = self.sample_factors(len(X), sample_weight) @ self.sample_losses(X, y)
-        return data_loss + self.l2 * sum(np.sum(coef**2) for coef in coefs)
+        return data_loss + sum(
+            self.l2 * np.sum(coef**2) + self.l1 * np.sum(np.abs(coef)) for coef in coefs
+        )
 
-    def backpropagate(self, X, y, factors):
-        """Activations and the deltas [D_1, ..., D_L], each row times its factor."""
+    def backpropagate(self, X, output_deltas):
+        """Activations and the deltas [D_1, ..., D_L], where D_L = output_deltas(z_L)."""
         coefs, _ = self.unpack(self.params)
         pre_activations, activations = self.propagate(X)
-        _, derivative = ACTIVATIONS[self.activation]
-        _, output_delta = LOSSES[self.output_activation, self.loss_name]
-        deltas = [factors[:, None] * output_delta(pre_activations[-1], y)]
-        for coef, z in zip(coefs[:0:-1], pre_activations[-2::-1], strict=True):
-            deltas.insert(0, (deltas[0] @ coef.T) * derivative(z))
+        deltas = [output_deltas(pre_activations[-1])]
+        for layer in range(len(coefs) - 1, 0, -1):
+            _, derivative = ACTIVATIONS[self.hidden_activations[layer - 1]]
+            z = pre_activations[layer - 1]
+            deltas.insert(0, (deltas[0] @ coefs[layer].T) * derivative(z))
         return activations, deltas
+
+    def backpropagate_loss(self, X, y, factors):
+        """backpropagate of the loss, each row times its factor."""
+        return self.backpropagate(X, lambda z: factors[:, None] * self.output_deltas(z, y))
+
+    def backpropagate_output(self, X, k):
+        """backpropagate of output k itself."""
+        unit = np.eye(self.layer_sizes[-1])[k]
+        _, vjp = OUTPUTS[self.output_activation]
+        return self.backpropagate(X, lambda z: vjp(z, np.tile(unit, (len(z), 1))))
 
     def loss_gradient(self, X, y, sample_weight=None):
         """J and its gradient as a flat vector."""
         coefs, _ = self.unpack(self.params)
         factors = self.sample_factors(len(X), sample_weight)
-        activations, deltas = self.backpropagate(X, y, factors)
+        activations, deltas = self.backpropagate_loss(X, y, factors)
         coef_grads = [
-            a.T @ delta + 2 * self.l2 * coef
+            a.T @ delta + 2 * self.l2 * coef + self.l1 * np.sign(coef)
             for a, delta, coef in zip(activations[:-1], deltas, coefs, strict=True)
         ]
         intercept_grads = [delta.sum(axis=0) for delta in deltas] if self.fit_intercept else []
         gradient = np.concatenate([grad.ravel() for grad in coef_grads + intercept_grads])
         return self.loss(X, y, sample_weight), gradient
 
-    def per_sample_gradients(self, X, y):
-        """Row i: the gradient of loss_scale * (loss of row i); no penalty, reduction, weight."""
-        factors = np.full(len(X), self.loss_scale)
-        activations, deltas = self.backpropagate(X, y, factors)
+    def by_params(self, activations, deltas):
+        """Row i: row i's part of the gradient by the parameters, which is a sum over rows."""
         # (n, fan_in, 1) * (n, 1, fan_out): the outer product of each row.
-        parts = [a[:, :, None] * d[:, None, :] for a, d in zip(activations, deltas, strict=False)]
+        parts = [
+            a[:, :, None] * d[:, None, :] for a, d in zip(activations[:-1], deltas, strict=True)
+        ]
         if self.fit_intercept:
             parts += deltas
-        return np.concatenate([part.reshape(len(X), -1) for part in parts], axis=1)
+        return np.concatenate([part.reshape(len(part), -1) for part in parts], axis=1)
+
+    def by_inputs(self, deltas):
+        """The gradient by the inputs."""
+        coefs, _ = self.unpack(self.params)
+        return deltas[0] @ coefs[0].T
+
+    def per_sample_gradients(self, X, y):
+        """Row i: the gradient of loss_scale * (loss of row i); no penalty, reduction, weight."""
+        return self.by_params(*self.backpropagate_loss(X, y, np.full(len(X), self.loss_scale)))
+
+    def per_sample_gradient_norms(self, X, y):
+        """The Euclidean norm of each row of per_sample_gradients."""
+        return np.sqrt(np.sum(self.per_sample_gradients(X, y) ** 2, axis=1))
+
+    def input_gradient(self, X, y):
+        """Row i: the gradient of loss_scale * (loss of row i) by the row's inputs."""
+        _, deltas = self.backpropagate_loss(X, y, np.full(len(X), self.loss_scale))
+        return self.by_inputs(deltas)
+
+    def jacobian(self, X):
+        """(n, K, n_params): the outputs of each row by the parameters."""
+        outputs = range(self.layer_sizes[-1])
+        rows = [self.by_params(*self.backpropagate_output(X, k)) for k in outputs]
+        return np.stack(rows, axis=1)
+
+    def input_jacobian(self, X):
+        """(n, K, n_features): the outputs of each row by the row's inputs."""
+        outputs = range(self.layer_sizes[-1])
+        return np.stack([self.by_inputs(self.backpropagate_output(X, k)[1]) for k in outputs], 1)
 
 
 class SGD:
@@ -226,13 +410,54 @@ class Adam:
         params -= self.learning_rate * correction * self.m / (np.sqrt(self.v) + self.epsilon)
 
 
+class Rprop:
+    """iRprop- (Igel and Huesken 2000) as torch.optim.Rprop does it.
+
+    A step size for each parameter: x1.2 where its gradient kept its sign, x0.5 where it changed.
+    Where it changed no step is made, and the gradient is remembered as 0.
+    """
+
+    def __init__(self, learning_rate, shrink=0.5, grow=1.2, smallest=1e-6, largest=50.0):
+        self.step_sizes = learning_rate
+        self.shrink, self.grow, self.smallest, self.largest = shrink, grow, smallest, largest
+        self.previous = 0.0
+
+    def step(self, params, gradient):
+        agreement = np.sign(gradient) * np.sign(self.previous)
+        factors = np.select([agreement > 0, agreement < 0], [self.grow, self.shrink], 1.0)
+        self.step_sizes = np.clip(self.step_sizes * factors, self.smallest, self.largest)
+        self.previous = np.where(agreement < 0, 0.0, gradient)
+        params -= np.sign(self.previous) * self.step_sizes
+
+
+def clip_norm(gradient, max_norm):
+    """The gradient, scaled down to this Euclidean norm if it is longer."""
+    norm = np.linalg.norm(gradient)
+    return gradient * (max_norm / norm) if norm > max_norm else gradient
+
+
 def train(
-    net, optimizer, X, y, row_orders, batch_size, *, alpha=0.0, sample_weight=None, schedule=None
+    net,
+    optimizer,
+    X,
+    y,
+    row_orders,
+    batch_size,
+    *,
+    alpha=0.0,
+    l1_ratio=0.0,
+    sample_weight=None,
+    schedule=None,
+    max_grad_norm=np.inf,
+    weight_decay=0.0,
 ):
     """Train ``net.params`` in place, one epoch for each of ``row_orders``; return the losses.
 
-    The objective of a batch is the weighted mean loss + alpha / (2 * its weight) * sum ||W||^2;
+    The objective of a batch is the weighted mean loss + the penalty
+    alpha / (2 * its weight) * (1 - l1_ratio) sum ||W||^2 + alpha / its weight * l1_ratio sum |W|;
     an epoch's loss is the mean of its batches' losses, each counted by its number of rows.
+    Its gradient is scaled down to ``max_grad_norm``. Before a step the coefs (not the intercepts)
+    lose ``learning_rate * weight_decay`` of themselves: decoupled decay, as in AdamW.
     ``schedule`` maps the number of rows seen so far to the next epoch's learning rate.
     """
     w = np.ones(len(X)) if sample_weight is None else np.asarray(sample_weight, float)
@@ -241,8 +466,14 @@ def train(
         total = 0.0
         for start in range(0, len(order), batch_size):
             rows = order[start : start + batch_size]
-            batch_net = replace(net, reduction="mean", l2=alpha / (2 * w[rows].sum()))
+            strength = alpha / w[rows].sum()
+            l2, l1 = 0.5 * strength * (1 - l1_ratio), strength * l1_ratio
+            batch_net = replace(net, reduction="mean", l2=l2, l1=l1)
             loss, gradient = batch_net.loss_gradient(X[rows], y[rows], w[rows])
+            gradient = clip_norm(gradient, max_grad_norm)
+            if weight_decay:
+                for coef in net.unpack(net.params)[0]:
+                    coef *= 1 - optimizer.learning_rate * weight_decay
             optimizer.step(net.params, gradient)
             total += loss * len(rows)
         losses.append(total / len(order))
@@ -253,12 +484,17 @@ def train(
 
 
 # Random problems for the tests that compare something with the twin.
+REDRAWS = 200
+
+
 def random_params(rng, twin):
     """Parameters that keep the pre-activations of standard normal inputs of order one."""
     params = np.empty(len(twin.params))
     coefs, intercepts = twin.unpack(params)
     for coef in coefs:
         coef[:] = rng.normal(scale=1 / np.sqrt(coef.shape[0]), size=coef.shape)
+        if twin.l1:  # |w| has a kink at 0: keep away from it
+            coef += np.copysign(0.01, coef)
     for intercept in intercepts:
         intercept[:] = rng.normal(scale=0.5, size=intercept.shape)
     return params
@@ -269,12 +505,15 @@ def random_targets(rng, n_samples, n_outputs, output, loss):
     shape = n_samples, n_outputs
     if loss == "poisson":
         return rng.poisson(1.0, size=shape).astype(float)
+    if loss == "gamma":
+        return rng.uniform(0.01, 1, size=shape) if output != "exp" else rng.gamma(2.0, size=shape)
     if loss == "log_loss" and output == "softmax":
         one_hot = np.eye(n_outputs)[rng.integers(n_outputs, size=n_samples)]
         return np.where(np.arange(n_samples)[:, None] % 3 == 2, rng.random(shape), one_hot)
     if loss == "log_loss":
         return np.where(rng.random(shape) < 0.3, rng.random(shape), rng.integers(2, size=shape))
-    return rng.normal(size=shape) if output == "identity" else rng.random(shape)
+    unbounded = output in ("identity", "increasing")
+    return rng.normal(size=shape) if unbounded else rng.random(shape)
 
 
 def random_inputs(rng, n_samples, n_features, *, density=1.0):
@@ -282,20 +521,45 @@ def random_inputs(rng, n_samples, n_features, *, density=1.0):
     return np.where(rng.random(X.shape) < density, X, 0.0)
 
 
-def redraw_near_kinks(twin, X, margin, draw):
-    """Replace, by rows of ``draw(n_rows)``, the rows with a relu pre-activation near its kink.
+class KinksEverywhereError(AssertionError):
+    """A network that has a kink near whatever data are drawn: take another one."""
 
-    Exactly 0 may stay: without intercepts it is what a unit gets that has only silent inputs, and
-    then no small change of the parameters moves it.
+
+def redraw_near_kinks(twin, X, margin, draw):
+    """Replace, by rows of ``draw(n_rows)``, the rows with a hidden pre-activation near a kink.
+
+    A kink is where the activation's first or second derivative jumps. Exactly 0 may stay: without
+    intercepts it is what a unit gets that has only silent inputs, and then no small change of the
+    parameters moves it.
     """
-    if twin.activation != "relu":
-        return X
-    for _ in range(1000):
-        hidden = [np.abs(z) for z in twin.propagate(X)[0][:-1]]
+    kinked = [name in KINKED_ACTIVATIONS for name in twin.hidden_activations]
+    for _ in range(REDRAWS):
         near = np.zeros(len(X), dtype=bool)
-        for z in hidden:
-            near |= np.any((z > 0) & (z < margin), axis=1)
+        for z, has_kink in zip(twin.propagate(X)[0][:-1], kinked, strict=True):
+            if has_kink:
+                near |= np.any((z != 0) & (np.abs(z) < margin), axis=1)
         if not near.any():
             return X
         X[near] = draw(np.count_nonzero(near))
-    raise AssertionError(f"no data farther than {margin} from the kinks of this network")
+    raise KinksEverywhereError(f"no data farther than {margin} from the kinks of this network")
+
+
+def targets_off_kinks(rng, twin, X, margin):
+    """random_targets for the twin's predictions of X, none of them near a kink of the loss.
+
+    Those are p = y for absolute_error and quantile and |p - y| = huber_delta for huber. Near means
+    relative to the prediction where that is large: it then moves the more.
+    """
+    predictions = twin.forward(X)
+    kink = {"absolute_error": 0.0, "quantile": 0.0, "huber": twin.huber_delta}.get(twin.loss_name)
+    arguments = twin.n_targets, twin.output_activation, twin.loss_name
+    y = random_targets(rng, len(X), *arguments)
+    if kink is None:
+        return y
+    for _ in range(REDRAWS):
+        distance = np.abs(np.abs(predictions - y) - kink)
+        near = np.any(distance < margin * np.maximum(1, np.abs(predictions)), axis=1)
+        if not near.any():
+            return y
+        y[near] = random_targets(rng, np.count_nonzero(near), *arguments)
+    raise KinksEverywhereError(f"no targets farther than {margin} from the kinks of this loss")

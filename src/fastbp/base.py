@@ -53,7 +53,7 @@ from .inputs import (
 )
 from .network import Network, as_hidden_activations, check_pair
 from .representation import LayersReprMixin
-from .training import lbfgs, levenberg_marquardt
+from .training import FULL_BATCH_SOLVERS, lbfgs, levenberg_marquardt
 from .training.monitor import Monitor
 from .training.schedules import SCHEDULES
 from .training.state import TrainingState
@@ -62,7 +62,6 @@ from .training.threads import choose_n_threads
 from .training.validation import Validation
 
 INCREMENTAL_SOLVERS = ("sgd", "adam")
-FULL_BATCH_SOLVERS = ("lbfgs", "levenberg_marquardt")
 USER_LOSS = HasMethods(["loss", "gradient"])
 
 

@@ -20,7 +20,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils._optional_dependencies import check_matplotlib_support
 from sklearn.utils.validation import check_is_fitted
 
-from .representation import ITERATIVE_SOLVERS
+from .training import FULL_BATCH_SOLVERS
 
 # Gaps of a grid of images, in widths of an image; a unit's number stands in the second.
 GAP_X, GAP_Y = 0.12, 0.28
@@ -258,7 +258,7 @@ class LossCurveDisplay:
 
     @classmethod
     def _of(cls, fitted, names):
-        solvers = {getattr(each, "solver", None) in ITERATIVE_SOLVERS for each in fitted}
+        solvers = {getattr(each, "solver", None) in FULL_BATCH_SOLVERS for each in fitted}
         xlabels = {(False,): "Epoch", (True,): "Iteration"}
         return cls(
             loss_curves=[np.array(each.loss_curve_, dtype=float) for each in fitted],

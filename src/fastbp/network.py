@@ -458,6 +458,10 @@ default='identity'
         -------
         ndarray of shape (n_samples,) of float64
         """
+        if sparse.issparse(X):
+            # entries of the same column count as one, which the sum of their squares is not
+            X = X.tocsr(copy=True)
+            X.sum_duplicates()
         samples = self._samples(X, y, None)
         square_norms = np.empty(len(samples))
         _kernels.core.per_sample_square_norms(self._plan, self._params, samples, square_norms)
@@ -530,7 +534,8 @@ default='identity'
         weights = as_weights(sample_weight, n, self.dtype)
         if self.output_activation == "softmax" and _are_labels(y):
             return kernel_samples(X, as_labels(y, n, n_outputs), weights)
-        if self.loss_name == "quantile" and n_outputs > 1 and np.size(y) == n:
+        one_for_all = self.loss_name == "quantile" and isinstance(self.quantile, tuple)
+        if one_for_all and n_outputs > 1 and np.size(y) == n:
             targets = as_targets(y, n, 1, self.dtype).repeated(n_outputs)
         else:
             targets = as_targets(y, n, n_outputs, self.dtype)
@@ -590,7 +595,10 @@ def as_hidden_activations(activation, n_hidden_layers):
     if isinstance(activation, str):
         return (_one_of("activation", activation, allowed),) * n_hidden_layers
     if not np.iterable(activation):
-        raise TypeError(f"activation must be a name or a list of names, got {activation!r}.")
+        raise TypeError(
+            f"activation must be a name or a list of names, one per hidden layer, got "
+            f"{activation!r}; the names are {', '.join(map(repr, allowed))}."
+        )
     names = list(activation)
     for layer, name in enumerate(names):
         _one_of(f"activation[{layer}]", name, allowed)
@@ -601,7 +609,8 @@ def as_hidden_activations(activation, n_hidden_layers):
             difference = f"activation[{n_hidden_layers}]={names[n_hidden_layers]!r} has no layer"
         raise ValueError(
             f"activation={names} names {len(names)} activations for {n_hidden_layers} hidden "
-            f"layers: {difference}. Give one name for all, or one per hidden layer."
+            f"layers: {difference}. Give one name for all, or one per hidden layer, of "
+            f"{', '.join(map(repr, allowed))}."
         )
     return tuple(names)
 
@@ -667,12 +676,13 @@ def _one_of(name, value, allowed):
 def _checked_loss(loss):
     if isinstance(loss, str) or loss is None:
         return _one_of("loss", loss, _kernels.core.LOSSES)
-    for method in ("loss", "gradient"):
-        if isinstance(loss, type) or not callable(getattr(loss, method, None)):
-            raise TypeError(
-                f"loss={loss!r} is neither a name nor an object with the methods loss(y, outputs) "
-                f"and gradient(y, outputs): {method} is missing."
-            )
+    if isinstance(loss, type) or not all(
+        callable(getattr(loss, method, None)) for method in ("loss", "gradient")
+    ):
+        raise TypeError(
+            f"loss={loss!r} is neither one of {', '.join(map(repr, _kernels.core.LOSSES))} nor an "
+            "instance of a class with the methods loss(y, outputs) and gradient(y, outputs)."
+        )
     return loss
 
 

@@ -15,8 +15,7 @@ from html import escape
 from itertools import pairwise
 from math import isfinite
 
-# Their curves have a point for each iteration, which is not a pass of mini-batches.
-ITERATIVE_SOLVERS = ("lbfgs", "levenberg_marquardt")
+from .training import FULL_BATCH_SOLVERS
 
 # The text and the lines take the page's colour, so that dark notebooks show them too.
 STYLE = """
@@ -156,7 +155,7 @@ def _facts(estimator):
     facts = [f"loss {_name(estimator.loss)}", f"solver {_name(estimator.solver)}"]
     curve = getattr(estimator, "loss_curve_", None) or []
     n_iter = getattr(estimator, "n_iter_", len(curve))
-    epochs = _count(n_iter, "iteration" if estimator.solver in ITERATIVE_SOLVERS else "epoch")
+    epochs = _count(n_iter, "iteration" if estimator.solver in FULL_BATCH_SOLVERS else "epoch")
     # With warm_start and partial_fit, n_iter_ counts the last call only.
     facts.append(f"{epochs} ({len(curve):,} in all)" if 0 < n_iter < len(curve) else epochs)
     loss = getattr(estimator, "loss_", None)

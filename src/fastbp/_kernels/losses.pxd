@@ -167,6 +167,22 @@ cdef inline void distance_derivatives(
             delta[i * k + j] = above if difference > 0 else below if difference < 0 else difference
 
 
+cdef inline void subtract_at_largest(
+    const floating* p, floating* delta, Py_ssize_t k
+) noexcept nogil:
+    """delta -= its entry where p is largest.
+
+    Softmax does not feel a constant added to dl/dp, but p (dl/dp - sum p dl/dp) would cancel.
+    """
+    cdef Py_ssize_t j, largest = 0
+    cdef floating reference
+    for j in range(1, k):
+        largest = j if p[j] > p[largest] else largest
+    reference = delta[largest]
+    for j in range(k):
+        delta[j] -= reference
+
+
 cdef inline void through_output(
     Output output, const floating* z, const floating* p, floating* delta, Py_ssize_t rows,
     Py_ssize_t k
@@ -174,6 +190,9 @@ cdef inline void through_output(
     """delta = dl/dz; enters as dl/dp."""
     cdef Py_ssize_t i, j
     cdef floating total
+    if output == OUTPUT_SOFTMAX:
+        for i in range(rows):
+            subtract_at_largest(p + i * k, delta + i * k, k)
     if output == OUTPUT_SOFTMAX or output == OUTPUT_EXP or output == OUTPUT_LOGISTIC:
         for i in range(rows * k):
             delta[i] *= p[i]

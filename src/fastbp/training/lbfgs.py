@@ -16,6 +16,8 @@ from sklearn.exceptions import ConvergenceWarning
 from .. import _kernels
 from .divergence import diverged
 
+LEAST_GAIN = 1e-9  # of the loss, by another run
+
 
 def minimize(network, samples, *, max_iter, max_fun, tol, after_iteration, n_threads=1):
     """Minimise the network's objective over its parameters.
@@ -55,16 +57,21 @@ def minimize(network, samples, *, max_iter, max_fun, tol, after_iteration, n_thr
             ended = True
             raise StopIteration
 
-    try:
-        found = scipy.optimize.minimize(
+    def run(x, n_iter, n_fun):
+        return scipy.optimize.minimize(
             evaluate,
-            variables.begin(network.params),
+            x,
             method="L-BFGS-B",
             jac=True,
             bounds=variables.bounds,
             callback=end_iteration,
-            options={"maxiter": max_iter, "maxfun": max_fun, "gtol": tol},
+            options={"maxiter": max_iter - n_iter, "maxfun": max_fun - n_fun, "gtol": tol},
         )
+
+    try:
+        found = run(variables.begin(network.params), 0, 0)
+        if variables.bounds is not None:
+            found = _run_again(run, found, max_iter, max_fun)
     except KeyboardInterrupt:
         warnings.warn("Training interrupted by user.", stacklevel=2)
         x, loss = evaluate.accepted
@@ -86,6 +93,21 @@ def minimize(network, samples, *, max_iter, max_fun, tol, after_iteration, n_thr
             stacklevel=2,
         )
     return float(found.fun)
+
+
+def _run_again(run, found, max_iter, max_fun):
+    """The end of L-BFGS-B under bounds, begun anew until that lowers the loss no more.
+
+    A step that a bound cuts short lowers the loss by so little that SciPy takes it for the end.
+    """
+    while found.success and found.nit < max_iter and found.nfev < max_fun:
+        again = run(found.x, found.nit, found.nfev)
+        again.nit, again.nfev = again.nit + found.nit, again.nfev + found.nfev
+        gain = found.fun - again.fun
+        if again.success and gain <= LEAST_GAIN * max(abs(found.fun), 1.0):
+            return again
+        found = again
+    return found
 
 
 class _Plain:
