@@ -4,13 +4,16 @@
 
 (Srivastava et al., "Dropout", JMLR 15 (2014), in the inverted form: predictions need no scaling.)
 A mask is a function of the seed, the number of the optimizer step, the layer, the row's position
-in the epoch and the unit: nothing is stored, a run goes on exactly where it stopped, and the
-number of threads does not matter. The mixing functions are the finalizers of SplitMix64 (Steele,
-Lea and Flood, 2014) and MurmurHash3 (Appleby).
+in the epoch and the unit (simd/mix.h): nothing is stored, a run goes on exactly where it stopped,
+and the number of threads does not matter.
 """
 from libc.stdint cimport uint32_t, uint64_t
 
 from .types cimport floating
+
+cdef extern from "simd/mix.h" nogil:
+    uint64_t mix64(uint64_t x) noexcept
+    uint32_t mix32(uint32_t seed, uint32_t index) noexcept
 
 
 cdef struct Dropout:
@@ -18,19 +21,6 @@ cdef struct Dropout:
     double inputs
     uint64_t seed
     uint64_t step               # seed and number of the step, mixed
-
-
-cdef inline uint64_t mix64(uint64_t x) noexcept nogil:
-    x += <uint64_t> 0x9E3779B97F4A7C15
-    x = (x ^ (x >> 30)) * <uint64_t> 0xBF58476D1CE4E5B9
-    x = (x ^ (x >> 27)) * <uint64_t> 0x94D049BB133111EB
-    return x ^ (x >> 31)
-
-
-cdef inline uint32_t mix32(uint32_t x) noexcept nogil:
-    x = (x ^ (x >> 16)) * <uint32_t> 0x85EBCA6B
-    x = (x ^ (x >> 13)) * <uint32_t> 0xC2B2AE35
-    return x ^ (x >> 16)
 
 
 cdef inline void begin_masks(Dropout* dropout, double n_steps) noexcept nogil:
@@ -52,7 +42,7 @@ cdef inline uint32_t threshold_of(double rate) noexcept nogil:
 cdef inline floating mask(
     uint32_t row, Py_ssize_t unit, uint32_t threshold, floating scale
 ) noexcept nogil:
-    return scale if mix32(row + <uint32_t> unit * <uint32_t> 0x9E3779B9) >= threshold else 0
+    return scale if mix32(row, <uint32_t> unit) >= threshold else 0
 
 
 cdef inline void drop(
