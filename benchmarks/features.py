@@ -11,9 +11,9 @@ The second: iRprop- per epoch beside fann_train_epoch, FANN's own Rprop, in floa
 computes, one thread. (Their first steps differ, so that the losses are not compared. A test
 compares ours with the written-out equations.)
 
-The third: Levenberg-Marquardt beside scipy.optimize.least_squares(method="lm"), MINPACK's in
-Fortran, which gets the same compiled residuals and Jacobian: the time until both have the same
-minimum.
+The third: Levenberg-Marquardt beside scipy.optimize.least_squares(method="lm"), MINPACK's, which
+gets the same start and the same compiled residuals and Jacobian: the time until each stops. They
+may stop in different minima, so the sums of squares stand beside the times.
 """
 
 import ctypes
@@ -195,7 +195,9 @@ def main():
         print(f"FANN (libfann2) is not installed: {error}", file=sys.stderr)
         rows = []
     print(markdown_table(["net", "FANN", "fastbp", "FANN / fastbp"], rows, n_left=1))
-    print("\n**Levenberg-Marquardt**: milliseconds until the minimum, diabetes, tanh, no penalty.\n")
+    print(
+        "\n**Levenberg-Marquardt**: milliseconds until the minimum, diabetes, tanh, no penalty.\n"
+    )
     rows = [levenberg_marquardt_row(hidden) for hidden in [(2,), (5,)]]
     header = ["net", "SciPy's squares", "fastbp's", "SciPy", "fastbp", "SciPy / fastbp"]
     print(markdown_table(header, rows, n_left=1))

@@ -690,9 +690,9 @@ cdef class Trainer:
     ):
         """One pass over samples[order] in batches; an optimizer step of params after each.
 
-        rates: the learning rate of each step, learning_rate for all by default. Returns the mean over samples of their batch's loss before its step. A batch whose
-        weights are all zero is passed over. Raises KeyboardInterrupt between two steps on
-        Ctrl-C.
+        rates: the learning rate of each step, learning_rate for all by default. Returns the mean
+        over samples of their batch's loss before its step. A batch whose weights are all zero is
+        passed over. Raises KeyboardInterrupt between two steps on Ctrl-C.
         """
         cdef Run* run = &self.run
         cdef int failed

@@ -205,7 +205,8 @@ cdef inline void clip_gradient(Run* run, int member, floating* grad) noexcept no
     cdef Py_ssize_t start = slice_start(run, member), stop = slice_start(run, member + 1), i
     cdef double norm
     cdef floating factor
-    run.members[member].sums[GRADIENT_NORM] = square_norm(<const floating*> grad + start, stop - start)
+    run.members[member].sums[GRADIENT_NORM] = square_norm(
+        <const floating*> grad + start, stop - start)
     wait_for_team(&run.barrier)
     norm = sqrt(sum_of_members(run, GRADIENT_NORM))
     if norm > run.max_grad_norm:
