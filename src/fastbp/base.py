@@ -373,12 +373,12 @@ class BaseBackprop(
         """ValueError where the solver cannot minimise the objective."""
         as_hidden_activations(self.activation, len(layer_sizes) - 2)
         check_pair(self.loss, output_activation)
-        if self.weight_decay * self.learning_rate_init >= 1:
+        shrinkage = self.weight_decay * self.learning_rate_init
+        if shrinkage >= 1:
             raise ValueError(
                 f"weight_decay={self.weight_decay:g} times learning_rate_init="
-                f"{self.learning_rate_init:g} is {self.weight_decay * self.learning_rate_init:g}: a "
-                "step multiplies the weights by one minus that, which must stay positive; lower "
-                "weight_decay."
+                f"{self.learning_rate_init:g} is {shrinkage:g}: a step multiplies the weights by "
+                "one minus that, which must stay positive; lower weight_decay."
             )
         if self.solver != "levenberg_marquardt":
             return

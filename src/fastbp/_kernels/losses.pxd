@@ -27,6 +27,9 @@ from .types cimport (
     Output, floating,
 )
 
+cdef extern from "simd/vmath.h" nogil:
+    double softplus_f64(double z) noexcept
+
 
 cdef inline double xlogx(double x) noexcept nogil:
     return x * log(x) if x > 0 else 0
@@ -73,14 +76,14 @@ cdef inline void predict(
 
 cdef inline double log_prediction(Output kind, double z) noexcept nogil:
     """log p of the elementwise outputs that are positive."""
-    return -softplus[double](-z) if kind == OUTPUT_LOGISTIC else z
+    return -softplus_f64(-z) if kind == OUTPUT_LOGISTIC else z
 
 
 cdef inline double logistic_log_loss(double z, double y) noexcept nogil:
     # -y log p - (1 - y) log(1 - p) = softplus(z) - y z, without inf - inf at y = 1
     return (
-        (softplus[double](-z) * y if y != 0 else 0)
-        + (softplus[double](z) * (1 - y) if y != 1 else 0))
+        (softplus_f64(-z) * y if y != 0 else 0)
+        + (softplus_f64(z) * (1 - y) if y != 1 else 0))
 
 
 cdef inline bint is_distance(Loss loss) noexcept nogil:
