@@ -1,17 +1,21 @@
-# make demo | test | bench | bench-instructions | lint; each sets up .venv and builds the package when needed.
+# make demo | test | docs | bench | bench-instructions | lint; each sets up .venv and builds the package when needed.
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := pyproject.toml setup.py $(wildcard src/fastbp/_kernels/*.p* src/fastbp/_kernels/simd/*)
 
-.PHONY: demo test bench bench-instructions lint clean
+.PHONY: demo test docs bench bench-instructions lint clean
 
 demo: $(VENV)/built
 	$(BIN)/python examples/demo.py
 
 test: $(VENV)/built
 	$(BIN)/python -m pytest --numprocesses auto $(PYTEST_ARGS)
+
+docs: $(VENV)/documents
+	$(BIN)/python docs/run_guide.py
+	$(BIN)/python -m sphinx --fail-on-warning --builder html docs docs/_build/html $(DOCS_ARGS)
 
 bench: $(VENV)/built
 	$(BIN)/python -m pytest $(wildcard benchmarks/test_bench_*.py) --benchmark-columns=median,iqr,rounds --benchmark-max-time=0.1
@@ -35,5 +39,9 @@ $(VENV)/built: $(VENV)/bin/python $(SOURCES)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[dev]"
 	touch $@
 
+$(VENV)/documents: $(VENV)/built
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[docs]"
+	touch $@
+
 clean:
-	rm -rf $(VENV) build dist src/*.egg-info src/fastbp/_kernels/*.c src/fastbp/_kernels/*.so
+	rm -rf $(VENV) build dist docs/_build docs/api docs/gallery src/*.egg-info src/fastbp/_kernels/*.c src/fastbp/_kernels/*.so
