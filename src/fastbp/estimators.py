@@ -85,7 +85,7 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         The same for the inputs.
     max_grad_norm : float or None, default=None
         Euclidean norm to which a larger gradient, of a batch and with its penalty, is scaled down
-        ('sgd', 'adam', 'rprop').
+        ('sgd', 'adam').
     batch_size : int or 'auto', default='auto'
         Samples per step of 'sgd' and 'adam'; 'auto' is ``min(200, n_samples)``.
     learning_rate : {'constant', 'invscaling', 'adaptive', 'cosine', 'one_cycle', 'exponential'} \
@@ -466,7 +466,7 @@ default='squared_error'
         The same for the inputs.
     max_grad_norm : float or None, default=None
         Euclidean norm to which a larger gradient, of a batch and with its penalty, is scaled down
-        ('sgd', 'adam', 'rprop').
+        ('sgd', 'adam').
     batch_size : int or 'auto', default='auto'
         Samples per step of 'sgd' and 'adam'; 'auto' is ``min(200, n_samples)``.
     learning_rate : {'constant', 'invscaling', 'adaptive', 'cosine', 'one_cycle', 'exponential'} \

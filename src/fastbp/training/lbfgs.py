@@ -15,6 +15,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from .. import _kernels
 from .divergence import diverged
+from .threads import blas_threads
 
 LEAST_GAIN = 1e-9  # of the loss, by another run
 
@@ -69,9 +70,11 @@ def minimize(network, samples, *, max_iter, max_fun, tol, after_iteration, n_thr
         )
 
     try:
-        found = run(variables.begin(network.params), 0, 0)
-        if variables.bounds is not None:
-            found = _run_again(run, found, max_iter, max_fun)
+        # SciPy's own share are vectors of n_params: nothing for threads
+        with blas_threads(1):
+            found = run(variables.begin(network.params), 0, 0)
+            if variables.bounds is not None:
+                found = _run_again(run, found, max_iter, max_fun)
     except KeyboardInterrupt:
         warnings.warn("Training interrupted by user.", stacklevel=2)
         x, loss = evaluate.accepted

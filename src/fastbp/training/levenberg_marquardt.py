@@ -25,11 +25,11 @@ from math import isfinite
 import numpy as np
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
 from scipy.linalg.blas import dsyrk
-from threadpoolctl import threadpool_limits  # scikit-learn depends on it
 
 from .. import _kernels
 from ..inputs import kernel_samples
 from .divergence import diverged
+from .threads import blas_threads
 
 FIRST_DAMPING, SMALLEST_DAMPING, LARGEST_DAMPING = 1e-3, 1e-15, 1e10
 DAMPING_FACTOR = 10.0
@@ -95,7 +95,7 @@ def minimize(network, X, targets, weights, *, max_iter, tol, after_iteration, n_
     work = (X.shape[0] * network.layer_sizes[-1] + network.n_params) * network.n_params**2
     if n_threads is None and work < LEAST_THREADED_WORK:
         n_threads = 1
-    with threadpool_limits(n_threads, user_api="blas"):
+    with blas_threads(n_threads):
         return _minimize(network, X, targets, weights, max_iter, tol, after_iteration)
 
 

@@ -2,6 +2,8 @@
 
 import os
 import threading
+from contextlib import nullcontext
+from functools import cache
 
 from sklearn.utils._openmp_helpers import _openmp_effective_n_threads
 
@@ -23,6 +25,26 @@ def choose_n_threads(n_threads, step_flops, call_flops):
         return min(n_threads, _kernels.core.MAX_THREADS)
     paying = int(min(step_flops // LEAST_STEP, call_flops // LEAST_CALL))
     return max(1, min(paying, allowed())) if paying > 1 else 1
+
+
+def blas_threads(n_threads):
+    """A context in which NumPy's and SciPy's BLAS have so many threads; None leaves them alone.
+
+    Where a thread's share is small, BLAS's own threads mostly wait for one another: on busy cores
+    that has made small fits a hundred times slower. The limit is that of the process, so only the
+    main thread sets it: two threads that put back what they found could leave it set.
+    """
+    if n_threads is None or threading.current_thread() is not threading.main_thread():
+        return nullcontext()
+    return _blas().limit(limits=n_threads)
+
+
+@cache
+def _blas():
+    # scikit-learn depends on threadpoolctl
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController().select(user_api="blas")
 
 
 def allowed():
