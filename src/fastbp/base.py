@@ -228,7 +228,7 @@ class BaseBackprop(
             random_state = check_random_state(self.random_state)
             network, state = self._begin(data, output_activation, random_state, go_on=False)
             _set_initial("coefs", network.coefs, coefs)
-            _set_initial("intercepts", network.intercepts, intercepts)
+            _set_initial("intercepts", _shown_intercepts(network), intercepts)
             self._finish(network, state)
             return self
 
@@ -255,9 +255,9 @@ class BaseBackprop(
             task = FitTask(
                 self,
                 context,
-                data.X,
-                data.y,
-                data.weights,
+                X,
+                y,
+                sample_weight,
                 lambda: self._fitted_attributes(network._changed(), state.copy()),
             )
         after_epoch = None if task is None else task.end_epoch
@@ -405,7 +405,8 @@ class BaseBackprop(
             order, held_out = self._split(data, random_state)
         early_stopping = self.early_stopping and not incremental
         if held_out is not None or not incremental:
-            state.choose_watched(validates=held_out is not None, early_stopping=early_stopping)
+            state.begin_curves(held_out is not None)
+        state.choose_watched(early_stopping)
         train(
             network,
             data.kernel_samples(),
@@ -506,7 +507,8 @@ class BaseBackprop(
         double = network._changed(dtype=np.dtype(np.float64), **self._penalties(data))
         data = data.astype(np.float64)
         held_out = None if held_out is None else held_out.astype(np.float64)
-        state.choose_watched(validates=held_out is not None, early_stopping=early_stopping)
+        state.begin_curves(held_out is not None)
+        state.choose_watched(early_stopping)
         state.n_iter, n_before = 0, len(state.loss_curve)
         settings = SimpleNamespace(
             tol=self.tol,
@@ -517,8 +519,13 @@ class BaseBackprop(
         )
         validation = self._validation(double, state, held_out)
         monitor = Monitor(double, state, settings, validation, after_epoch)
+
+        def after_iteration(loss):
+            network.params = double.params  # which is what callbacks are shown
+            return monitor.after_iteration(loss)
+
         minimize = self._minimize_lbfgs if self.solver == "lbfgs" else self._minimize_lm
-        loss = minimize(double, data, monitor.after_iteration)
+        loss = minimize(double, data, after_iteration)
         if len(state.loss_curve) == n_before:
             state.loss_curve.append(loss)
         monitor.restore_best()
@@ -585,10 +592,7 @@ class BaseBackprop(
     @property
     def intercepts_(self):
         """Intercept vectors; views of ``network_.params``, or zeros with fit_intercept=False."""
-        network = self._fitted_network("intercepts_")
-        if network.fit_intercept:
-            return network.intercepts
-        return tuple(np.zeros(size, dtype=network.dtype) for size in network.layer_sizes[1:])
+        return _shown_intercepts(self._fitted_network("intercepts_"))
 
     def _fitted_network(self, attribute):
         # AttributeError, so that hasattr and check_is_fitted see an unfitted estimator
@@ -646,6 +650,16 @@ class BaseBackprop(
         return tags
 
 
+def _shown_intercepts(network):
+    """Views of a network's intercepts; zeros, read-only, where it has none."""
+    if network.fit_intercept:
+        return network.intercepts
+    zeros = [np.zeros(size, dtype=network.dtype) for size in network.layer_sizes[1:]]
+    for array in zeros:
+        array.flags.writeable = False
+    return tuple(zeros)
+
+
 def _set_initial(name, arrays, given):
     """Write the initial values that a user has given into the network's views."""
     if given is None:
@@ -660,7 +674,12 @@ def _set_initial(name, arrays, given):
             raise ValueError(f"{name}[{layer}] has shape {values.shape}; {array.shape} is needed.")
         if not np.isfinite(values).all():
             raise ValueError(f"{name}[{layer}] contains NaN or infinity.")
-        array[...] = values
+        if array.flags.writeable:
+            array[...] = values
+        elif values.any():
+            raise ValueError(
+                f"{name}[{layer}] is not zero, but fit_intercept=False; leave intercepts out."
+            )
 
 
 def _warn_clipped(batch_size, n_samples):

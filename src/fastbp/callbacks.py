@@ -32,7 +32,7 @@ class FitTask:
     context : CallbackContext
         From begin_fit.
     X, y, sample_weight : arrays
-        The training data; sample_weight may be None.
+        The training data, as the user has passed them; sample_weight may be None.
     fitted_attributes : callable of no arguments
         Returns the attributes that make a copy of the estimator a fitted one, as it stands.
     """

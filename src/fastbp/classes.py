@@ -159,7 +159,9 @@ class ClassWeights:
             )
         tables = []
         for choice, column in zip(choices, columns, strict=True):
-            classes = labels if y.ndim == 1 else np.unique(column)
+            # a batch of partial_fit may lack a label altogether
+            of_label = np.unique(column) if choice == "balanced" else np.array([0, 1])
+            classes = labels if y.ndim == 1 else of_label
             weights = compute_class_weight(choice, classes=classes, y=column)
             tables.append((classes, weights))
         return cls(tuple(tables))

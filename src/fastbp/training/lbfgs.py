@@ -53,8 +53,9 @@ def minimize(network, samples, *, max_iter, max_fun, tol, after_iteration, n_thr
 
     def end_iteration(x):
         nonlocal ended
-        network.params = variables.params(evaluate.accept(x))
-        if after_iteration(evaluate.accepted[1]):
+        evaluate.accept(x)
+        network.params, loss = variables.result(*evaluate.accepted)
+        if after_iteration(loss):
             ended = True
             raise StopIteration
 
@@ -77,16 +78,15 @@ def minimize(network, samples, *, max_iter, max_fun, tol, after_iteration, n_thr
                 found = _run_again(run, found, max_iter, max_fun)
     except KeyboardInterrupt:
         warnings.warn("Training interrupted by user.", stacklevel=2)
-        x, loss = evaluate.accepted
-        network.params = variables.params(x)
+        network.params, loss = variables.result(*evaluate.accepted)
         return loss
     if ended:
-        return evaluate.accepted[1]
+        return variables.result(*evaluate.accepted)[1]
     finite_params = np.isfinite(found.x).all()
     if not (finite_params and np.isfinite(found.fun)):
         what = "loss" if finite_params else "parameter weights"
         raise diverged(what, f"iteration {found.nit} of lbfgs", "")
-    network.params = variables.params(found.x)
+    network.params, loss = variables.result(found.x, float(found.fun))
     if not found.success:
         warnings.warn(
             f"lbfgs failed to converge after {found.nit} iteration(s) (status={found.status}): "
@@ -95,7 +95,7 @@ def minimize(network, samples, *, max_iter, max_fun, tol, after_iteration, n_thr
             ConvergenceWarning,
             stacklevel=2,
         )
-    return float(found.fun)
+    return loss
 
 
 def _run_again(run, found, max_iter, max_fun):
@@ -130,6 +130,9 @@ class _Plain:
     def penalised(self, x, loss, grad):
         return loss, grad
 
+    def result(self, x, loss):
+        return x, loss
+
 
 class _Split:
     """The variables are u, the intercepts, and v; see the top of this file."""
@@ -156,6 +159,11 @@ class _Split:
         both[: self.n_coefs] += self.l1
         both[self.n_params :] += self.l1
         return loss + self.l1 * (x[: self.n_coefs].sum() + x[self.n_params :].sum()), both
+
+    def result(self, x, loss):
+        """Parameters and their objective: u + v may still be more than |u - v|."""
+        in_both = np.minimum(x[: self.n_coefs], x[self.n_params :])
+        return self.params(x), loss - 2 * self.l1 * in_both.sum()
 
 
 class _Objective:
@@ -187,4 +195,3 @@ class _Objective:
         if not np.array_equal(self.last[0], x):
             self(np.ascontiguousarray(x))
         self.accepted = self.last
-        return self.accepted[0]

@@ -67,12 +67,15 @@ class TrainingState:
         self.n_steps = self.n_epochs = 0
         self.learning_rate = learning_rate
 
-    def choose_watched(self, *, validates, early_stopping):
-        """Watch the validation score, or the training loss; what was watched before is kept."""
+    def begin_curves(self, validates):
+        """Keep curves of validation samples, where there are such."""
         if not validates:
             self.validation_loss_curve = self.validation_scores = None
         elif self.validation_scores is None:
             self.validation_loss_curve, self.validation_scores = [], []
+
+    def choose_watched(self, early_stopping):
+        """Watch the validation score, or the training loss; what was watched before is kept."""
         if early_stopping and self.best_validation_score is None:
             self.best_loss, self.best_validation_score = None, -np.inf
         elif not early_stopping and self.best_loss is None:
