@@ -1,13 +1,14 @@
 """scikit-learn user code runs with only the class names changed, and prints the same numbers."""
 
 import inspect
+from importlib.util import find_spec
 
 import numpy as np
 import pandas as pd
 import pytest
 import user_code
 from sklearn.neural_network import MLPClassifier, MLPRegressor
-from sklearn.utils import get_tags
+from sklearn.utils import TransformerTags, get_tags
 
 from fastbp import BackpropClassifier, BackpropRegressor
 
@@ -83,9 +84,25 @@ def test_every_parameter_with_its_default(ours, theirs):
 @pytest.mark.parametrize(("ours", "theirs"), PAIRS, ids=PAIR_IDS)
 def test_only_the_documented_parameters_are_new(ours, theirs):
     new = constructor_parameters(ours).keys() - constructor_parameters(theirs).keys()
-    expected = {"output_activation", "fit_intercept", "n_threads"}
+    expected = {
+        "output_activation",
+        "l1_ratio",
+        "weight_decay",
+        "dropout",
+        "input_dropout",
+        "max_grad_norm",
+        "decay_rate",
+        "warmup_epochs",
+        "max_time",
+        "scoring",
+        "fit_intercept",
+        "n_threads",
+    }
     # the loss of scikit-learn's classifier is fixed
-    assert new == (expected | {"loss"} if ours is BackpropClassifier else expected)
+    of_classifiers = {"loss", "label_smoothing", "class_weight"}
+    of_regressors = {"huber_delta", "quantile"}
+    own = of_classifiers if ours is BackpropClassifier else of_regressors
+    assert new == expected | own
 
 
 @pytest.mark.parametrize("cls", [BackpropClassifier, BackpropRegressor])
@@ -101,9 +118,24 @@ def test_only_hidden_layer_sizes_is_positional(cls):
         cls((3, 2), "tanh")
 
 
+def public_names(cls):
+    estimator = cls()
+    # older versions of scikit-learn list what is hidden before fit, too
+    return {name for name in dir(cls) if not name.startswith("_") and hasattr(estimator, name)}
+
+
+def names_of(arguments, *, by_name_only):
+    return [
+        name
+        for name, one in arguments.items()
+        if (one.kind is inspect.Parameter.KEYWORD_ONLY) == by_name_only
+    ]
+
+
 @pytest.mark.parametrize(("ours", "theirs"), PAIRS, ids=PAIR_IDS)
 def test_every_public_method_with_its_arguments(ours, theirs):
-    names = [name for name in dir(theirs) if not name.startswith("_")]
+    """Those that are new can be given by name only, and left out."""
+    names = public_names(theirs)
     assert "partial_fit" in names and "predict" in names
     for name in names:
         assert hasattr(ours(), name) == hasattr(theirs(), name), name
@@ -112,9 +144,35 @@ def test_every_public_method_with_its_arguments(ours, theirs):
             continue
         their_arguments = inspect.signature(their_method).parameters
         our_arguments = inspect.signature(getattr(ours(), name)).parameters
-        assert list(our_arguments)[: len(their_arguments)] == list(their_arguments), name
+        by_position = names_of(their_arguments, by_name_only=False)
+        assert names_of(our_arguments, by_name_only=False) == by_position, name
+        by_name = names_of(their_arguments, by_name_only=True)
+        assert set(by_name) <= set(names_of(our_arguments, by_name_only=True)), name
         for argument, one in their_arguments.items():
             assert our_arguments[argument].default == one.default, (name, argument)
+        for argument in our_arguments.keys() - their_arguments.keys():
+            assert our_arguments[argument].default is not inspect.Parameter.empty, (name, argument)
+
+
+@pytest.mark.parametrize(("ours", "theirs"), PAIRS, ids=PAIR_IDS)
+def test_only_the_documented_arguments_are_new(ours, theirs):
+    new_arguments = {"X_val", "y_val", "sample_weight_val"}
+    for name in public_names(theirs):
+        takes_them = name.endswith(("fit", "fit_request"))
+        their_arguments, our_arguments = (
+            inspect.signature(getattr(cls(), name)).parameters.keys() for cls in (theirs, ours)
+        )
+        new = our_arguments - their_arguments
+        assert new == (new_arguments if takes_them else set()), name
+
+
+@pytest.mark.parametrize(("ours", "theirs"), PAIRS, ids=PAIR_IDS)
+def test_only_the_documented_methods_are_new(ours, theirs):
+    new = public_names(ours) - public_names(theirs)
+    expected = {"initialize", "transform"}
+    # a transformer has these, and from version 1.9 on scikit-learn has callbacks
+    expected |= {"fit_transform", "get_feature_names_out", "set_output"}
+    assert new == (expected | {"set_callbacks"} if find_spec("sklearn.callback") else expected)
 
 
 def fitted_attributes(estimator):
@@ -140,7 +198,7 @@ def test_every_fitted_attribute(ours, theirs, solver, early_stopping):
     # the curves are kept for lbfgs too
     curves = {"loss_curve_", "best_loss_", "validation_scores_", "best_validation_score_"}
     assert their_names <= our_names
-    assert our_names - their_names - curves == {"network_"}
+    assert our_names - their_names - curves == {"network_", "validation_loss_curve_"}
 
 
 @pytest.mark.parametrize(("ours", "theirs"), PAIRS, ids=PAIR_IDS)
@@ -162,6 +220,10 @@ def test_same_tags(ours, theirs, fitted):
         # both take several targets; scikit-learn's forgets to say so
         assert our_tags.target_tags.multi_output
         our_tags.target_tags.multi_output = their_tags.target_tags.multi_output
+    # scikit-learn's do not transform
+    assert their_tags.transformer_tags is None
+    assert our_tags.transformer_tags == TransformerTags(preserves_dtype=["float64", "float32"])
+    our_tags.transformer_tags = None
     assert our_tags == their_tags
 
 

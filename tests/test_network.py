@@ -4,6 +4,7 @@ import copy
 import itertools
 import pickle
 import warnings
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -15,8 +16,30 @@ from sklearn.neural_network import MLPClassifier, MLPRegressor
 import fastbp
 from fastbp._kernels import core
 
-REFUSED_PAIRS = {("identity", "log_loss"), ("exp", "log_loss"), ("identity", "poisson")}
+REFUSED_PAIRS = {
+    ("identity", "log_loss"),
+    ("exp", "log_loss"),
+    ("increasing", "log_loss"),
+    ("identity", "poisson"),
+    ("increasing", "poisson"),
+    ("identity", "gamma"),
+    ("increasing", "gamma"),
+}
+SMOOTHED_OUTPUTS, SMOOTHED_LOSSES = ("logistic", "softmax"), ("log_loss", "squared_error")
 SIZES = [3, 5, 4, 2]
+
+
+@dataclass
+class CauchyLoss:
+    """A user's own loss, log(1 + (p - y)^2 / c^2)."""
+
+    c: float = 1.0
+
+    def loss(self, y, outputs):
+        return np.log1p(((outputs - y) / self.c) ** 2).sum(axis=1)
+
+    def gradient(self, y, outputs):
+        return 2 * (outputs - y) / (self.c**2 + (outputs - y) ** 2)
 
 
 def data(n_samples=6, n_features=3, n_outputs=2):
@@ -109,6 +132,39 @@ def test_arguments_can_be_read_back():
     assert list(net.layer_sizes) == SIZES
     assert {name: getattr(net, name) for name in arguments} == arguments
     assert np.dtype(net.dtype) == np.float32
+    assert net.hidden_activations == ("tanh", "tanh")
+
+    arguments = dict(activation=("gelu", "relu"), l1=0.5, huber_delta=0.25, quantile=(0.1, 0.9))
+    net = fastbp.Network(SIZES, loss="quantile", **arguments)
+    assert {name: getattr(net, name) for name in arguments} == arguments
+    assert net.loss_name == "quantile"
+    assert net.hidden_activations == ("gelu", "relu")
+    net = fastbp.Network(SIZES, output_activation="softmax", loss="log_loss", label_smoothing=0.1)
+    assert net.label_smoothing == 0.1
+
+
+@pytest.mark.parametrize("container", [list, tuple, np.array])
+def test_activations_of_each_layer(container):
+    names = ["tanh", "logistic"]
+    net = fastbp.Network(SIZES, activation=container(names), random_state=0)
+    assert net.activation == net.hidden_activations == ("tanh", "logistic")
+    assert {type(name) for name in net.hidden_activations} <= {str, np.str_}
+    X, _ = data()
+    first = fastbp.Network(SIZES[:2], random_state=0)
+    first.coefs[0][:], first.intercepts[0][:] = net.coefs[0], net.intercepts[0]
+    np.testing.assert_allclose(net.activations(X)[1], np.tanh(first.forward(X)), rtol=1e-14)
+    # the same name for each layer is the name for all
+    same = fastbp.Network(SIZES, activation=container(["tanh", "tanh"]), random_state=0)
+    one = fastbp.Network(SIZES, activation="tanh", random_state=0)
+    np.testing.assert_array_equal(same.params, one.params)
+    np.testing.assert_array_equal(same.forward(X), one.forward(X))
+
+
+def test_no_activations_for_no_hidden_layers():
+    for activation in "relu", [], ():
+        net = fastbp.Network([3, 2], activation=activation, random_state=0)
+        assert net.hidden_activations == ()
+        assert net.forward(data()[0]).shape == (6, 2)
 
 
 def test_repr_names_what_was_chosen():
@@ -160,6 +216,36 @@ def test_initial_weights_are_those_of_scikit_learn(activation, dtype):
     ):
         assert ours.dtype == theirs.dtype
         np.testing.assert_array_equal(ours, theirs)
+
+
+OTHER_ACTIVATIONS = sorted(core.ACTIVATIONS.keys() - {"identity", "logistic", "tanh", "relu"})
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("activation", OTHER_ACTIVATIONS)
+def test_initial_weights_of_the_other_activations(activation, dtype):
+    """He's, for selu LeCun's, and no draws for intercepts; the output layer has Glorot's."""
+    assert len(OTHER_ACTIVATIONS) == 7
+    net = fastbp.Network([3, 5, 4, 2], activation=activation, dtype=dtype, random_state=11)
+    random_state = np.random.RandomState(11)
+    factor = 3 if activation == "selu" else 6
+    bounds = [np.sqrt(factor / 3), np.sqrt(factor / 5), np.sqrt(6 / (4 + 2))]
+    for coef, bound in zip(net.coefs, bounds, strict=True):
+        expected = random_state.uniform(-bound, bound, coef.shape).astype(dtype)
+        np.testing.assert_array_equal(coef, expected)
+    expected = random_state.uniform(-bounds[-1], bounds[-1], 2).astype(dtype)
+    for intercept, values in zip(net.intercepts, [0, 0, expected], strict=True):
+        np.testing.assert_array_equal(intercept, values)
+
+
+def test_initial_weights_suit_the_activation_of_their_layer():
+    wide = [200, 300, 100, 50]
+    net = fastbp.Network(wide, activation=["selu", "logistic"], random_state=0)
+    bounds = np.sqrt([3 / 200, 2 / (300 + 100), 2 / (100 + 50)])
+    for coef, bound in zip(net.coefs, bounds, strict=True):
+        assert 0.99 * bound < np.abs(coef).max() <= bound
+    assert not net.intercepts[0].any()
+    assert net.intercepts[1].all() and net.intercepts[2].all()
 
 
 def test_prediction_of_scikit_learn_from_its_weights():
@@ -217,6 +303,23 @@ def test_unknown_names_are_refused_with_the_allowed_ones(name, allowed, value):
         assert choice in message
 
 
+@pytest.mark.parametrize("activation", [[], ["relu"], ["relu"] * 3, ()], ids=str)
+def test_one_activation_for_each_hidden_layer(activation):
+    with pytest.raises(ValueError) as error:
+        fastbp.Network(SIZES, activation=activation)
+    assert f"activation={list(activation)}" in str(error.value)
+    assert "2 hidden layers" in str(error.value)
+
+
+@pytest.mark.parametrize("name", ["no_such_name", None, 3, ["relu"]])
+def test_the_layer_of_an_unknown_activation_is_named(name):
+    with pytest.raises(ValueError) as error:
+        fastbp.Network(SIZES, activation=["relu", name])
+    assert f"activation[1]={name!r}" in str(error.value)
+    for choice in core.ACTIVATIONS:
+        assert choice in str(error.value)
+
+
 @pytest.mark.parametrize(
     "layer_sizes",
     [[], [3], [3, 0], [0, 3], [3, -1, 2], [3, 2.5], [3, "4"], [3, None], 3, None, "34", [[3, 4]]],
@@ -251,6 +354,26 @@ def test_layer_sizes_may_be_any_sequence(container):
         ("loss_scale", np.inf),
         ("loss_scale", "1"),
         ("loss_scale", None),
+        ("l1", -0.1),
+        ("l1", np.nan),
+        ("l1", np.inf),
+        ("l1", "1"),
+        ("l1", None),
+        ("label_smoothing", -0.1),
+        ("label_smoothing", 1.0),
+        ("label_smoothing", np.nan),
+        ("label_smoothing", None),
+        ("huber_delta", 0.0),
+        ("huber_delta", -1.0),
+        ("huber_delta", np.inf),
+        ("huber_delta", "1"),
+        ("quantile", 0.0),
+        ("quantile", 1.0),
+        ("quantile", np.nan),
+        ("quantile", None),
+        ("quantile", [0.5, 0.5]),
+        ("quantile", [0.9, 0.1]),
+        ("quantile", []),
         ("random_state", -1),
         ("random_state", "seed"),
     ],
@@ -258,7 +381,43 @@ def test_layer_sizes_may_be_any_sequence(container):
 def test_bad_numbers_are_refused_by_name(name, value):
     with pytest.raises((ValueError, TypeError)) as error:
         fastbp.Network(SIZES, **{name: value})
+    assert name in str(error.value)
     assert str(value) in str(error.value)
+
+
+def test_quantiles_are_as_many_as_outputs():
+    for quantiles in [0.5], [0.1, 0.5, 0.9]:
+        with pytest.raises(ValueError, match=f"{len(quantiles)} entries for 2 outputs") as error:
+            fastbp.Network(SIZES, loss="quantile", quantile=quantiles)
+        assert str(quantiles) in str(error.value)
+    with pytest.raises(ValueError, match=r"quantile\[1\].*1\.5"):
+        fastbp.Network(SIZES, loss="quantile", quantile=[0.5, 1.5])
+
+
+def test_a_column_of_targets_is_compared_with_every_quantile():
+    net = fastbp.Network(SIZES, loss="quantile", quantile=[0.1, 0.9], random_state=0)
+    X, y = data(n_outputs=1)
+    expected = net.loss_gradient(X, np.hstack([y, y]))
+    for targets in y, y.ravel(), y.tolist():
+        actual = net.loss_gradient(X, targets)
+        assert actual.loss == expected.loss
+        np.testing.assert_array_equal(actual.flat, expected.flat)
+    # one quantile of two outputs is no such thing
+    net = fastbp.Network(SIZES, loss="quantile", quantile=0.1, random_state=0)
+    with pytest.raises(ValueError):
+        net.loss(X, y)
+
+
+@pytest.mark.parametrize(
+    ("output", "loss"),
+    sorted(set(LOSSES) - set(itertools.product(SMOOTHED_OUTPUTS, SMOOTHED_LOSSES))),
+)
+def test_labels_are_smoothed_only_where_that_means_something(output, loss):
+    fastbp.Network(SIZES, output_activation=output, loss=loss, label_smoothing=0)
+    with pytest.raises(ValueError, match="label_smoothing=0.1") as error:
+        fastbp.Network(SIZES, output_activation=output, loss=loss, label_smoothing=0.1)
+    for word in output, loss, *SMOOTHED_OUTPUTS, *SMOOTHED_LOSSES:
+        assert repr(word) in str(error.value)
 
 
 def test_everything_but_layer_sizes_is_keyword_only():
@@ -354,6 +513,9 @@ def test_labels_outside_the_outputs_are_refused(labels):
         ("softmax", "log_loss", -0.25),
         ("exp", "poisson", -0.25),
         ("logistic", "poisson", -0.25),
+        ("exp", "gamma", -0.25),
+        ("exp", "gamma", 0.0),
+        ("softmax", "gamma", 0.0),
     ],
 )
 def test_targets_that_the_loss_cannot_take_are_refused_by_value(output, loss, target):
@@ -363,6 +525,17 @@ def test_targets_that_the_loss_cannot_take_are_refused_by_value(output, loss, ta
     for function in net.loss, net.loss_gradient, net.per_sample_gradients:
         with pytest.raises(ValueError, match=str(target)):
             function(X, y)
+
+
+@pytest.mark.parametrize("output", SMOOTHED_OUTPUTS)
+@pytest.mark.parametrize("target", [1.5, -0.25])
+def test_targets_that_cannot_be_smoothed_are_refused_by_value(output, target):
+    X, y = data()
+    y[3, 1] = target
+    settings = dict(output_activation=output, loss="squared_error")
+    fastbp.Network(SIZES, **settings).loss(X, y)
+    with pytest.raises(ValueError, match=str(target)):
+        fastbp.Network(SIZES, **settings, label_smoothing=0.1).loss(X, y)
 
 
 def test_one_output_takes_targets_of_one_dimension():
@@ -462,6 +635,112 @@ def test_weights_equal_repeated_rows():
         np.testing.assert_allclose(actual.flat, expected.flat, rtol=0, atol=1e-13 * scale)
 
 
+# A user's own loss.
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_a_users_loss_is_given_arrays_that_are_its_own(build, dtype):
+    given = []
+
+    class Recorder(CauchyLoss):
+        def loss(self, y, outputs):
+            given.append((y, outputs))
+            return super().loss(y, outputs)
+
+        def gradient(self, y, outputs):
+            given.append((y, outputs))
+            return super().gradient(y, outputs)
+
+    net = fastbp.Network(SIZES, loss=Recorder(), dtype=dtype, random_state=0)
+    X, y = data()
+    net.loss_gradient(X, y), net.per_sample_gradients(X, y), net.input_gradient(X, y)
+    expected = net.forward(X)
+    net.params *= 2
+    net.loss(2 * X, 1 - y)
+    assert len(given) == 5
+    for targets, outputs in given:
+        for array in targets, outputs:
+            assert array.shape == (6, 2) and array.dtype == dtype
+            assert not array.flags.writeable
+    for targets, outputs in given[:-1]:  # kept, and not written over
+        np.testing.assert_array_equal(targets, y.astype(dtype))
+        np.testing.assert_array_equal(outputs, expected)
+
+
+@pytest.mark.parametrize("method", ["loss", "gradient"])
+@pytest.mark.parametrize("error", [ZeroDivisionError("by the user"), KeyboardInterrupt()], ids=repr)
+def test_an_error_of_a_users_loss_passes_through(build, method, error):
+    net = fastbp.Network(SIZES, loss=CauchyLoss(), random_state=0)
+    X, y = data()
+    expected = net.loss_gradient(X, y)
+
+    def fail(y, outputs):
+        raise error
+
+    setattr(net.loss_name, method, fail)
+    functions = [net.loss_gradient]
+    functions += [net.loss] if method == "loss" else [net.per_sample_gradients, net.input_gradient]
+    for function in functions:
+        with pytest.raises(type(error)) as caught:
+            function(X, y)
+        assert caught.value is error
+    delattr(net.loss_name, method)
+    assert net.loss(X, y) == expected.loss
+    np.testing.assert_array_equal(net.loss_gradient(X, y).flat, expected.flat)
+
+
+@pytest.mark.parametrize(
+    "returned",
+    [
+        None,
+        0.5,
+        np.zeros(5),
+        np.zeros((6, 1)),
+        np.zeros((2, 6)),
+        np.zeros((6, 2, 1)),
+        np.zeros((6, 2), complex),
+        np.full((6, 2), "a"),
+        np.zeros((6, 2), object),
+    ],
+    ids=repr,
+)
+@pytest.mark.parametrize("method", ["loss", "gradient"])
+def test_what_a_users_loss_returns_is_checked(build, method, returned):
+    net = fastbp.Network(SIZES, loss=CauchyLoss(), random_state=0)
+    setattr(net.loss_name, method, lambda y, outputs: returned)
+    with pytest.raises(ValueError, match=rf"{method}\(\) must return"):
+        net.loss_gradient(*data())
+
+
+@pytest.mark.parametrize("convert", [np.asarray, np.asfortranarray, np.ndarray.tolist])
+def test_a_users_loss_may_return_any_numbers(build, convert):
+    class Squared:
+        def loss(self, y, outputs):
+            return convert(((outputs - y) ** 2).sum(axis=1))
+
+        def gradient(self, y, outputs):
+            return convert(2 * (outputs - y))
+
+    net = fastbp.Network(SIZES, loss=Squared(), random_state=0)
+    same = fastbp.Network(SIZES, loss="squared_error", loss_scale=2, random_state=0)
+    actual, expected = net.loss_gradient(*data()), same.loss_gradient(*data())
+    assert actual.loss == pytest.approx(expected.loss, rel=1e-14)
+    np.testing.assert_allclose(actual.flat, expected.flat, rtol=1e-12)
+
+
+class WithoutGradient:
+    def loss(self, y, outputs):
+        return np.zeros(len(y))
+
+
+@pytest.mark.parametrize(
+    "loss", [WithoutGradient(), CauchyLoss, len, 3], ids=["object", "class", "function", "int"]
+)
+def test_a_users_loss_is_an_object_with_two_methods(loss):
+    with pytest.raises(TypeError) as error:
+        fastbp.Network(SIZES, loss=loss)
+    for word in repr(loss), "loss(y, outputs)", "gradient(y, outputs)":
+        assert word in str(error.value)
+
+
 # Copies.
 @pytest.mark.parametrize(
     "duplicate",
@@ -493,6 +772,29 @@ def test_copies_compute_the_same_and_keep_their_views(duplicate, dtype):
     twin.coefs[0][:] = 0
     np.testing.assert_array_equal(twin.params[:15], 0)
     assert twin.loss(X, y) != expected.loss
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        dict(activation=["selu", "mish"], l1=0.3),
+        dict(loss="huber", huber_delta=0.25, output_activation="increasing"),
+        dict(loss="quantile", quantile=[0.1, 0.9], output_activation="increasing"),
+        dict(loss="log_loss", output_activation="logistic", label_smoothing=0.2),
+        dict(loss=CauchyLoss(0.7), output_activation="exp"),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda net: pickle.loads(pickle.dumps(net))])
+def test_copies_keep_every_setting(duplicate, settings):
+    net = fastbp.Network(SIZES, **settings, random_state=0)
+    twin = duplicate(net)
+    for name in settings:
+        attribute = "loss_name" if name == "loss" else name
+        assert getattr(twin, attribute) == getattr(net, attribute)
+    X, y = data()
+    np.testing.assert_array_equal(twin.loss_gradient(X, y).flat, net.loss_gradient(X, y).flat)
+    np.testing.assert_array_equal(twin.jacobian(X), net.jacobian(X))
 
 
 @pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda net: pickle.loads(pickle.dumps(net))])

@@ -1,6 +1,7 @@
 """The package as a whole: builds, versions, what an import brings in, and the layers."""
 
 import ast
+import inspect
 import os
 import re
 import subprocess
@@ -18,8 +19,11 @@ SOURCE = Path(fastbp.__file__).parent
 LAYERS = [
     "__init__",
     "versions",
+    "displays",
     "estimators",
     "base",
+    "representation",
+    "callbacks",
     "classes",
     "gradcheck",
     "training",
@@ -68,7 +72,7 @@ def test_show_versions_names_what_a_bug_report_needs(capsys):
 def test_public_names_are_documented():
     for name in fastbp.__all__:
         assert getattr(fastbp, name).__doc__
-    for cls in (fastbp.Network, fastbp.BackpropClassifier, fastbp.BackpropRegressor):
+    for cls in filter(inspect.isclass, map(vars(fastbp).get, fastbp.__all__)):
         for name, member in vars(cls).items():
             if not name.startswith("_") and (callable(member) or isinstance(member, property)):
                 documented = getattr(cls, name) if callable(member) else member

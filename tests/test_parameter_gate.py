@@ -18,7 +18,7 @@ from gate import (
     unaligned,
 )
 
-from fastbp import Network
+from fastbp import BackpropClassifier, BackpropRegressor, Network
 
 pytestmark = [
     # Two epochs tell a right from a wrong array.
@@ -149,6 +149,26 @@ NEW_BAD_PARAMETERS = [
     ("fit_intercept", ["yes", None]),
     ("loss", ["mse", None, "hinge"]),
     ("n_threads", [0, -1, 1.5, "two"]),
+    ("activation", [["sigmoid"], [None], ["relu", "relu"], [], "gelu, relu", np.array(["relu"])]),
+    ("learning_rate", ["exp", ["cosine"]]),
+    ("decay_rate", [0.0, -0.1, 1.1, np.nan, None]),
+    ("warmup_epochs", [-1, np.nan, None, "two"]),
+    ("dropout", [-0.1, 1.0, np.nan, None]),
+    ("input_dropout", [-0.1, 1.0, np.nan, None]),
+    ("weight_decay", [-1.0, np.nan, None]),
+    ("l1_ratio", [-0.1, 1.1, np.nan, None]),
+    ("max_grad_norm", [0.0, -1.0, np.nan, "one"]),
+    ("max_time", [0.0, -1.0, np.nan, "1s"]),
+    ("scoring", ["accurate", 3, ["r2"]]),
+]
+NEW_BAD_PARAMETERS_OF_ONE = [
+    (BackpropClassifier, "loss", ["poisson", "gamma", "huber"]),
+    (BackpropClassifier, "output_activation", ["exp", "increasing"]),
+    (BackpropClassifier, "label_smoothing", [-0.1, 1.0, np.nan, None]),
+    (BackpropClassifier, "class_weight", ["even", 3, {0: -1.0}]),
+    (BackpropRegressor, "loss", ["log_loss"]),
+    (BackpropRegressor, "huber_delta", [0.0, -1.0, np.nan, None]),
+    (BackpropRegressor, "quantile", [0.0, 1.0, np.nan, None, "half"]),
 ]
 
 
@@ -191,6 +211,57 @@ def test_bad_new_parameters(cls, name, value):
 
 
 @pytest.mark.parametrize(
+    ("cls", "name", "value"),
+    [
+        pytest.param(cls, name, value, id=f"{cls.__name__}-{name}={value}")
+        for cls, name, values in NEW_BAD_PARAMETERS_OF_ONE
+        for value in values
+    ],
+)
+def test_bad_parameters_of_one_estimator(cls, name, value):
+    with pytest.raises(ValueError, match=name):
+        small(cls, **{name: value}).fit(make_features(), make_y(cls))
+
+
+@pytest.mark.parametrize("quantile", [[0.5, 0.5], [0.9, 0.1], [0.5, 1.5], [], [0.5, None]], ids=str)
+def test_bad_quantiles(quantile):
+    y = make_y(BackpropRegressor)
+    with pytest.raises((ValueError, TypeError), match="quantile"):
+        small(BackpropRegressor, loss="quantile", quantile=quantile).fit(make_features(), y)
+
+
+# Each of them is right beside other parameters.
+BAD_COMBINATIONS = [
+    (
+        BackpropClassifier,
+        {"label_smoothing": 0.1, "loss": "squared_error", "output_activation": "identity"},
+    ),
+    (BackpropClassifier, {"output_activation": "identity"}),
+    (BackpropClassifier, {"solver": "levenberg_marquardt"}),
+    (BackpropRegressor, {"solver": "levenberg_marquardt", "loss": "huber"}),
+    (BackpropRegressor, {"solver": "levenberg_marquardt", "l1_ratio": 0.5}),
+    (BackpropRegressor, {"solver": "levenberg_marquardt", "hidden_layer_sizes": (20000,)}),
+    (BackpropRegressor, {"loss": "poisson", "output_activation": "identity"}),
+    (BackpropRegressor, {"loss": "poisson", "output_activation": "increasing"}),
+    (BackpropRegressor, {"loss": "gamma", "output_activation": "identity"}),
+    (BackpropRegressor, {"loss": "gamma", "output_activation": "increasing"}),
+]
+
+
+@pytest.mark.parametrize(("cls", "params"), BAD_COMBINATIONS)
+def test_bad_combinations(cls, params):
+    estimator = small(cls, **params)
+    before = vars(estimator).copy()
+    y = make_y(cls) + (0 if cls is BackpropClassifier else 0.25)
+    with pytest.raises(ValueError) as caught:
+        estimator.fit(make_features(), y)
+    for name, value in params.items():
+        if name != "hidden_layer_sizes":
+            assert name in str(caught.value) and repr(value) in str(caught.value)
+    assert vars(estimator) == before
+
+
+@pytest.mark.parametrize(
     "params",
     [
         {"activation": "sigmoid"},
@@ -213,6 +284,16 @@ def test_bad_new_parameters(cls, name, value):
         {"loss": "log_loss", "output_activation": "identity"},
         {"loss": "log_loss", "output_activation": "exp"},
         {"loss": "poisson", "output_activation": "identity"},
+        {"loss": "poisson", "output_activation": "increasing"},
+        {"loss": "gamma", "output_activation": "identity"},
+        {"loss": "gamma", "output_activation": "increasing"},
+        {"activation": ["relu"]},
+        {"l1": -1.0},
+        {"label_smoothing": 1.0},
+        {"label_smoothing": 0.1},
+        {"huber_delta": 0.0},
+        {"quantile": 1.0},
+        {"quantile": [0.9, 0.1]},
     ],
     ids=str,
 )

@@ -16,7 +16,7 @@ import joblib
 import numpy as np
 import pytest
 from gate import ESTIMATORS
-from reference import SGD, Adam, ReferenceNetwork, train
+from reference import SGD, Adam, ReferenceNetwork, Rprop, train
 from scipy import sparse
 from sklearn.datasets import make_regression
 from sklearn.model_selection import GridSearchCV
@@ -49,15 +49,17 @@ def assert_trained_alike(ours, theirs, dtype="float64"):
     np.testing.assert_allclose(ours.loss_curve_, theirs.loss_curve_, rtol=TRAINED[dtype])
     assert (ours.n_iter_, ours.t_) == (theirs.n_iter_, theirs.t_)
     if theirs.validation_scores_ is not None:
-        np.testing.assert_allclose(
-            ours.validation_scores_, theirs.validation_scores_, rtol=TRAINED[dtype]
-        )
+        for curve in "validation_scores_", "validation_loss_curve_":
+            np.testing.assert_allclose(
+                getattr(ours, curve), getattr(theirs, curve), rtol=TRAINED[dtype]
+            )
 
 
 def assert_same_bits(one, other):
     assert np.array_equal(one.network_.params, other.network_.params)
     assert one.loss_curve_ == other.loss_curve_
     assert one.validation_scores_ == other.validation_scores_
+    assert one.validation_loss_curve_ == other.validation_loss_curve_
 
 
 def make_data(cls, n_samples=53):
@@ -86,6 +88,8 @@ RUNS = [
     ("float32", sparse.csr_matrix, False, {"fit_intercept": False}),
     ("float64", np.asarray, True, {"early_stopping": True, "learning_rate_init": 0.03}),
     ("float64", np.asarray, False, {"momentum": 0.0, "alpha": 0.0}),
+    ("float64", np.asarray, True, {"dropout": 0.3, "input_dropout": 0.2, "max_grad_norm": 0.1}),
+    ("float32", sparse.csr_matrix, False, {"alpha": 0.1, "l1_ratio": 0.5, "weight_decay": 0.1}),
 ]
 
 
@@ -97,7 +101,8 @@ def test_the_number_of_threads_is_rounding_only(cls, solver, batch_size):
     weights = make_weights(len(X))
     activations = list(core.ACTIVATIONS)
     for index, (dtype, container, weighted, params) in enumerate(RUNS):
-        activation = activations[(index + BATCH_SIZES.index(batch_size)) % len(activations)]
+        number = index + len(RUNS) * BATCH_SIZES.index(batch_size)
+        activation = activations[number % len(activations)]
         estimator = cls(
             (9, 5),
             activation=activation,
@@ -176,7 +181,8 @@ def test_the_trainer_agrees_with_the_twin(build, dtype, solver, team):
     for order in orders:
         weights[order[-batch_size // 2 :]] += 0.5  # no batch without weight: the twin has no mean
     twin = ReferenceNetwork.like(net)
-    optimizer = SGD(0.05) if solver == "sgd" else Adam(0.01)
+    optimizer = {"sgd": SGD(0.05), "adam": Adam(0.01), "rprop": Rprop(0.01)}[solver]
+    learning_rate = 0.05 if solver == "sgd" else 0.01
     arguments = [array.astype(np.float64) for array in (X, y)]
     losses = train(
         twin, optimizer, *arguments, orders, batch_size, alpha=0.3, sample_weight=weights
@@ -191,7 +197,7 @@ def test_the_trainer_agrees_with_the_twin(build, dtype, solver, team):
             np.empty_like(net.params),
             net._samples(X, y, weights),
             optimizer=core.OPTIMIZERS[solver],
-            learning_rate=optimizer.learning_rate,
+            learning_rate=learning_rate,
             momentum=0.9,
             nesterov=True,
             beta_1=0.9,
@@ -396,6 +402,8 @@ def test_threads_that_cannot_be_had(cls, solver):
 @ESTIMATORS
 def test_divergence(cls, solver):
     X, y = make_data(cls)
+    if solver == "rprop":  # whose steps are bounded, whatever the rate: see below
+        X *= 1e308 / np.abs(X).max()
 
     def message(n_threads):
         params = {"solver": solver, "learning_rate_init": 1e200, "random_state": 0}
@@ -407,6 +415,25 @@ def test_divergence(cls, solver):
         return str(caught.value)
 
     assert message(2) == message(1)
+
+
+@ESTIMATORS
+def test_no_rate_carries_rprop_away(cls):
+    """Its first steps are 50 then, the largest that there are."""
+    X, y = make_data(cls)
+
+    def fitted(n_threads, **params):
+        params = {"activation": "identity", "max_iter": 3, "random_state": 0, **params}
+        return cls((9,), solver="rprop", n_threads=n_threads, **params).fit(X, y)
+
+    alone = fitted(1, learning_rate_init=1e200)
+    assert_same_bits(alone, fitted(1, learning_rate_init=50.0))
+    assert_trained_alike(fitted(2, learning_rate_init=1e200), alone)
+    start = cls((9,), activation="identity", random_state=0).initialize(X, y).network_.params
+    first = fitted(1, learning_rate_init=1e200, max_iter=1).network_.params
+    np.testing.assert_allclose(np.abs(first - start), 50, rtol=1e-12)
+    assert np.abs(alone.network_.params - start).max() <= 150
+    assert np.isfinite(alone.loss_curve_).all()
 
 
 def test_interrupts_and_the_limit_of_openmp(monkeypatch):
