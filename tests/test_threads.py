@@ -370,6 +370,9 @@ def test_threads_that_cannot_be_had(cls, solver):
     def attempt():
         import resource
 
+        # Forking ended BLAS's threads, and limits, which lbfgs sets, start them again for good.
+        with threadpool_limits(1, user_api="blas"):
+            pass
         estimator = cls((4,), n_threads=core.MAX_THREADS, **params)
         before, n_before = vars(estimator).copy(), len(os.listdir("/proc/self/task"))
         with open("/proc/self/statm") as file:
