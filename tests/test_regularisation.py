@@ -15,7 +15,14 @@ from scipy import sparse
 from scipy.special import expit, log_softmax
 from sklearn.base import clone
 from sklearn.utils.class_weight import compute_sample_weight
-from tasks import ESTIMATORS, STOCHASTIC, assert_equal_networks, assert_same_state, public_state
+from tasks import (
+    ESTIMATORS,
+    STOCHASTIC,
+    assert_equal_networks,
+    assert_same_state,
+    make_task,
+    public_state,
+)
 
 from fastbp import BackpropClassifier, BackpropRegressor, Network
 
@@ -407,7 +414,7 @@ def test_weight_decay_is_not_in_the_loss():
 def test_a_decay_that_would_turn_weights_around_is_refused():
     X, y = real()
     estimator = small(BackpropRegressor, weight_decay=50.0, learning_rate_init=0.02)
-    with pytest.raises(ValueError, match=r"weight_decay=50 times learning_rate_init=0.02 is 1"):
+    with pytest.raises(ValueError, match=r"weight_decay=50 times the learning rate 0.02 is 1"):
         estimator.fit(X, y)
     assert vars(estimator) == estimator.get_params()
 
@@ -749,3 +756,20 @@ def test_each_parameter_reaches_the_training(name):
         assert estimator.get_params()[name] == value
         plain = small(cls, solver="sgd").fit(X, y)
         assert not np.allclose(estimator.fit(X, y).network_.params, plain.network_.params)
+
+
+# --- decay that would turn the weights around
+
+
+@ESTIMATORS
+@pytest.mark.parametrize("learning_rate", ["constant", lambda epoch: 0.01])
+def test_weight_decay_beyond_the_learning_rate_is_refused(cls, learning_rate):
+    X, y = make_task(cls)
+    params = dict(learning_rate=learning_rate, learning_rate_init=0.01)
+    estimator = small(cls, weight_decay=101.0, **params)
+    with pytest.raises(ValueError, match=r"weight_decay=101 times the learning rate 0.01 is 1.01"):
+        estimator.fit(X, y)
+    assert not hasattr(estimator, "network_")
+    small(cls, weight_decay=99.0, **params).fit(X, y)
+    # of no effect, and so of no harm
+    small(cls, solver="lbfgs", weight_decay=101.0, learning_rate_init=0.01).fit(X, y)

@@ -17,7 +17,7 @@ from sklearn.model_selection import GridSearchCV, train_test_split
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.class_weight import compute_class_weight
-from tasks import ESTIMATORS, assert_equal_networks, assert_same_state, public_state
+from tasks import ESTIMATORS, assert_equal_networks, assert_same_state, make_task, public_state
 from test_interrupt import assert_usable, run
 
 from fastbp import BackpropClassifier, BackpropRegressor, Network
@@ -828,3 +828,23 @@ def test_without_routing_a_pipeline_hands_on_by_the_name_of_the_step():
     pipeline.fit(X, y, net__X_val=X_val, net__y_val=y_val)
     alone = small(BackpropRegressor).fit(X, y, X_val=X_val, y_val=y_val)
     assert curves(pipeline[-1]) == curves(alone)
+
+
+@ESTIMATORS
+def test_a_scorer_gets_the_weights_only_if_it_takes_them(cls):
+    X, y = make_task(cls)
+    seen = []
+
+    def plain(estimator, X, y):
+        seen.append(len(y))
+        return 0.0
+
+    def weighted(estimator, X, y, sample_weight=None):
+        seen.append(sample_weight.sum())
+        return 0.0
+
+    weights = np.full(20, 0.5)
+    for scoring in (plain, weighted):
+        estimator = small(cls, max_iter=1, scoring=scoring)
+        estimator.fit(X, y, X_val=X[:20], y_val=y[:20], sample_weight_val=weights)
+    assert seen == [20, 10.0]

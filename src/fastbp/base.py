@@ -373,13 +373,6 @@ class BaseBackprop(
         """ValueError where the solver cannot minimise the objective."""
         as_hidden_activations(self.activation, len(layer_sizes) - 2)
         check_pair(self.loss, output_activation)
-        shrinkage = self.weight_decay * self.learning_rate_init
-        if shrinkage >= 1:
-            raise ValueError(
-                f"weight_decay={self.weight_decay:g} times learning_rate_init="
-                f"{self.learning_rate_init:g} is {shrinkage:g}: a step multiplies the weights by "
-                "one minus that, which must stay positive; lower weight_decay."
-            )
         if self.solver != "levenberg_marquardt":
             return
         if self.loss != "squared_error" or (self.alpha and self.l1_ratio):
@@ -467,7 +460,9 @@ class BaseBackprop(
             # the samples are arrays without names by now
             vars(probe).pop("feature_names_in_", None)
             scorer = check_scoring(probe, self.scoring)
-            weighted = {} if held_out.weights is None else {"sample_weight": held_out.weights}
+            weighted = {}
+            if held_out.weights is not None and _takes_weights(scorer):
+                weighted = {"sample_weight": held_out.weights}
 
             def score(outputs, loss):
                 return float(scorer(probe, held_out.X, held_out.y, **weighted))
@@ -648,6 +643,11 @@ class BaseBackprop(
         tags.input_tags.sparse = True
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
+
+
+def _takes_weights(scorer):
+    parameters = inspect.signature(scorer).parameters.values()
+    return any(one.name == "sample_weight" or one.kind is one.VAR_KEYWORD for one in parameters)
 
 
 def _shown_intercepts(network):

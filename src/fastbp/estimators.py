@@ -132,7 +132,8 @@ or callable, default='constant'
         Fraction set aside, in [0, 1).
     scoring : str, callable or None, default=None
         Score of the validation samples: None is the estimator's own, as in ``score``; 'loss' their
-        loss, with its sign changed; a name or function as in scikit-learn's ``cross_val_score``.
+        loss, with its sign changed; a name or function as in scikit-learn's ``cross_val_score``,
+        which is given their weights if it takes ``sample_weight``.
     beta_1, beta_2 : float, default=0.9, 0.999
         Decay rates of adam's moments, in [0, 1).
     epsilon : float, default=1e-8
@@ -513,7 +514,8 @@ or callable, default='constant'
         Fraction set aside, in [0, 1).
     scoring : str, callable or None, default=None
         Score of the validation samples: None is the estimator's own, as in ``score``; 'loss' their
-        loss, with its sign changed; a name or function as in scikit-learn's ``cross_val_score``.
+        loss, with its sign changed; a name or function as in scikit-learn's ``cross_val_score``,
+        which is given their weights if it takes ``sample_weight``.
     beta_1, beta_2 : float, default=0.9, 0.999
         Decay rates of adam's moments, in [0, 1).
     epsilon : float, default=1e-8

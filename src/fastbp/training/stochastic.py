@@ -154,6 +154,8 @@ def train(
             if settings.shuffle:
                 _shuffle(order, random_state)
             rates = settings.step_rates(state, len(order)) if varies else state.learning_rate
+            if settings.weight_decay > 0:
+                _check_decay(settings.weight_decay, np.max(rates))
             monitor.record(_run_epoch(trainer, order, rates, state, settings))
             ended = monitor.is_ended()
             if _should_stop(state, settings, schedule, monitor) or ended:
@@ -178,6 +180,15 @@ def _shuffle(order, random_state):
     bit_generator = random_state._bit_generator
     with bit_generator.lock:
         _kernels.core.shuffle(order, bit_generator)
+
+
+def _check_decay(weight_decay, rate):
+    if weight_decay * rate >= 1:
+        raise ValueError(
+            f"weight_decay={weight_decay:g} times the learning rate {rate:g} is "
+            f"{weight_decay * rate:g}: a step multiplies the weights by one minus that, which must "
+            "stay positive; lower weight_decay."
+        )
 
 
 def _run_epoch(trainer, order, rates, state, settings):
