@@ -270,7 +270,8 @@ cdef inline void train_batches(Run* run, int member, floating* params) noexcept 
     cdef Py_ssize_t own = slice_start(run, member)
     cdef Py_ssize_t n_own = slice_start(run, member + 1) - own
     begin_steps(&step)
-    while first + rows < run.n and not read_flag(&run.stop):
+    # A team leaves together, behind a barrier: a member that left here would be waited for forever.
+    while first + rows < run.n and not (plain and read_flag(&run.stop)):
         first += rows
         rows = min(run.batch_size, run.n - first)
         batch += 1
