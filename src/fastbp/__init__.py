@@ -2,10 +2,11 @@
 
 from importlib.metadata import version as _version
 
-from .displays import LossCurveDisplay, WeightsDisplay
-from .estimators import BackpropClassifier, BackpropRegressor
+from .classifier import BackpropClassifier
 from .gradcheck import check_gradient
 from .network import Network
+from .regressor import BackpropRegressor
+from .show import LossCurveDisplay, WeightsDisplay
 from .versions import show_versions
 
 __version__ = _version("fastbp")

@@ -5,8 +5,9 @@
     several classes          one per class            the label (softmax) or a one-hot row
     label indicator matrix   one per label            the matrix
 
-Enter y and a network's outputs; leave Targets and class labels, probabilities, accuracy; and what
-class_weight makes of y.
+Classes takes y and a network's outputs and returns Targets, class labels, probabilities and
+accuracy; ClassWeights is what class_weight makes of y. ClassificationProblem is both, as a fit sees
+them.
 """
 
 from dataclasses import dataclass
@@ -16,7 +17,8 @@ from scipy import sparse
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import type_of_target, unique_labels
 
-from .inputs import Targets
+from .checks import as_weights
+from .data import Targets
 
 
 @dataclass(frozen=True)
@@ -179,3 +181,48 @@ def _columns(y):
     if y.ndim == 1:
         return [y]
     return list((y.toarray() if sparse.issparse(y) else y).T)
+
+
+@dataclass(frozen=True)
+class ClassificationProblem:
+    """What a fit of a classifier is about: its classes, its output, and weights of the classes.
+
+    RegressionProblem has the same members.
+
+    Attributes
+    ----------
+    classes : Classes
+    output_activation : str
+    network_settings : dict
+        Arguments of Network that only classifiers have.
+    class_weights : ClassWeights or None
+    """
+
+    classes: Classes
+    output_activation: str
+    network_settings: dict
+    class_weights: ClassWeights | None = None
+
+    is_classification = True
+
+    def targets(self, y, dtype, name="y"):
+        """Targets of y, or of y_val, whose classes must be known."""
+        if name != "y":
+            self.classes.check_known(y, name)
+        return self.classes.encode(y, self.output_activation, dtype)
+
+    def weights(self, y, sample_weight, dtype):
+        """sample_weight times the weights of the samples' classes."""
+        if self.class_weights is None:
+            return sample_weight
+        factors = self.class_weights.of_samples(y)
+        product = factors if sample_weight is None else sample_weight * factors
+        return as_weights(product, len(factors), dtype, "sample_weight times class_weight")
+
+    def score(self, outputs, targets, weights):
+        """Accuracy of outputs."""
+        return self.classes.accuracy(outputs, targets, weights)
+
+    @property
+    def fitted_attributes(self):
+        return {"classes_": self.classes.labels, "_classes": self.classes}

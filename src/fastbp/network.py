@@ -11,45 +11,40 @@ coefficients, layer after layer, each (fan_in, fan_out) in C order, then all int
 `coefs` and `intercepts` are views of it.
 """
 
-import copy
 import inspect
+from copy import deepcopy
 from dataclasses import dataclass
 from itertools import pairwise
-from numbers import Integral, Real
 
 import numpy as np
 from scipy import sparse
 
 from . import _kernels
-from .inputs import (
-    LOSSES_WITH_BOUNDED_TARGETS,
+from .checks import (
+    as_float_dtype,
+    as_hidden_activations,
     as_labels,
     as_layer_sizes,
     as_matrix,
+    as_number,
+    as_random_state,
     as_targets,
     as_weights,
+    check_out,
     check_storage,
-    check_target_range,
-    kernel_samples,
+    one_of,
 )
-
-UNDEFINED_PAIRS = {
-    ("log_loss", "identity"): "its outputs are not probabilities",
-    ("log_loss", "exp"): "its outputs are not probabilities",
-    ("log_loss", "increasing"): "its outputs are not probabilities",
-    ("poisson", "identity"): "its outputs may be negative",
-    ("poisson", "increasing"): "its outputs may be negative",
-    ("gamma", "identity"): "its outputs may be negative",
-    ("gamma", "increasing"): "its outputs may be negative",
-}
-SMOOTHED_LOSSES = ("log_loss", "squared_error")
-SMOOTHED_OUTPUTS = ("logistic", "softmax")
-
-# Initial weights are uniform in +-sqrt(factor / fans). scikit-learn's MLP takes Glorot's fans,
-# fan_in + fan_out, for its four activations, and draws intercepts too. The others have He's, or
-# for selu LeCun's, fan_in alone, and intercepts of zero.
-GLOROT_FACTORS = {"identity": 6.0, "logistic": 2.0, "tanh": 6.0, "relu": 6.0}
-HE_FACTOR, LECUN_FACTOR = 6.0, 3.0
+from .data import kernel_samples
+from .initialization import draw_params
+from .objective import (
+    OUTPUTS,
+    as_loss,
+    as_quantiles,
+    check_pair,
+    check_smoothing,
+    check_targets,
+    quantiles_of_outputs,
+)
 
 
 @dataclass(frozen=True)
@@ -200,7 +195,9 @@ default='identity'
             fit_intercept=fit_intercept,
             dtype=dtype,
         )
-        self._draw_params(_as_random_state(random_state))
+        random_state = as_random_state(random_state)
+        self._adopt(np.zeros(count_params(self.layer_sizes, self.fit_intercept), self.dtype))
+        draw_params(self, random_state)
 
     def _configure(
         self,
@@ -219,75 +216,44 @@ default='identity'
         dtype,
     ):
         """Check the constructor's arguments (but for the sizes) and take them as attributes."""
-        core = _kernels.core
         self.activation = activation if isinstance(activation, str) else _as_tuple(activation)
         self.hidden_activations = as_hidden_activations(activation, len(self.layer_sizes) - 2)
-        self.output_activation = _one_of("output_activation", output_activation, core.OUTPUTS)
-        self.loss_name = _checked_loss(loss)
-        self.reduction = _one_of("reduction", reduction, ("mean", "sum"))
+        self.output_activation = one_of("output_activation", output_activation, OUTPUTS)
+        self.loss_name = as_loss(loss)
+        self.reduction = one_of("reduction", reduction, ("mean", "sum"))
         check_pair(self.loss_name, output_activation)
-        self.loss_scale = _number("loss_scale", loss_scale, lowest=0, included=False)
-        self.l2 = _number("l2", l2, lowest=0)
-        self.l1 = _number("l1", l1, lowest=0)
-        self.label_smoothing = _number("label_smoothing", label_smoothing, lowest=0, below=1)
+        self.loss_scale = as_number("loss_scale", loss_scale, lowest=0, included=False)
+        self.l2 = as_number("l2", l2, lowest=0)
+        self.l1 = as_number("l1", l1, lowest=0)
+        self.label_smoothing = as_number("label_smoothing", label_smoothing, lowest=0, below=1)
         check_smoothing(self.label_smoothing, self.loss_name, output_activation)
-        self.huber_delta = _number("huber_delta", huber_delta, lowest=0, included=False)
+        self.huber_delta = as_number("huber_delta", huber_delta, lowest=0, included=False)
         self.quantile = as_quantiles(quantile)
         self.fit_intercept = bool(fit_intercept)
-        self.dtype = _float_dtype(dtype)
+        self.dtype = as_float_dtype(dtype)
         self._build_plan()
 
     def _build_plan(self):
-        core = _kernels.core
+        core, loss = _kernels.core, self.loss_name
+        is_named = isinstance(loss, str)
+        quantiles = None
+        if loss == "quantile":
+            quantiles = quantiles_of_outputs(self.quantile, self.layer_sizes[-1])
         self._plan = core.Plan(
             self.layer_sizes,
             tuple(core.ACTIVATIONS[name] for name in self.hidden_activations),
             core.OUTPUTS[self.output_activation],
-            core.LOSSES[self.loss_name] if isinstance(self.loss_name, str) else core.USER,
+            core.LOSSES[loss] if is_named else core.USER,
             self.loss_scale,
             self.reduction == "mean",
             self.fit_intercept,
             label_smoothing=self.label_smoothing,
             huber_delta=self.huber_delta,
-            quantiles=self._output_quantiles(),
-            user_loss=None if isinstance(self.loss_name, str) else self.loss_name,
+            quantiles=quantiles,
+            user_loss=None if is_named else loss,
         )
-        # the function for this dtype: to have it found at each call would take a microsecond
+        # The function for this dtype: finding it at each call would take a microsecond.
         self._forward_dense = core.forward_dense["float" if self.dtype == np.float32 else "double"]
-
-    def _output_quantiles(self):
-        """The quantile of each output; None for other losses."""
-        if self.loss_name != "quantile":
-            return None
-        n_outputs = self.layer_sizes[-1]
-        if isinstance(self.quantile, float):
-            return (self.quantile,) * n_outputs
-        if len(self.quantile) != n_outputs:
-            raise ValueError(
-                f"quantile={list(self.quantile)} has {len(self.quantile)} entries for "
-                f"{n_outputs} outputs; one per output is needed, or a single number."
-            )
-        return self.quantile
-
-    def _draw_params(self, random_state):
-        self._adopt(np.zeros(self._count_params(), dtype=self.dtype))
-        for layer, (fan_in, fan_out) in enumerate(pairwise(self.layer_sizes)):
-            activation = self._activation_to_draw_for(layer)
-            if activation in GLOROT_FACTORS:
-                bound = np.sqrt(GLOROT_FACTORS[activation] / (fan_in + fan_out))
-            else:
-                bound = np.sqrt((LECUN_FACTOR if activation == "selu" else HE_FACTOR) / fan_in)
-            self.coefs[layer][...] = random_state.uniform(-bound, bound, (fan_in, fan_out))
-            if self.fit_intercept and activation in GLOROT_FACTORS:
-                self.intercepts[layer][...] = random_state.uniform(-bound, bound, fan_out)
-
-    def _activation_to_draw_for(self, layer):
-        """The activation that a layer's initial weights suit."""
-        if layer < len(self.hidden_activations):
-            return self.hidden_activations[layer]
-        # scikit-learn draws the output layer, too, for the hidden activation
-        last = self.hidden_activations[-1] if self.hidden_activations else self.activation
-        return last if last in GLOROT_FACTORS else "identity"
 
     def _adopt(self, params):
         """Make `params` the parameter vector, and the views that go with it."""
@@ -337,11 +303,18 @@ default='identity'
         -------
         ndarray of shape (n_samples, n_outputs)
         """
-        outputs = self._outputs_if_sound(X)
-        return self._outputs(self._check_inputs(X)) if outputs is None else outputs
+        outputs = self.try_forward(X)
+        if outputs is None:
+            X = self._check_inputs(X)
+            outputs = np.empty((X.shape[0], self.layer_sizes[-1]), dtype=self.dtype)
+            _kernels.core.forward(self._plan, self._params, kernel_samples(X), outputs)
+        return outputs
 
-    def _outputs_if_sound(self, X):
-        """forward for a plain array that needs no conversion, checked in the call; else None."""
+    def try_forward(self, X):
+        """forward for an array that needs no conversion, checked in the compiled call; else None.
+
+        For callers with checks of their own, which an X that passes here does not need.
+        """
         # A structured array would pass the compiled call's test of the dtype by its first field.
         if type(X) is not np.ndarray or X.ndim != 2 or X.dtype != self.dtype:
             return None
@@ -350,12 +323,6 @@ default='identity'
             return outputs if self._forward_dense(self._plan, self._params, X, outputs) else None
         except ValueError:  # another order or byte order
             return None
-
-    def _outputs(self, X):
-        """forward for an X that has been checked."""
-        outputs = np.empty((X.shape[0], self.layer_sizes[-1]), dtype=self.dtype)
-        _kernels.core.forward(self._plan, self._params, kernel_samples(X), outputs)
-        return outputs
 
     def activations(self, X):
         """Activations of every layer.
@@ -394,7 +361,7 @@ default='identity'
         float
         """
         samples = self._samples(X, y, sample_weight)
-        evaluator = _kernels.core.Evaluator(self._plan, samples, self.l2, self.l1, gradient=False)
+        evaluator = self.evaluator(samples, l2=self.l2, l1=self.l1, gradient=False)
         return evaluator.evaluate(self._params)
 
     def loss_gradient(self, X, y, sample_weight=None):
@@ -412,7 +379,7 @@ default='identity'
         """
         grad = np.empty(self.n_params, dtype=self.dtype)
         samples = self._samples(X, y, sample_weight)
-        evaluator = _kernels.core.Evaluator(self._plan, samples, self.l2, self.l1)
+        evaluator = self.evaluator(samples, l2=self.l2, l1=self.l1)
         loss = evaluator.evaluate(self._params, grad)
         return LossGradient(loss, grad, *self._split(grad))
 
@@ -479,18 +446,21 @@ default='identity'
         _kernels.core.input_gradients(self._plan, self._params, samples, grads)
         return grads
 
-    def jacobian(self, X):
+    def jacobian(self, X, *, out=None):
         """Derivatives of the outputs by the parameters.
 
         Parameters
         ----------
         X : array-like or CSR matrix of shape (n_samples, n_features)
+        out : ndarray of shape (n_samples, n_outputs, n_params), default=None
+            Where to write the result, C-contiguous and of the network's dtype; a new array by
+            default.
 
         Returns
         -------
         ndarray of shape (n_samples, n_outputs, n_params)
         """
-        return self._jacobian(X, self.n_params, by_inputs=False)
+        return self._jacobian(X, self.n_params, "by_params", out)
 
     def input_jacobian(self, X):
         """Derivatives of the outputs by the inputs.
@@ -503,16 +473,92 @@ default='identity'
         -------
         ndarray of shape (n_samples, n_outputs, n_features)
         """
-        return self._jacobian(X, self.layer_sizes[0], by_inputs=True)
+        return self._jacobian(X, self.layer_sizes[0], "by_inputs")
 
-    def _jacobian(self, X, width, by_inputs):
+    def _jacobian(self, X, width, which, out=None):
         X = self._check_inputs(X)
         n, n_outputs = X.shape[0], self.layer_sizes[-1]
+        out = np.empty((n, n_outputs, width), self.dtype) if out is None else out
+        check_out(out, (n, n_outputs, width), self.dtype)
         outputs = np.empty((n, n_outputs), dtype=self.dtype)
-        rows = np.empty((n * n_outputs, width), dtype=self.dtype)
-        both = (None, rows) if by_inputs else (rows, None)
-        _kernels.core.output_jacobian(self._plan, self._params, kernel_samples(X), outputs, *both)
-        return rows.reshape(n, n_outputs, width)
+        _kernels.core.output_jacobian(
+            self._plan,
+            self._params,
+            kernel_samples(X),
+            outputs,
+            **{which: out.reshape(n * n_outputs, width)},
+        )
+        return out
+
+    def evaluator(self, samples, *, l2, l1=0.0, gradient=True, n_threads=1, may_shrink=False):
+        """The objective of many evaluations, at any parameters; compiled, and not checked again.
+
+        Parameters
+        ----------
+        samples : Samples of the kernels
+            Of this network's dtype.
+        l2, l1 : float
+            Factors of the penalties; a solver may leave them to itself.
+        gradient : bool, default=True
+            Whether gradients will be asked for, which need more memory.
+        n_threads : int, default=1
+        may_shrink : bool, default=False
+            Whether fewer threads may do the work where so many cannot be had; else an error.
+
+        Returns
+        -------
+        Evaluator of the kernels
+            ``evaluate(params, grad=None, outputs=None)`` returns J and fills the arrays.
+        """
+        return _kernels.core.Evaluator(
+            self._plan,
+            samples,
+            l2,
+            l1,
+            gradient=gradient,
+            n_threads=n_threads,
+        )
+
+    def trainer(self, samples, moments, settings, **where_it_stands):
+        """A compiled run of optimizer steps that moves this network's parameters.
+
+        Parameters
+        ----------
+        samples : Samples of the kernels
+            Of this network's dtype.
+        moments : ndarray of shape (n_moments, n_params)
+            Of the optimizer; moved along.
+        settings : object
+            With ``solver`` and the parameters of the estimators that a step reads.
+        **where_it_stands
+            ``batch_size``, ``n_steps``, ``dropout_seed``, ``n_threads``, ``may_shrink``.
+
+        Returns
+        -------
+        Trainer of the kernels
+        """
+        where_it_stands.pop("may_shrink")
+        return _kernels.core.Trainer(
+            self._plan,
+            self._params,
+            moments.reshape(-1),
+            np.empty_like(self._params),
+            samples,
+            optimizer=_kernels.core.OPTIMIZERS[settings.solver],
+            learning_rate=settings.learning_rate_init,
+            momentum=settings.momentum,
+            nesterov=settings.nesterovs_momentum,
+            beta_1=settings.beta_1,
+            beta_2=settings.beta_2,
+            epsilon=settings.epsilon,
+            alpha=settings.alpha,
+            l1_ratio=settings.l1_ratio,
+            weight_decay=settings.weight_decay,
+            max_grad_norm=settings.max_grad_norm or 0.0,
+            dropout=settings.dropout,
+            input_dropout=settings.input_dropout,
+            **where_it_stands,
+        )
 
     def _check_inputs(self, X):
         X = as_matrix(X, self.dtype)
@@ -534,19 +580,49 @@ default='identity'
             targets = as_targets(y, n, 1, self.dtype).repeated(n_outputs)
         else:
             targets = as_targets(y, n, n_outputs, self.dtype)
-        if self.loss_name in LOSSES_WITH_BOUNDED_TARGETS or self.label_smoothing:
-            check_target_range(targets, self.loss_name, self.output_activation)
+        # Unlike the estimators, a network may be trained towards what its output cannot reach.
+        check_targets(
+            targets, self.loss_name, self.output_activation if self.label_smoothing else None
+        )
         return kernel_samples(X, targets, weights)
 
-    def _changed(self, **settings):
-        """A copy with other settings (not sizes); its parameters are this one's."""
-        names = inspect.signature(self._configure).parameters
-        current = {name: getattr(self, "loss_name" if name == "loss" else name) for name in names}
+    def copy(self, **settings):
+        """A copy of this network, with other settings.
+
+        Parameters
+        ----------
+        **settings
+            Arguments of the constructor, but for ``layer_sizes`` and ``random_state``, that differ
+            from this network's.
+
+        Returns
+        -------
+        Network
+            With a parameter vector of its own, whose values are this network's.
+
+        Raises
+        ------
+        TypeError, ValueError
+            For an argument that does not exist or that the constructor refuses.
+
+        Examples
+        --------
+        >>> from fastbp import Network
+        >>> net = Network([2, 3, 1], l2=0.1, random_state=0)
+        >>> single = net.copy(dtype="float32", l2=0.0)
+        >>> single.dtype.name, bool((single.params == net.params.astype("float32")).all())
+        ('float32', True)
+        """
         twin = self.__class__.__new__(self.__class__)
         twin.layer_sizes = self.layer_sizes
-        twin._configure(**current | settings)
+        twin._configure(**self._settings() | settings)
         twin._adopt(self._params.astype(twin.dtype))
         return twin
+
+    def _settings(self):
+        """The arguments of the constructor, but for layer_sizes and random_state."""
+        names = inspect.signature(self._configure).parameters
+        return {name: getattr(self, "loss_name" if name == "loss" else name) for name in names}
 
     def __getstate__(self):
         state = self.__dict__.copy()
@@ -569,7 +645,7 @@ default='identity'
 
     def _as_params(self, params):
         """A vector of parameters from elsewhere, in this machine's byte order."""
-        n_params = self._count_params()
+        n_params = count_params(self.layer_sizes, self.fit_intercept)
         if (
             not isinstance(params, np.ndarray)
             or params.shape != (n_params,)
@@ -582,16 +658,12 @@ default='identity'
             )
         return np.require(params, dtype=self.dtype, requirements=["C", "A", "W", "E"])
 
-    def _count_params(self):
-        fans = pairwise(self.layer_sizes)
-        return sum((fan_in + self.fit_intercept) * fan_out for fan_in, fan_out in fans)
-
     def __deepcopy__(self, memo):
         twin = self.__class__.__new__(self.__class__)
-        twin.__setstate__(copy.deepcopy(self.__getstate__(), memo))
+        twin.__setstate__(deepcopy(self.__getstate__(), memo))
         return twin
 
-    __copy__ = copy.deepcopy
+    __copy__ = deepcopy
 
     def _unusual(self):
         """Those of the rarer settings that are not the default, for repr."""
@@ -611,6 +683,13 @@ default='identity'
         )
 
 
+def count_params(layer_sizes, fit_intercept=True):
+    """The number of parameters of a network with these layers."""
+    return sum(
+        (fan_in + bool(fit_intercept)) * fan_out for fan_in, fan_out in pairwise(layer_sizes)
+    )
+
+
 def _as_network_sizes(layer_sizes):
     sizes = tuple(as_layer_sizes(layer_sizes))
     if len(sizes) < 2:
@@ -620,74 +699,8 @@ def _as_network_sizes(layer_sizes):
     return sizes
 
 
-def as_hidden_activations(activation, n_hidden_layers):
-    """The names of the hidden layers' activations, checked: of one name, or one name per layer."""
-    allowed = _kernels.core.ACTIVATIONS
-    if isinstance(activation, str):
-        return (_one_of("activation", activation, allowed),) * n_hidden_layers
-    if not np.iterable(activation):
-        raise TypeError(
-            f"activation must be a name or a list of names, one per hidden layer, got "
-            f"{activation!r}; the names are {', '.join(map(repr, allowed))}."
-        )
-    names = list(activation)
-    for layer, name in enumerate(names):
-        _one_of(f"activation[{layer}]", name, allowed)
-    if len(names) != n_hidden_layers:
-        if len(names) < n_hidden_layers:
-            difference = f"hidden layer {len(names)} has none"
-        else:
-            difference = f"activation[{n_hidden_layers}]={names[n_hidden_layers]!r} has no layer"
-        raise ValueError(
-            f"activation={names} names {len(names)} activations for {n_hidden_layers} hidden "
-            f"layers: {difference}. Give one name for all, or one per hidden layer, of "
-            f"{', '.join(map(repr, allowed))}."
-        )
-    return tuple(names)
-
-
 def _as_tuple(names):
     return tuple(names) if np.iterable(names) else names
-
-
-def as_quantiles(quantile):
-    """A float in (0, 1), or a tuple of increasing ones."""
-    if not np.iterable(quantile):
-        return _number("quantile", quantile, lowest=0, included=False, below=1)
-    quantiles = tuple(
-        _number(f"quantile[{k}]", value, lowest=0, included=False, below=1)
-        for k, value in enumerate(quantile)
-    )
-    if not quantiles or any(one >= next_one for one, next_one in pairwise(quantiles)):
-        raise ValueError(
-            f"quantile={list(quantiles)} must name one or more quantiles in increasing order."
-        )
-    return quantiles
-
-
-def check_smoothing(label_smoothing, loss, output_activation):
-    """ValueError where label smoothing has no meaning."""
-    if label_smoothing and not (loss in SMOOTHED_LOSSES and output_activation in SMOOTHED_OUTPUTS):
-        raise ValueError(
-            f"label_smoothing={label_smoothing:g} needs loss='log_loss' or 'squared_error' and "
-            f"output_activation='logistic' or 'softmax', got loss={loss!r} and "
-            f"output_activation={output_activation!r}; set label_smoothing=0."
-        )
-
-
-def check_pair(loss, output_activation):
-    """ValueError for a loss that is undefined at an output's values."""
-    if not isinstance(loss, str):
-        return
-    reason = UNDEFINED_PAIRS.get((loss, output_activation))
-    if reason:
-        fitting = [
-            output for output in _kernels.core.OUTPUTS if (loss, output) not in UNDEFINED_PAIRS
-        ]
-        raise ValueError(
-            f"loss={loss!r} is undefined for output_activation={output_activation!r}: {reason}; "
-            f"use {' or '.join(map(repr, fitting))}."
-        )
 
 
 def _are_labels(y):
@@ -696,55 +709,3 @@ def _are_labels(y):
 
 def _is_integer(y):
     return np.issubdtype(np.asarray(y).dtype, np.integer)
-
-
-def _one_of(name, value, allowed):
-    if not isinstance(value, str) or value not in allowed:
-        raise ValueError(f"{name}={value!r} is not one of {', '.join(map(repr, allowed))}.")
-    return value
-
-
-def _checked_loss(loss):
-    if isinstance(loss, str) or loss is None:
-        return _one_of("loss", loss, _kernels.core.LOSSES)
-    if isinstance(loss, type) or not all(
-        callable(getattr(loss, method, None)) for method in ("loss", "gradient")
-    ):
-        raise TypeError(
-            f"loss={loss!r} is neither one of {', '.join(map(repr, _kernels.core.LOSSES))} nor an "
-            "instance of a class with the methods loss(y, outputs) and gradient(y, outputs)."
-        )
-    return loss
-
-
-def _number(name, value, lowest, included=True, below=np.inf):
-    if isinstance(value, bool) or not isinstance(value, Real):
-        raise TypeError(f"{name} must be a number, got {value!r}.")
-    if not (lowest <= value < below if included else lowest < value < below):
-        end = "finite" if below == np.inf else f"< {below}"
-        raise ValueError(
-            f"{name} must be {end} and {'>=' if included else '>'} {lowest}, got {value!r}."
-        )
-    return float(value)
-
-
-def _float_dtype(dtype):
-    try:
-        resolved = None if dtype is None else np.dtype(dtype)
-    except TypeError:
-        resolved = None
-    if resolved not in (np.float64, np.float32):
-        raise ValueError(f"dtype={dtype!r} is not one of 'float64', 'float32'.")
-    return resolved.newbyteorder("=")
-
-
-def _as_random_state(seed):
-    if isinstance(seed, np.random.RandomState):
-        return seed
-    if seed is None:
-        return np.random
-    if not isinstance(seed, Integral) or isinstance(seed, bool):
-        raise TypeError(f"random_state must be None, an int or a numpy RandomState, got {seed!r}.")
-    if not 0 <= seed < 2**32:
-        raise ValueError(f"random_state must be between 0 and 2**32 - 1, got {seed!r}.")
-    return np.random.RandomState(seed)

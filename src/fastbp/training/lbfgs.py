@@ -1,6 +1,6 @@
 """L-BFGS: SciPy's, over the compiled loss and gradient of all samples.
 
-Enters a float64 Network with its Samples; the parameters are moved to the minimum in place.
+Takes a Run with a float64 Network; moves its parameters to a minimum of its objective.
 
 |W| has no derivative where weights are zero, which is where it drives them. So with an l1 penalty
 the coefficients are w = u - v with u, v >= 0, and l1 sum (u + v) is smooth: the same minimum, under
@@ -13,98 +13,85 @@ import numpy as np
 import scipy.optimize
 from sklearn.exceptions import ConvergenceWarning
 
-from .. import _kernels
-from .divergence import diverged
-from .threads import blas_threads
+from .run import diverged
+from .threads import blas_threads, choose_n_threads
 
-LEAST_GAIN = 1e-9  # of the loss, by another run
+LEAST_GAIN = 1e-9  # of the loss, for which another run is worthwhile
+FLOPS_PER_PARAMETER = 6.0  # of an evaluation and sample
 
 
-def minimize(network, samples, *, max_iter, max_fun, tol, after_iteration, n_threads=1):
+def solve(run):
     """Minimise the network's objective over its parameters.
-
-    Parameters
-    ----------
-    network : Network of dtype float64
-        Its parameters are those of the last iteration whenever after_iteration is called.
-    samples : Samples of the kernels
-    max_iter, max_fun : int
-        Most iterations, and most evaluations of the loss.
-    tol : float
-        The largest entry of the gradient at which to stop.
-    after_iteration : callable
-        Given the loss after each iteration; True ends the run.
-    n_threads : int
-        Threads that share an evaluation of the loss and its gradient.
-
-    Returns
-    -------
-    float
-        The loss at the parameters found; NaN if interrupted before it was known.
 
     Raises
     ------
     ValueError
         When the parameters found, or the loss there, are not finite.
     """
-    variables = _Split(network) if network.l1 > 0 else _Plain(network)
-    evaluate = _Objective(network, variables, samples, n_threads)
+    network, settings = run.network, run.settings
+    variables = _Split(network) if network.l1 > 0 else _Plain()
+    objective = _Objective(run, variables)
     ended = False
+
+    def take(x, loss):
+        network.params, run.loss = variables.result(x, loss)
 
     def end_iteration(x):
         nonlocal ended
-        evaluate.accept(x)
-        network.params, loss = variables.result(*evaluate.accepted)
-        if after_iteration(loss):
+        objective.accept(x)
+        take(*objective.accepted)
+        if run.monitor.after_iteration(run.loss):
             ended = True
             raise StopIteration
 
-    def run(x, n_iter, n_fun):
+    def minimize(x, n_iter, n_fun):
         return scipy.optimize.minimize(
-            evaluate,
+            objective,
             x,
             method="L-BFGS-B",
             jac=True,
             bounds=variables.bounds,
             callback=end_iteration,
-            options={"maxiter": max_iter - n_iter, "maxfun": max_fun - n_fun, "gtol": tol},
+            options={
+                "maxiter": settings.max_iter - n_iter,
+                "maxfun": settings.max_fun - n_fun,
+                "gtol": settings.tol,
+            },
         )
 
     try:
-        # SciPy's own share are vectors of n_params: nothing for threads
+        # SciPy's own share are vectors of n_params: nothing for threads.
         with blas_threads(1):
-            found = run(variables.begin(network.params), 0, 0)
+            found = minimize(variables.begin(network.params), 0, 0)
             if variables.bounds is not None:
-                found = _run_again(run, found, max_iter, max_fun)
+                found = _run_again(minimize, found, settings)
     except KeyboardInterrupt:
-        warnings.warn("Training interrupted by user.", stacklevel=2)
-        network.params, loss = variables.result(*evaluate.accepted)
-        return loss
+        take(*objective.accepted)
+        raise
     if ended:
-        return variables.result(*evaluate.accepted)[1]
+        return
     finite_params = np.isfinite(found.x).all()
     if not (finite_params and np.isfinite(found.fun)):
         what = "loss" if finite_params else "parameter weights"
-        raise diverged(what, f"iteration {found.nit} of lbfgs", "")
-    network.params, loss = variables.result(found.x, float(found.fun))
+        raise diverged(what, f"iteration {found.nit} of lbfgs")
+    take(found.x, float(found.fun))
     if not found.success:
         warnings.warn(
             f"lbfgs failed to converge after {found.nit} iteration(s) (status={found.status}): "
-            f"{found.message}. Increase max_iter={max_iter} or max_fun={max_fun}, or scale the "
-            "data (StandardScaler).",
+            f"{found.message}. Increase max_iter={settings.max_iter} or "
+            f"max_fun={settings.max_fun}, or scale the data (StandardScaler).",
             ConvergenceWarning,
             stacklevel=2,
         )
-    return loss
 
 
-def _run_again(run, found, max_iter, max_fun):
-    """The end of L-BFGS-B under bounds, begun anew until that lowers the loss no more.
+def _run_again(minimize, found, settings):
+    """What L-BFGS-B finds under bounds when it is restarted until that lowers the loss no more.
 
     A step that a bound cuts short lowers the loss by so little that SciPy takes it for the end.
     """
-    while found.success and found.nit < max_iter and found.nfev < max_fun:
-        again = run(found.x, found.nit, found.nfev)
+    while found.success and found.nit < settings.max_iter and found.nfev < settings.max_fun:
+        again = minimize(found.x, found.nit, found.nfev)
         again.nit, again.nfev = again.nit + found.nit, again.nfev + found.nfev
         gain = found.fun - again.fun
         if again.success and gain <= LEAST_GAIN * max(abs(found.fun), 1.0):
@@ -117,9 +104,6 @@ class _Plain:
     """The variables are the parameters."""
 
     bounds = None
-
-    def __init__(self, network):
-        pass
 
     def begin(self, params):
         return params.copy()
@@ -169,14 +153,19 @@ class _Split:
 class _Objective:
     """x -> (loss, gradient), remembering the last evaluation and the last accepted one.
 
-    The latter is what an interrupt falls back to, without another evaluation.
+    An interrupt falls back to the latter, without another evaluation.
     """
 
-    def __init__(self, network, variables, samples, n_threads):
+    def __init__(self, run, variables):
+        network, settings = run.network, run.settings
         self.variables = variables
-        # without l1, which the variables see to
-        self.evaluator = _kernels.core.Evaluator(
-            network._plan, samples, network.l2, n_threads=n_threads
+        flops = FLOPS_PER_PARAMETER * network.n_params * len(run.data)
+        # without l1, which is the variables' own
+        self.evaluator = network.evaluator(
+            run.data.kernel_samples(),
+            l2=network.l2,
+            n_threads=choose_n_threads(settings.n_threads, flops, flops),
+            may_shrink=settings.n_threads is None,
         )
         self.last = None
         self.accepted = variables.begin(network.params), np.nan

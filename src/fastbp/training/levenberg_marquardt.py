@@ -1,8 +1,8 @@
 """Levenberg-Marquardt: damped Gauss-Newton steps, for squared_error and few parameters.
 
-Enters a float64 Network with its arrays; its parameters are moved to a minimum of its objective in
-place. With r_i = loss_scale w_i / sum w and J_i the Jacobian of the outputs of sample i by the
-parameters (n_outputs, n_params), the step d solves
+Takes a Run with a float64 Network; moves its parameters to a minimum of its objective. With
+r_i = loss_scale w_i / sum w and J_i the Jacobian of the outputs of sample i by the parameters
+(n_outputs, n_params), the step d solves
 
     (H + mu mean(diag H) I) d = -gradient,     H = sum_i r_i J_i' J_i + 2 l2 I_coefs.
 
@@ -19,16 +19,16 @@ networks with the Marquardt algorithm", IEEE Transactions on Neural Networks 5 (
 the factors of mu.
 """
 
+import warnings
 from dataclasses import dataclass
 from math import isfinite
 
 import numpy as np
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
 from scipy.linalg.blas import dsyrk
+from sklearn.exceptions import ConvergenceWarning
 
-from .. import _kernels
-from ..inputs import kernel_samples
-from .divergence import diverged
+from .run import diverged
 from .threads import blas_threads
 
 FIRST_DAMPING, SMALLEST_DAMPING, LARGEST_DAMPING = 1e-3, 1e-15, 1e10
@@ -44,6 +44,38 @@ BLOCK_ENTRIES, LEAST_BLOCK_ROWS = 2**20, 128
 LEAST_THREADED_WORK = 1e8
 
 
+def solve(run):
+    """Minimise the network's objective over its parameters."""
+    network, settings = run.network, run.settings
+
+    def end_iteration(loss):
+        run.loss = loss
+        return run.monitor.after_iteration(loss)
+
+    run.loss = np.nan
+    found = minimize(
+        network,
+        run.data,
+        max_iter=settings.max_iter,
+        tol=settings.tol,
+        end_iteration=end_iteration,
+        n_threads=settings.n_threads,
+    )
+    run.loss = found.loss
+    if not found.converged:
+        warnings.warn(found.message, ConvergenceWarning, stacklevel=2)
+
+
+def require(settings, n_params, n_outputs):
+    """ValueError for an objective or a network that this solver cannot minimise."""
+    if settings.loss != "squared_error" or (settings.alpha and settings.l1_ratio):
+        raise ValueError(
+            "solver='levenberg_marquardt' minimises squares: it needs loss='squared_error' "
+            f"and l1_ratio=0, got loss={settings.loss!r} and l1_ratio={settings.l1_ratio}."
+        )
+    check_size(n_params, n_outputs)
+
+
 @dataclass(frozen=True)
 class Stop:
     """Why a run has ended.
@@ -53,7 +85,7 @@ class Stop:
     loss : float
         J at the network's parameters.
     converged : bool
-        Whether the gradient came down to `tol`, or `after_iteration` ended the run.
+        Whether the gradient came down to `tol`, or `end_iteration` ended the run.
     message : str
         What a user needs to know where it has not.
     """
@@ -63,24 +95,22 @@ class Stop:
     message: str = ""
 
 
-def minimize(network, X, targets, weights, *, max_iter, tol, after_iteration, n_threads=None):
-    """Minimise the network's objective over its parameters.
+def minimize(network, data, *, max_iter, tol, end_iteration, n_threads=None):
+    """Levenberg-Marquardt steps until the gradient is small.
 
     Parameters
     ----------
     network : Network of dtype float64, loss squared_error
         Its parameters are only ever those of the start or of the last iteration, so that an
         exception, of Ctrl-C for example, leaves a network that can be used.
-    X : ndarray or CSR matrix of shape (n_samples, n_features)
-    targets : Targets
-    weights : ndarray of shape (n_samples,) or None
+    data : DataSet of float64
     max_iter : int
     tol : float
         The largest entry of the gradient at which to stop.
-    after_iteration : callable
+    end_iteration : callable
         Given the loss after each iteration; True ends the run.
-    n_threads : int, optional
-        Threads of BLAS; by default its own number, or one where little is to be done.
+    n_threads : int, default=None
+        Threads of BLAS; by default its own number, or one where there is little work.
 
     Returns
     -------
@@ -91,29 +121,28 @@ def minimize(network, X, targets, weights, *, max_iter, tol, after_iteration, n_
     ValueError
         When there are too many parameters, and when the loss or its derivatives are not finite.
     """
-    check_size(network.n_params, network.layer_sizes[-1])
-    work = (X.shape[0] * network.layer_sizes[-1] + network.n_params) * network.n_params**2
+    n_params, n_outputs = network.n_params, network.layer_sizes[-1]
+    check_size(n_params, n_outputs)
+    work = (len(data) * n_outputs + n_params) * n_params**2
     if n_threads is None and work < LEAST_THREADED_WORK:
         n_threads = 1
     with blas_threads(n_threads):
-        return _minimize(network, X, targets, weights, max_iter, tol, after_iteration)
+        return _minimize(network, data, max_iter, tol, end_iteration)
 
 
-def _minimize(network, X, targets, weights, max_iter, tol, after_iteration):
-    evaluator = _kernels.core.Evaluator(
-        network._plan, kernel_samples(X, targets, weights), network.l2
-    )
-    normal = _NormalEquations(network, X, weights)
+def _minimize(network, data, max_iter, tol, end_iteration):
+    evaluator = network.evaluator(data.kernel_samples(), l2=network.l2)
+    normal = _NormalEquations(network, data)
     grad, trial_grad = np.empty_like(network.params), np.empty_like(network.params)
     loss = evaluator.evaluate(network.params, grad)
     if not isfinite(loss):
-        raise diverged("loss", "iteration 0 of levenberg_marquardt", "")
+        raise diverged("loss", "iteration 0 of levenberg_marquardt")
     damping, n_iter = FIRST_DAMPING, 0
     while not np.abs(grad).max() <= tol:
         if n_iter == max_iter:
             return _not_converged(loss, grad, tol, n_iter, f"Increase max_iter={max_iter}")
         if not (normal.assemble() and np.isfinite(grad).all()):
-            raise diverged("derivatives", f"iteration {n_iter + 1} of levenberg_marquardt", "")
+            raise diverged("derivatives", f"iteration {n_iter + 1} of levenberg_marquardt")
         while True:
             trial = normal.step(grad, damping)
             if trial is not None:
@@ -132,7 +161,7 @@ def _minimize(network, X, targets, weights, max_iter, tol, after_iteration):
         network.params = trial
         loss, grad, trial_grad = trial_loss, trial_grad, grad
         n_iter += 1
-        if after_iteration(loss):
+        if end_iteration(loss):
             break
     return Stop(loss, True)
 
@@ -164,35 +193,31 @@ def _not_converged(loss, grad, tol, n_iter, advice):
 
 
 class _NormalEquations:
-    """H, its lower triangle, and the steps that it gives; all room is allocated once."""
+    """H, its lower triangle, and the steps that it gives; all memory is allocated once."""
 
-    def __init__(self, network, X, weights):
-        self.network, self.X = network, X
-        n_samples, n_params, n_outputs = X.shape[0], network.n_params, network.layer_sizes[-1]
-        if weights is None:
-            weights = np.ones(n_samples)
+    def __init__(self, network, data):
+        self.network, self.X = network, data.X
+        n_samples, n_params, n_outputs = len(data), network.n_params, network.layer_sizes[-1]
+        weights = np.ones(n_samples) if data.weights is None else data.weights
         total = weights.sum() if network.reduction == "mean" else 1.0
         self.root_weights = np.sqrt(network.loss_scale * (weights / total))
         self.block = min(_block_samples(n_params, n_outputs), n_samples)
-        self.outputs = np.empty((self.block, n_outputs))
-        self.jacobian = np.empty((self.block * n_outputs, n_params))
+        self.jacobian = np.empty((self.block, n_outputs, n_params))
         # in Fortran's order, as BLAS and LAPACK need it to work in place
         self.matrix, self.damped = np.empty((2, n_params, n_params)).transpose(0, 2, 1)
         self.n_coefs = sum(coefs.size for coefs in network.coefs)
 
     def assemble(self):
         """H at the network's parameters; whether it is finite."""
-        network, n_outputs, matrix = self.network, self.outputs.shape[1], self.matrix
+        network, matrix = self.network, self.matrix
         matrix[...] = 0
         for start in range(0, self.X.shape[0], self.block):
             X = self.X[start : start + self.block]
             n = X.shape[0]
-            jacobian = self.jacobian[: n * n_outputs]
-            _kernels.core.output_jacobian(
-                network._plan, network.params, kernel_samples(X), self.outputs[:n], jacobian, None
-            )
-            jacobian.reshape(n, -1)[...] *= self.root_weights[start : start + n, np.newaxis]
-            dsyrk(1.0, jacobian.T, 1.0, matrix, lower=True, overwrite_c=True)
+            jacobian = network.jacobian(X, out=self.jacobian[:n])
+            jacobian *= self.root_weights[start : start + n, np.newaxis, np.newaxis]
+            rows = jacobian.reshape(-1, network.n_params)
+            dsyrk(1.0, rows.T, 1.0, matrix, lower=True, overwrite_c=True)
         self.diagonal = np.einsum("jj->j", matrix)
         self.diagonal[: self.n_coefs] += 2 * network.l2
         # an entry is at most the root of the product of two on the diagonal

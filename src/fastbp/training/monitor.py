@@ -1,7 +1,7 @@
 """Monitor: what happens after each epoch or iteration, whatever the solver is.
 
-The loss is recorded, the validation samples are measured, progress is printed, and whoever may
-end the run early is asked: time, scikit-learn's callbacks, the validation score.
+The loss is recorded, the validation samples are measured, progress is printed, and the conditions
+to end the run early are checked: time, scikit-learn's callbacks, the validation score.
 """
 
 import time
@@ -19,23 +19,27 @@ class Monitor:
     state : TrainingState
         Its curves and its record of the best are kept here.
     settings : object
-        With ``tol``, ``n_iter_no_change``, ``early_stopping``, ``max_time``, ``verbose``.
-    validation : Validation or None
-    after_epoch : callable of no arguments, or None
+        With ``tol``, ``n_iter_no_change``, ``max_time``, ``verbose``.
+    validation : Validation, default=None
+    after_epoch : callable of no arguments, default=None
         Called at the end of each epoch; a true value ends the run.
+    early_stopping : bool, default=False
+        Whether the validation score is watched in place of the loss.
     """
 
-    def __init__(self, network, state, settings, validation=None, after_epoch=None):
-        self.watches_score = validation is not None and settings.early_stopping
+    def __init__(
+        self, network, state, settings, validation=None, after_epoch=None, early_stopping=False
+    ):
+        self.watches_score = validation is not None and early_stopping
         self._network, self._state, self._settings = network, state, settings
         self._validation, self._after_epoch = validation, after_epoch
         self._latest = None if settings.max_time is None else time.monotonic() + settings.max_time
         self._may_be_ended = not (after_epoch is None and settings.max_time is None)
 
     def record(self, loss):
-        """Take down the loss of an epoch, and what the validation samples say."""
+        """Record the loss of an epoch, and measure the validation samples."""
         state, settings = self._state, self._settings
-        # first: an interrupt in a user's scorer must not leave curves of different lengths
+        # First: an interrupt in a user's scorer must not leave curves of different lengths.
         measured = None if self._validation is None else self._validation.measure()
         state.n_iter += 1
         state.loss_curve.append(loss)
@@ -57,8 +61,8 @@ class Monitor:
         """Whether loss, or score, has not improved for more than n_iter_no_change epochs."""
         return self._state.n_epochs_without_improvement > self._settings.n_iter_no_change
 
-    def tell_stagnation(self, verdict):
-        """Print why, and what follows."""
+    def report_stagnation(self, verdict):
+        """Print what has not improved, and what follows."""
         if self._settings.verbose:
             watched = "Validation score" if self.watches_score else "Training loss"
             print(
@@ -67,7 +71,7 @@ class Monitor:
             )
 
     def is_ended(self):
-        """Whether a callback, or max_time, ends the run here; to be called once an epoch."""
+        """Whether a callback or max_time ends the run here; called once an epoch."""
         if not self._may_be_ended:
             return False
         asked = self._after_epoch is not None and self._after_epoch()
@@ -82,12 +86,19 @@ class Monitor:
         return bool(asked)
 
     def after_iteration(self, loss):
-        """record, and whether to stop, for the solvers that take all samples at once."""
+        """Record an iteration of a full-batch solver; returns whether to stop."""
         self.record(loss)
         if self.watches_score and self.is_stagnant:
-            self.tell_stagnation("Stopping.")
+            self.report_stagnation("Stopping.")
             return True
         return self.is_ended()
+
+    def conclude(self, loss):
+        """The end of a full-batch solver: J at the parameters that it has found."""
+        if self._state.n_iter == 0:
+            self._state.loss_curve.append(loss)
+        if not self.watches_score:
+            self._state.best_loss = min(self._state.best_loss, loss)
 
     def restore_best(self):
         """Put the parameters of the best validation score back."""

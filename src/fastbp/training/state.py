@@ -1,4 +1,4 @@
-"""TrainingState: all that a stochastic run needs to go on, arrays and scalars only."""
+"""TrainingState: all that a run needs to go on; arrays, scalars and the random state."""
 
 from dataclasses import dataclass, field
 
@@ -34,6 +34,10 @@ class TrainingState:
     best_params : ndarray of shape (n_params,) or None
         Parameters at the best validation score.
     n_epochs_without_improvement : int
+    random_state : numpy RandomState or None
+        Where the random numbers of a run come from; None between runs.
+    order : ndarray of shape (n_training_samples,) of intp, or None
+        Indices of the training samples, in the order of the last epoch; None between runs.
     """
 
     moments: np.ndarray
@@ -50,6 +54,8 @@ class TrainingState:
     best_validation_score: float | None = None
     best_params: np.ndarray | None = None
     n_epochs_without_improvement: int = 0
+    random_state: np.random.RandomState | None = None
+    order: np.ndarray | None = None
 
     @classmethod
     def begin(cls, n_params, dtype, learning_rate):
@@ -60,6 +66,16 @@ class TrainingState:
     def loss(self):
         """Training loss of the last epoch; NaN before the first."""
         return self.loss_curve[-1] if self.loss_curve else np.nan
+
+    def begin_run(self, random_state, n_samples):
+        """No epoch yet, and the samples as they stand."""
+        self.n_iter = 0
+        self.random_state = random_state
+        self.order = np.arange(n_samples, dtype=np.intp)
+
+    def end_run(self):
+        """What only a run in progress needs is not kept with a fitted estimator."""
+        self.random_state = self.order = None
 
     def restart_optimizer(self, n_moments, learning_rate):
         """Moments of zero, as at the start of every call of ``fit``."""
@@ -83,8 +99,9 @@ class TrainingState:
             self.best_validation_score = self.best_params = None
 
     def copy(self):
-        """A state that can go on without changing this one."""
+        """A state between runs, from which another can go on without changing this one."""
         twin = TrainingState(**vars(self))
+        twin.end_run()
         twin.moments = self.moments.copy()
         twin.loss_curve = self.loss_curve.copy()
         if self.validation_scores is not None:

@@ -1,185 +1,129 @@
 """Stochastic training: epochs of mini-batches until the loss or the score stops improving.
 
-Enter a Network, its checked Samples and the order in which to visit them, a TrainingState and
-the settings; both the network's parameters and the state are moved forward in place. An epoch
-is one compiled call; what is Python's happens between two epochs: shuffling, the learning
-rates, what monitor.py does, stopping, Ctrl-C. The sequence of random numbers, the order of
-batches and the stopping rules are scikit-learn's, so that the same random_state gives the same
-weights. rprop is an optimizer like the others here, with all samples in one batch.
+Takes a Run; moves its network's parameters and its state. An epoch is one compiled call. What is
+done in Python happens between two epochs: shuffling, the learning rates, what monitor.py does,
+stopping. The sequence of random numbers, the order of batches and the stopping rules are
+scikit-learn's, so that the same random_state gives the same weights. rprop is an optimizer like the
+others here, with all samples in one batch.
 """
 
 import warnings
-from collections.abc import Callable
-from dataclasses import dataclass
 from math import isfinite
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from .. import _kernels
-from .divergence import diverged
-from .monitor import Monitor
+from .run import diverged
 from .schedules import (
     SCHEDULES_BETWEEN_EPOCHS,
     rate_after_epoch,
     rate_after_stagnation,
     step_rates,
 )
+from .threads import choose_n_threads
+
+FLOPS_PER_PARAMETER = 6.0  # of a step and sample: three products, a multiplication and an addition
 
 
-@dataclass(frozen=True)
-class StochasticSettings:
-    """Settings of a run, named as the estimators' parameters are."""
+def begin(state, settings, goes_on):
+    """Give the state the moments of the optimizer, and the seed of dropout.
 
-    solver: str
-    alpha: float
-    l1_ratio: float
-    weight_decay: float
-    dropout: float
-    input_dropout: float
-    max_grad_norm: float | None
-    batch_size: int
-    learning_rate: str | Callable
-    learning_rate_init: float
-    power_t: float
-    decay_rate: float
-    warmup_epochs: float
-    max_iter: int
-    shuffle: bool
-    tol: float
-    verbose: bool
-    momentum: float
-    nesterovs_momentum: bool
-    beta_1: float
-    beta_2: float
-    epsilon: float
-    n_iter_no_change: float
-    early_stopping: bool
-    max_time: float | None
-    n_threads: int
-
-    @property
-    def schedule(self):
-        """The schedule in force: scikit-learn's are for sgd alone, rprop has none."""
-        of_scikit_learn = self.learning_rate in ("invscaling", "adaptive")
-        if self.solver == "rprop" or (of_scikit_learn and self.solver != "sgd"):
-            return "constant"
-        return self.learning_rate
-
-    def step_rates(self, state, n_samples):
-        """The learning rates of the steps of the next epoch; a number if all are the same."""
-        return step_rates(
-            self.schedule,
-            state.learning_rate,
-            epoch=state.n_epochs,
-            n_steps=-(-n_samples // self.batch_size),
-            max_epochs=self.max_iter,
-            learning_rate_init=self.learning_rate_init,
-            decay_rate=self.decay_rate,
-            warmup_epochs=0 if self.solver == "rprop" else self.warmup_epochs,
-        )
-
-    def trainer(self, network, samples, state):
-        """The kernels' Trainer of `network`, where `state` left it."""
-        return _kernels.core.Trainer(
-            network._plan,
-            network.params,
-            state.moments.reshape(-1),
-            np.empty_like(network.params),
-            samples,
-            optimizer=_kernels.core.OPTIMIZERS[self.solver],
-            learning_rate=state.learning_rate,
-            momentum=self.momentum,
-            nesterov=self.nesterovs_momentum,
-            beta_1=self.beta_1,
-            beta_2=self.beta_2,
-            epsilon=self.epsilon,
-            n_steps=state.n_steps,
-            batch_size=self.batch_size,
-            alpha=self.alpha,
-            l1_ratio=self.l1_ratio,
-            weight_decay=self.weight_decay,
-            max_grad_norm=self.max_grad_norm or 0.0,
-            dropout=self.dropout,
-            input_dropout=self.input_dropout,
-            dropout_seed=state.dropout_seed,
-            n_threads=self.n_threads,
-        )
+    goes_on : whether the moments of the last run are kept, if they are this optimizer's.
+    """
+    n_moments = _kernels.core.N_MOMENTS[settings.solver]
+    restarts = not goes_on or len(state.moments) != n_moments
+    if restarts:
+        state.restart_optimizer(n_moments, float(settings.learning_rate_init))
+    if (settings.dropout or settings.input_dropout) and (restarts or not state.dropout_seed):
+        state.dropout_seed = int(state.random_state.randint(1, 2**31 - 1))
 
 
-def train(
-    network,
-    samples,
-    order,
-    state,
-    settings,
-    random_state,
-    *,
-    validation=None,
-    after_epoch=None,
-    max_epochs=None,
-):
-    """Train `network` in place until it stops improving, max_iter epochs or Ctrl-C.
-
-    Parameters
-    ----------
-    network : Network
-    samples : Samples of the kernels
-    order : ndarray of shape (n_training_samples,) of intp
-        Indices of the training samples, in the order of the first epoch before shuffling, which
-        is done in place.
-    state : TrainingState
-    settings : StochasticSettings
-    random_state : numpy RandomState
-    validation : Validation, optional
-        Measured after each epoch. With ``settings.early_stopping`` its score is watched in place
-        of the loss, and the best parameters are restored at the end.
-    after_epoch : callable of no arguments, optional
-        Called after each epoch; a true value ends the run.
-    max_epochs : int, optional
-        Return after that many epochs without a warning (partial_fit).
+def solve(run):
+    """Train until nothing improves any more, for max_iter epochs, or for one (partial_fit).
 
     Raises
     ------
     ValueError
         As soon as a parameter, or the loss, is no longer finite.
     """
-    state.n_iter = 0
-    trainer = settings.trainer(network, samples, state)
-    monitor = Monitor(network, state, settings, validation, after_epoch)
-    schedule = settings.schedule
+    state, settings, monitor = run.state, run.settings, run.monitor
+    batch_size = _batch_size(settings.batch_size, len(state.order))
+    trainer = _trainer(run, batch_size)
+    schedule = settings.learning_rate
     varies = settings.warmup_epochs > 0 or schedule not in SCHEDULES_BETWEEN_EPOCHS
-    try:
-        for _ in range(settings.max_iter):
-            if settings.shuffle:
-                _shuffle(order, random_state)
-            rates = settings.step_rates(state, len(order)) if varies else state.learning_rate
-            if settings.weight_decay > 0:
-                _check_decay(settings.weight_decay, np.max(rates))
-            monitor.record(_run_epoch(trainer, order, rates, state, settings))
-            ended = monitor.is_ended()
-            if _should_stop(state, settings, schedule, monitor) or ended:
-                break
-            if max_epochs is not None and state.n_iter >= max_epochs:
-                break
-            if state.n_iter == settings.max_iter:
-                warnings.warn(
-                    f"Stochastic Optimizer: Maximum iterations ({settings.max_iter}) reached and "
-                    "the optimization hasn't converged yet.",
-                    ConvergenceWarning,
-                    stacklevel=2,
-                )
-    except KeyboardInterrupt:
-        warnings.warn("Training interrupted by user.", stacklevel=2)
-    monitor.restore_best()
+    for _ in range(settings.max_iter):
+        if settings.shuffle:
+            _shuffle(state)
+        rates = _rates_of_epoch(state, settings, batch_size) if varies else state.learning_rate
+        if settings.weight_decay > 0:
+            _check_decay(settings.weight_decay, np.max(rates))
+        monitor.record(_run_epoch(trainer, rates, state, settings))
+        ended = monitor.is_ended()
+        if _should_stop(state, settings, monitor) or ended or run.is_incremental:
+            break
+        if state.n_iter == settings.max_iter:
+            warnings.warn(
+                f"Stochastic Optimizer: Maximum iterations ({settings.max_iter}) reached and "
+                "the optimization hasn't converged yet.",
+                ConvergenceWarning,
+                stacklevel=2,
+            )
 
 
-def _shuffle(order, random_state):
-    # In place: the numbers that RandomState.shuffle draws and the exchanges that it makes, so
-    # that epochs permute one another's order as sklearn.utils.shuffle has them do.
-    bit_generator = random_state._bit_generator
+def _batch_size(batch_size, n_samples):
+    """Samples of a batch; None: all."""
+    if batch_size is None:
+        return n_samples
+    if batch_size == "auto":
+        return min(200, n_samples)
+    if batch_size > n_samples:
+        warnings.warn(
+            "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped "
+            f"(batch_size={batch_size}, {n_samples} training samples).",
+            stacklevel=2,
+        )
+    return int(min(batch_size, n_samples))
+
+
+def _trainer(run, batch_size):
+    """The compiled run, where the state has left it."""
+    state, settings = run.state, run.settings
+    flops = FLOPS_PER_PARAMETER * run.network.n_params
+    return run.network.trainer(
+        run.data.kernel_samples(),
+        state.moments,
+        settings,
+        batch_size=batch_size,
+        n_steps=state.n_steps,
+        dropout_seed=state.dropout_seed,
+        n_threads=choose_n_threads(
+            settings.n_threads, flops * batch_size, flops * len(state.order)
+        ),
+        may_shrink=settings.n_threads is None,
+    )
+
+
+def _rates_of_epoch(state, settings, batch_size):
+    """The learning rates of the steps of the next epoch; a number if all are the same."""
+    return step_rates(
+        settings.learning_rate,
+        state.learning_rate,
+        epoch=state.n_epochs,
+        n_steps=-(-len(state.order) // batch_size),
+        max_epochs=settings.max_iter,
+        learning_rate_init=settings.learning_rate_init,
+        decay_rate=settings.decay_rate,
+        warmup_epochs=settings.warmup_epochs,
+    )
+
+
+def _shuffle(state):
+    # In place, with the draws and exchanges of RandomState.shuffle: each epoch permutes the order
+    # of the epoch before, as sklearn.utils.shuffle does.
+    bit_generator = state.random_state._bit_generator
     with bit_generator.lock:
-        _kernels.core.shuffle(order, bit_generator)
+        _kernels.core.shuffle(state.order, bit_generator)
 
 
 def _check_decay(weight_decay, rate):
@@ -191,14 +135,14 @@ def _check_decay(weight_decay, rate):
         )
 
 
-def _run_epoch(trainer, order, rates, state, settings):
+def _run_epoch(trainer, rates, state, settings):
     """One epoch at a learning rate, or at one for each step; returns its loss."""
     try:
         if isinstance(rates, np.ndarray):
-            loss = trainer.train_epoch(order, rates)
+            loss = trainer.train_epoch(state.order, rates)
         else:
             trainer.learning_rate = rates
-            loss = trainer.train_epoch(order)
+            loss = trainer.train_epoch(state.order)
     finally:
         state.n_steps = trainer.n_steps
     finite_params = trainer.params_are_finite()
@@ -210,12 +154,13 @@ def _run_epoch(trainer, order, rates, state, settings):
             "; or lower learning_rate_init",
         )
     state.n_epochs += 1
-    state.n_samples_seen += len(order)
+    state.n_samples_seen += len(state.order)
     return loss
 
 
-def _should_stop(state, settings, schedule, monitor):
+def _should_stop(state, settings, monitor):
     """Move the learning rate; True once nothing improves any more."""
+    schedule = settings.learning_rate
     state.learning_rate = rate_after_epoch(
         schedule,
         state.learning_rate,
@@ -226,7 +171,7 @@ def _should_stop(state, settings, schedule, monitor):
     if not monitor.is_stagnant:
         return False
     rate, verdict = rate_after_stagnation(schedule, state.learning_rate)
-    monitor.tell_stagnation(verdict)
+    monitor.report_stagnation(verdict)
     if rate is None:
         return True
     state.learning_rate = rate

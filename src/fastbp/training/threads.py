@@ -1,4 +1,4 @@
-"""How many threads a run gets: what the user asked for, or as many as pay and are allowed."""
+"""How many threads a run gets: what the user asks for, or as many as are worthwhile and allowed."""
 
 import os
 import threading
@@ -18,13 +18,13 @@ LEAST_CALL = 10e6
 def choose_n_threads(n_threads, step_flops, call_flops):
     """The number of threads for steps, and compiled calls, of so many operations.
 
-    An int is taken as it is, up to the most that a team can have. None stands for as many as pay,
+    An int is taken as it is, up to the most that a team can have. None: as many as are worthwhile,
     within what the process may use.
     """
     if n_threads is not None:
         return min(n_threads, _kernels.core.MAX_THREADS)
-    paying = int(min(step_flops // LEAST_STEP, call_flops // LEAST_CALL))
-    return max(1, min(paying, allowed())) if paying > 1 else 1
+    worthwhile = int(min(step_flops // LEAST_STEP, call_flops // LEAST_CALL))
+    return max(1, min(worthwhile, allowed())) if worthwhile > 1 else 1
 
 
 def blas_threads(n_threads):

@@ -1,8 +1,7 @@
 """Validation: what a network is worth on samples that it is not trained on, epoch by epoch."""
 
 import numpy as np
-
-from .. import _kernels
+from sklearn.model_selection import train_test_split
 
 
 class Validation:
@@ -22,11 +21,38 @@ class Validation:
         self._network, self._score = network, score
         self._outputs = np.empty((data.X.shape[0], network.layer_sizes[-1]), network.dtype)
         # without the penalties: they say nothing about new samples
-        self._evaluator = _kernels.core.Evaluator(
-            network._plan, data.kernel_samples(), 0.0, gradient=False
-        )
+        self._evaluator = network.evaluator(data.kernel_samples(), l2=0.0, gradient=False)
 
     def measure(self):
         """(mean loss without penalty, score) at the network's present parameters."""
         loss = self._evaluator.evaluate(self._network.params, outputs=self._outputs.reshape(-1))
         return loss, self._score(self._outputs, loss)
+
+
+def split_off_validation(data, settings, random_state, is_classifier):
+    """Indices of the training samples, and the DataSet of the validation samples.
+
+    Two classes are stratified, as in scikit-learn's MLP.
+    """
+    n_samples = len(data)
+    is_binary = is_classifier and data.targets.n_outputs == 1
+    order, held_out = train_test_split(
+        np.arange(n_samples),
+        random_state=random_state,
+        test_size=settings.validation_fraction,
+        stratify=data.targets.values if is_binary else None,
+    )
+    if len(held_out) < 2:
+        raise ValueError(
+            "The validation set is too small. Increase 'validation_fraction' "
+            f"(validation_fraction={settings.validation_fraction} of {n_samples} samples are "
+            f"{len(held_out)}) or the size of your dataset."
+        )
+    for side, rows in (("training", order), ("validation", held_out)):
+        if data.weights is not None and not data.weights[rows].any():
+            raise ValueError(
+                f"sample_weight is zero for all {len(rows)} samples of the {side} set that "
+                "early_stopping splits off; change validation_fraction or random_state, or "
+                "leave samples without weight out."
+            )
+    return order, data.rows(held_out)

@@ -1,95 +1,23 @@
-"""The input gate: every array enters the compiled core through here.
+"""The gate: every array and every argument enters the compiled core through here.
 
-What enters: whatever a user passes as X, y or sample_weight. What leaves: C-contiguous, aligned
-arrays of one dtype in the machine's byte order, finite and of matching shapes, wrapped as the
-kernels' ``Samples``; or a TypeError or ValueError that says what was wrong, with the value. An
-array that already is what the kernels read is passed on without a copy (read-only and
-memory-mapped ones too), and none is ever modified.
+Takes whatever a user passes as X, y, sample_weight, or as an argument of Network. Returns plain
+numbers, and C-contiguous, aligned arrays of one dtype in the machine's byte order, finite and of
+matching shapes; or raises a TypeError or ValueError that says what was wrong, with the value. An
+array that already is what the kernels read is passed on without a copy (read-only and memory-mapped
+ones too), and none is ever modified.
 """
 
 import numbers
-from dataclasses import dataclass
 
 import numpy as np
 from scipy import sparse
 
 from . import _kernels
+from .data import Targets, as_kernel_array
 
 MAX_UNITS = 2**31 - 1  # a column index of a CSR matrix is 32 bits wide
 MAX_BYTES = 2**62
-LOSSES_WITH_BOUNDED_TARGETS = ("log_loss", "poisson", "gamma")
 SMALLEST_WEIGHT_SUM, LARGEST_WEIGHT_SUM = 1e-290, 1e290
-
-
-@dataclass(frozen=True)
-class Targets:
-    """What a network is trained towards: a matrix, or one class label per sample.
-
-    Attributes
-    ----------
-    values : ndarray of shape (n_samples, n_outputs) or None
-    labels : ndarray of shape (n_samples,) of intp or None
-        Labels in [0, n_outputs); the kernels read them as one-hot rows.
-    n_outputs : int
-    """
-
-    values: np.ndarray | None
-    labels: np.ndarray | None
-    n_outputs: int
-
-    @classmethod
-    def matrix(cls, values):
-        return cls(values, None, values.shape[1])
-
-    def rows(self, indices):
-        """The targets of some of the samples."""
-        if self.values is not None:
-            return Targets(self.values[indices], None, self.n_outputs)
-        return Targets(None, self.labels[indices], self.n_outputs)
-
-    def repeated(self, n_outputs):
-        """One column of targets, for each of several outputs."""
-        return Targets.matrix(np.repeat(self.values, n_outputs, axis=1))
-
-    def astype(self, dtype):
-        if self.values is None:
-            return self
-        return Targets(self.values.astype(dtype, copy=False), None, self.n_outputs)
-
-
-@dataclass(frozen=True)
-class DataSet:
-    """Checked samples, on their way from an estimator to a solver.
-
-    Attributes
-    ----------
-    X : ndarray or CSR matrix of shape (n_samples, n_features)
-    y : ndarray
-        As the user's metrics know it: class labels, or numbers.
-    targets : Targets
-        As the network knows it.
-    weights : ndarray of shape (n_samples,) or None
-    """
-
-    X: object
-    y: np.ndarray
-    targets: Targets
-    weights: np.ndarray | None
-
-    def __len__(self):
-        return self.X.shape[0]
-
-    def rows(self, indices):
-        weights = None if self.weights is None else self.weights[indices]
-        return DataSet(self.X[indices], self.y[indices], self.targets.rows(indices), weights)
-
-    def astype(self, dtype):
-        weights = None if self.weights is None else self.weights.astype(dtype, copy=False)
-        X = self.X.astype(dtype, copy=False)
-        return DataSet(X, self.y, self.targets.astype(dtype), weights)
-
-    def kernel_samples(self):
-        return kernel_samples(self.X, self.targets, self.weights)
 
 
 def as_layer_sizes(sizes, name="layer_sizes"):
@@ -112,13 +40,6 @@ def as_layer_sizes(sizes, name="layer_sizes"):
             "addressed; use smaller layers."
         )
     return sizes
-
-
-def as_kernel_array(array, dtype):
-    """`array` as the kernels read it: C-contiguous, aligned, of dtype; a copy only if needed."""
-    if array.dtype == dtype and array.flags.c_contiguous and array.flags.aligned:
-        return array
-    return np.require(array, dtype=dtype, requirements=["C_CONTIGUOUS", "ALIGNED"])
 
 
 def is_kernel_matrix(X, dtypes):
@@ -194,6 +115,23 @@ def as_targets(y, n_samples, n_outputs, dtype):
     return Targets.matrix(_as_finite(original, dtype, "y"))
 
 
+def check_out(out, shape, dtype):
+    """ValueError unless results of that shape and dtype can be written into `out`."""
+    if not (
+        isinstance(out, np.ndarray)
+        and out.shape == shape
+        and out.dtype == dtype
+        and out.flags.c_contiguous
+        and out.flags.aligned
+        and out.flags.writeable
+    ):
+        found = f"{getattr(out, 'dtype', type(out).__name__)} {getattr(out, 'shape', '')}".strip()
+        raise ValueError(
+            f"out must be a C-contiguous, writable array of shape {shape} and dtype {dtype}, got "
+            f"{found}."
+        )
+
+
 def as_labels(y, n_samples, n_classes):
     """Targets from class labels y (n_samples,) in [0, n_classes)."""
     labels = np.asarray(y)
@@ -233,37 +171,6 @@ def as_weights(sample_weight, n_samples, dtype, name="sample_weight"):
             "a mean of 1."
         )
     return weights
-
-
-def check_target_range(targets, loss, output_activation):
-    """ValueError where a loss is undefined at a target, or an output can never reach it."""
-    if targets.values is None:
-        return
-    y = targets.values
-    if loss == "gamma":
-        if y.min() <= 0:
-            raise ValueError(f"loss='gamma' needs targets > 0; y has the value {y[y <= 0][0]}.")
-    elif loss == "poisson" or output_activation == "exp":
-        what = f"loss={loss!r} with output_activation={output_activation!r}"
-        _check_within(y, 0, np.inf, what)
-    elif output_activation in ("logistic", "softmax"):
-        _check_within(y, 0, 1, f"output_activation={output_activation!r}")
-
-
-def kernel_samples(X, targets=None, weights=None):
-    """The kernels' Samples of arrays that have passed the checks above."""
-    core = _kernels.core
-    rest = (targets.values, targets.labels, targets.n_outputs, weights) if targets else ()
-    if not sparse.issparse(X):
-        return core.dense_samples(X, *rest)
-    used = X.indptr[-1]
-    return core.csr_samples(
-        as_kernel_array(X.data[:used], X.dtype),
-        as_kernel_array(X.indices[:used], np.intc),
-        as_kernel_array(X.indptr, np.intp),
-        X.shape[1],
-        *rest,
-    )
 
 
 def _as_real_array(array, name):
@@ -348,8 +255,70 @@ def _check_finite(array, original, name):
     raise ValueError(f"{name} contains {kind}; only finite numbers can be used.")
 
 
-def _check_within(targets, lowest, highest, what):
-    if targets.min() < lowest or targets.max() > highest:
-        wrong = targets[(targets < lowest) | (targets > highest)][0]
-        allowed = ">= 0" if highest == np.inf else f"between {lowest} and {highest}"
-        raise ValueError(f"{what} needs targets {allowed}; y has the value {wrong}.")
+def as_hidden_activations(activation, n_hidden_layers):
+    """The names of the hidden layers' activations, checked: of one name, or one name per layer."""
+    allowed = _kernels.core.ACTIVATIONS
+    if isinstance(activation, str):
+        return (one_of("activation", activation, allowed),) * n_hidden_layers
+    if not np.iterable(activation):
+        raise TypeError(
+            f"activation must be a name or a list of names, one per hidden layer, got "
+            f"{activation!r}; the names are {', '.join(map(repr, allowed))}."
+        )
+    names = list(activation)
+    for layer, name in enumerate(names):
+        one_of(f"activation[{layer}]", name, allowed)
+    if len(names) != n_hidden_layers:
+        if len(names) < n_hidden_layers:
+            difference = f"hidden layer {len(names)} has none"
+        else:
+            difference = f"activation[{n_hidden_layers}]={names[n_hidden_layers]!r} has no layer"
+        raise ValueError(
+            f"activation={names} names {len(names)} activations for {n_hidden_layers} hidden "
+            f"layers: {difference}. Give one name for all, or one per hidden layer, of "
+            f"{', '.join(map(repr, allowed))}."
+        )
+    return tuple(names)
+
+
+def one_of(name, value, allowed):
+    """The name `value`; ValueError unless it is one of those allowed."""
+    if not isinstance(value, str) or value not in allowed:
+        raise ValueError(f"{name}={value!r} is not one of {', '.join(map(repr, allowed))}.")
+    return value
+
+
+def as_number(name, value, lowest, included=True, below=np.inf):
+    """A float in [lowest, below), or in (lowest, below) if lowest is not included."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        raise TypeError(f"{name} must be a number, got {value!r}.")
+    if not (lowest <= value < below if included else lowest < value < below):
+        end = "finite" if below == np.inf else f"< {below}"
+        raise ValueError(
+            f"{name} must be {end} and {'>=' if included else '>'} {lowest}, got {value!r}."
+        )
+    return float(value)
+
+
+def as_float_dtype(dtype):
+    """float64 or float32, in the machine's byte order."""
+    try:
+        resolved = None if dtype is None else np.dtype(dtype)
+    except TypeError:
+        resolved = None
+    if resolved not in (np.float64, np.float32):
+        raise ValueError(f"dtype={dtype!r} is not one of 'float64', 'float32'.")
+    return resolved.newbyteorder("=")
+
+
+def as_random_state(seed):
+    """A source of random numbers with NumPy's legacy methods; None: NumPy's global one."""
+    if isinstance(seed, np.random.RandomState):
+        return seed
+    if seed is None:
+        return np.random
+    if not isinstance(seed, numbers.Integral) or isinstance(seed, bool):
+        raise TypeError(f"random_state must be None, an int or a numpy RandomState, got {seed!r}.")
+    if not 0 <= seed < 2**32:
+        raise ValueError(f"random_state must be between 0 and 2**32 - 1, got {seed!r}.")
+    return np.random.RandomState(seed)

@@ -1,21 +1,17 @@
 """The layers of a fitted estimator in its HTML representation, as notebooks show it.
 
-Enters a fitted estimator; leaves HTML: scikit-learn's diagram, then a table of the layers and a
-sketch of the network (inline SVG).
+    layers_html    a table of the layers and a sketch of the network (inline SVG)
+    with_layers    scikit-learn's HTML of an estimator, with the layers below
 
-    layers_html       the table and the sketch alone
-    LayersReprMixin   appends them to what scikit-learn draws
-
-What scikit-learn draws is not touched. An estimator that is not fitted, or that is a step of a
-pipeline or the estimator of a search, is shown by scikit-learn alone: there the diagram of the
-whole is asked for, not that of its parts.
+What scikit-learn draws stays as it is. An estimator that is not fitted, or that is part of a
+pipeline or search, is shown by scikit-learn alone: there the diagram of the whole is asked for.
 """
 
 from html import escape
 from itertools import pairwise
 from math import isfinite
 
-from .training import FULL_BATCH_SOLVERS
+from .figures import what_a_run_counts
 
 # The text and the lines take the page's colour, so that dark notebooks show them too.
 STYLE = """
@@ -53,7 +49,7 @@ def layers_html(estimator):
     --------
     >>> from sklearn.datasets import load_iris
     >>> from fastbp import BackpropClassifier
-    >>> from fastbp.representation import layers_html
+    >>> from fastbp.show.layers import layers_html
     >>> X, y = load_iris(return_X_y=True)
     >>> clf = BackpropClassifier((16,), solver="lbfgs", random_state=0).fit(X, y)
     >>> html = layers_html(clf)
@@ -77,19 +73,10 @@ def layers_html(estimator):
     return html.encode("ascii", "xmlcharrefreplace").decode("ascii")
 
 
-class LayersReprMixin:
-    """Shows the layers of a fitted estimator below scikit-learn's HTML diagram.
-
-    To stand before ``BaseEstimator`` among the bases, whose ``_html_repr`` makes the HTML of
-    ``_repr_html_`` and ``_repr_mimebundle_`` alike.
-    """
-
-    def _html_repr(self):
-        html = super()._html_repr()
-        if "network_" not in vars(self):
-            return html
-        body, end, rest = html.rpartition("</body>")
-        return f"{body}{layers_html(self)}{end}{rest}" if end else html + layers_html(self)
+def with_layers(html, estimator):
+    """The HTML that scikit-learn makes of a fitted estimator, and the layers at its end."""
+    body, end, rest = html.rpartition("</body>")
+    return f"{body}{layers_html(estimator)}{end}{rest}" if end else html + layers_html(estimator)
 
 
 def _activations(network):
@@ -155,7 +142,7 @@ def _facts(estimator):
     facts = [f"loss {_name(estimator.loss)}", f"solver {_name(estimator.solver)}"]
     curve = getattr(estimator, "loss_curve_", None) or []
     n_iter = getattr(estimator, "n_iter_", len(curve))
-    epochs = _count(n_iter, "iteration" if estimator.solver in FULL_BATCH_SOLVERS else "epoch")
+    epochs = _count(n_iter, what_a_run_counts(estimator))
     # With warm_start and partial_fit, n_iter_ counts the last call only.
     facts.append(f"{epochs} ({len(curve):,} in all)" if 0 < n_iter < len(curve) else epochs)
     loss = getattr(estimator, "loss_", None)

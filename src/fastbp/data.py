@@ -1,0 +1,112 @@
+"""Checked arrays on their way to the kernels: Targets, and the DataSet of a fit.
+
+Takes arrays that checks.py has passed; ``kernel_samples`` wraps them as the kernels' ``Samples``.
+Nothing is checked here, and nothing is copied unless dtype or layout differ.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse
+
+from . import _kernels
+
+
+@dataclass(frozen=True)
+class Targets:
+    """What a network is trained towards: a matrix, or one class label per sample.
+
+    Attributes
+    ----------
+    values : ndarray of shape (n_samples, n_outputs) or None
+    labels : ndarray of shape (n_samples,) of intp or None
+        Labels in [0, n_outputs); the kernels read them as one-hot rows.
+    n_outputs : int
+    """
+
+    values: np.ndarray | None
+    labels: np.ndarray | None
+    n_outputs: int
+
+    @classmethod
+    def matrix(cls, values):
+        return cls(values, None, values.shape[1])
+
+    def rows(self, indices):
+        """The targets of some of the samples."""
+        if self.values is not None:
+            return Targets(self.values[indices], None, self.n_outputs)
+        return Targets(None, self.labels[indices], self.n_outputs)
+
+    def repeated(self, n_outputs):
+        """One column of targets, repeated for each of several outputs."""
+        return Targets.matrix(np.repeat(self.values, n_outputs, axis=1))
+
+    def astype(self, dtype):
+        if self.values is None:
+            return self
+        return Targets(self.values.astype(dtype, copy=False), None, self.n_outputs)
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """The samples of a fit.
+
+    Attributes
+    ----------
+    X : ndarray or CSR matrix of shape (n_samples, n_features)
+    y : ndarray
+        As the user's metrics know it: class labels, or numbers.
+    targets : Targets
+        As the network knows it.
+    weights : ndarray of shape (n_samples,) or None
+        None: all ones.
+    """
+
+    X: object
+    y: np.ndarray
+    targets: Targets
+    weights: np.ndarray | None = None
+
+    def __len__(self):
+        return self.X.shape[0]
+
+    @property
+    def weight_sum(self):
+        """The sum of the weights; without weights the number of samples."""
+        return len(self) if self.weights is None else self.weights.sum(dtype=np.float64)
+
+    def rows(self, indices):
+        weights = None if self.weights is None else self.weights[indices]
+        return DataSet(self.X[indices], self.y[indices], self.targets.rows(indices), weights)
+
+    def astype(self, dtype):
+        weights = None if self.weights is None else self.weights.astype(dtype, copy=False)
+        X = self.X.astype(dtype, copy=False)
+        return DataSet(X, self.y, self.targets.astype(dtype), weights)
+
+    def kernel_samples(self):
+        return kernel_samples(self.X, self.targets, self.weights)
+
+
+def kernel_samples(X, targets=None, weights=None):
+    """The kernels' Samples of arrays that have passed the checks."""
+    core = _kernels.core
+    rest = (targets.values, targets.labels, targets.n_outputs, weights) if targets else ()
+    if not sparse.issparse(X):
+        return core.dense_samples(X, *rest)
+    used = X.indptr[-1]
+    return core.csr_samples(
+        as_kernel_array(X.data[:used], X.dtype),
+        as_kernel_array(X.indices[:used], np.intc),
+        as_kernel_array(X.indptr, np.intp),
+        X.shape[1],
+        *rest,
+    )
+
+
+def as_kernel_array(array, dtype):
+    """`array` as the kernels read it: C-contiguous, aligned, of dtype; a copy only if needed."""
+    if array.dtype == dtype and array.flags.c_contiguous and array.flags.aligned:
+        return array
+    return np.require(array, dtype=dtype, requirements=["C_CONTIGUOUS", "ALIGNED"])

@@ -1,0 +1,68 @@
+"""Initial parameters: drawn to suit the activations, or given by the user.
+
+Weights are drawn uniformly from +-sqrt(factor / fans). scikit-learn's MLP uses Glorot's fans,
+fan_in + fan_out, for its four activations, and draws intercepts too. The other activations get He's
+fans, fan_in alone, selu LeCun's factor, and intercepts of zero.
+
+Glorot and Bengio, "Understanding the difficulty of training deep feedforward neural networks",
+AISTATS (2010). He, Zhang, Ren and Sun, "Delving deep into rectifiers", ICCV (2015). LeCun, Bottou,
+Orr and Mueller, "Efficient backprop" (1998), which Klambauer et al. (2017) take for selu.
+"""
+
+import numpy as np
+
+GLOROT_FACTORS = {"identity": 6.0, "logistic": 2.0, "tanh": 6.0, "relu": 6.0}
+FAN_IN_FACTORS = {"selu": 3.0}
+HE_FACTOR = 6.0
+
+
+def draw_params(network, random_state):
+    """Fill a network's coefs and intercepts, which are zero, in scikit-learn's order of draws."""
+    for layer, coefs in enumerate(network.coefs):
+        fan_in, fan_out = coefs.shape
+        activation = _activation_to_suit(network, layer)
+        factor = GLOROT_FACTORS.get(activation)
+        if factor is None:
+            bound = np.sqrt(FAN_IN_FACTORS.get(activation, HE_FACTOR) / fan_in)
+        else:
+            bound = np.sqrt(factor / (fan_in + fan_out))
+        coefs[...] = random_state.uniform(-bound, bound, (fan_in, fan_out))
+        if network.fit_intercept and factor is not None:
+            network.intercepts[layer][...] = random_state.uniform(-bound, bound, fan_out)
+
+
+def _activation_to_suit(network, layer):
+    """The activation that a layer's initial weights are drawn for."""
+    hidden = network.hidden_activations
+    if layer < len(hidden):
+        return hidden[layer]
+    # scikit-learn draws the output layer, too, for the hidden activation.
+    last = hidden[-1] if hidden else network.activation
+    return last if last in GLOROT_FACTORS else "identity"
+
+
+def assign_params(name, arrays, given):
+    """Write the values that a user has given into a network's views of its parameters.
+
+    name : "coefs" or "intercepts", for messages
+    arrays : the views; read-only zeros stand for intercepts that the network does not have
+    given : sequence of array-like, or None to change nothing
+    """
+    if given is None:
+        return
+    if len(given) != len(arrays):
+        raise ValueError(
+            f"{name} holds {len(given)} arrays; this network has {len(arrays)} layers of them."
+        )
+    for layer, (array, values) in enumerate(zip(arrays, given, strict=True)):
+        values = np.asarray(values, dtype=array.dtype)
+        if values.shape != array.shape:
+            raise ValueError(f"{name}[{layer}] has shape {values.shape}; {array.shape} is needed.")
+        if not np.isfinite(values).all():
+            raise ValueError(f"{name}[{layer}] contains NaN or infinity.")
+        if array.flags.writeable:
+            array[...] = values
+        elif values.any():
+            raise ValueError(
+                f"{name}[{layer}] is not zero, but fit_intercept=False; leave intercepts out."
+            )

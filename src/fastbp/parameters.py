@@ -1,0 +1,108 @@
+"""The parameters of the estimators: what values each may have.
+
+One constraint a parameter, in scikit-learn's terms. training/solvers.py says which solvers ignore
+which parameters, the docstrings of the estimators what the parameters mean.
+"""
+
+import inspect
+from functools import cache
+from numbers import Integral, Real
+
+import numpy as np
+from sklearn.metrics import get_scorer_names
+from sklearn.utils._param_validation import (
+    HasMethods,
+    Interval,
+    Options,
+    StrOptions,
+    validate_parameter_constraints,
+)
+
+from . import _kernels
+from .objective import LOSSES, OUTPUTS
+from .training.schedules import SCHEDULES
+from .training.solvers import SOLVERS
+
+USER_LOSS = HasMethods(["loss", "gradient"])
+
+SHARED = {
+    "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
+    "activation": [StrOptions(set(_kernels.core.ACTIVATIONS)), list, tuple],
+    "solver": [StrOptions(set(SOLVERS))],
+    "alpha": [Interval(Real, 0, None, closed="left")],
+    "l1_ratio": [Interval(Real, 0, 1, closed="both")],
+    "weight_decay": [Interval(Real, 0, None, closed="left")],
+    "dropout": [Interval(Real, 0, 1, closed="left")],
+    "input_dropout": [Interval(Real, 0, 1, closed="left")],
+    "max_grad_norm": [None, Interval(Real, 0, None, closed="neither")],
+    "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
+    "learning_rate": [StrOptions(set(SCHEDULES)), callable],
+    "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
+    "power_t": [Interval(Real, 0, None, closed="left")],
+    "decay_rate": [Interval(Real, 0, 1, closed="right")],
+    "warmup_epochs": [Interval(Real, 0, None, closed="left")],
+    "max_iter": [Interval(Integral, 1, None, closed="left")],
+    "shuffle": ["boolean"],
+    "random_state": ["random_state"],
+    "tol": [Interval(Real, 0, None, closed="left")],
+    "verbose": ["verbose"],
+    "warm_start": ["boolean"],
+    "momentum": [Interval(Real, 0, 1, closed="both")],
+    "nesterovs_momentum": ["boolean"],
+    "early_stopping": ["boolean"],
+    "validation_fraction": [Interval(Real, 0, 1, closed="left")],
+    "scoring": [None, StrOptions({"loss", *get_scorer_names()}), callable],
+    "beta_1": [Interval(Real, 0, 1, closed="left")],
+    "beta_2": [Interval(Real, 0, 1, closed="left")],
+    "epsilon": [Interval(Real, 0, None, closed="neither")],
+    "n_iter_no_change": [Interval(Integral, 1, None, closed="left"), Options(Real, {np.inf})],
+    "max_fun": [Interval(Integral, 1, None, closed="left")],
+    "max_time": [None, Interval(Real, 0, None, closed="neither")],
+    "fit_intercept": ["boolean"],
+    "n_threads": [None, Interval(Integral, 1, None, closed="left")],
+}
+
+OF_CLASSIFIER = {
+    **SHARED,
+    "loss": [StrOptions({name for name, loss in LOSSES.items() if loss.of_classes}), USER_LOSS],
+    "label_smoothing": [Interval(Real, 0, 1, closed="left")],
+    "class_weight": [dict, StrOptions({"balanced"}), list, None],
+    "output_activation": [StrOptions({"auto", "logistic", "softmax", "identity"})],
+}
+
+OF_REGRESSOR = {
+    **SHARED,
+    "loss": [StrOptions({name for name, loss in LOSSES.items() if loss.of_numbers}), USER_LOSS],
+    "huber_delta": [Interval(Real, 0, None, closed="neither")],
+    "quantile": [Interval(Real, 0, 1, closed="neither"), "array-like"],
+    "output_activation": [StrOptions({"auto", *OUTPUTS})],
+}
+
+
+@cache
+def _defaults_of(cls):
+    """The parameters of our own constructor and their defaults; a user's subclass may differ."""
+    own = next(one for one in cls.__mro__ if one.__module__.startswith(f"{__package__}."))
+    parameters = inspect.signature(own.__init__).parameters
+    return {name: one.default for name, one in parameters.items() if name != "self"}
+
+
+def parameters_of(estimator):
+    """The values of all parameters, by name."""
+    return {name: getattr(estimator, name) for name in _defaults_of(type(estimator))}
+
+
+def check_parameters(estimator):
+    """scikit-learn's check of the parameters, of those that are not the defaults.
+
+    Checking all of them costs 20 % of a small fit.
+    """
+    defaults = _defaults_of(type(estimator))
+    changed = {
+        name: value
+        for name, value in estimator.get_params(deep=False).items()
+        if name not in defaults or value is not defaults[name]
+    }
+    validate_parameter_constraints(
+        estimator._parameter_constraints, changed, caller_name=type(estimator).__name__
+    )

@@ -1,0 +1,393 @@
+"""BackpropRegressor: scikit-learn's MLPRegressor, trained by the compiled core.
+
+base.py fits. What is here is the regressor's own: its parameters, how numbers become targets of the
+network, and what its predictions are made of.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.base import RegressorMixin, _fit_context
+from sklearn.metrics import d2_pinball_score, r2_score
+from sklearn.utils.metaestimators import available_if
+
+from . import parameters
+from .base import BaseBackprop, has_incremental_solver, unchanged_on_error
+from .checks import as_targets
+from .objective import as_quantiles, check_targets, default_output
+
+
+class BackpropRegressor(RegressorMixin, BaseBackprop):
+    """Multilayer perceptron regressor; a drop-in for scikit-learn's MLPRegressor.
+
+    Parameters, defaults, methods, fitted attributes and, for the same ``random_state``, weights are
+    those of ``sklearn.neural_network.MLPRegressor`` (whose first positional parameter is ``loss``;
+    here it is ``hidden_layer_sizes``, as in the classifier). The other parameters and methods are
+    new.
+
+    Parameters
+    ----------
+    hidden_layer_sizes : int or array-like of int, default=(100,)
+        Units of each hidden layer; ``()`` for none (linear regression).
+    activation : str or list of str, default='relu'
+        Activation g of the hidden layers, or of each hidden layer: 'identity', 'logistic', 'tanh',
+        'relu', 'leaky_relu', 'elu', 'selu', 'softplus', 'silu', 'gelu', 'mish'. The derivative of
+        relu at 0 is taken as 0. Initial weights suit the activation, see :class:`Network`.
+    output_activation : {'auto', 'identity', 'logistic', 'softmax', 'exp', 'increasing'}, \
+default='auto'
+        'auto' is exp for the losses 'poisson' and 'gamma', increasing for several quantiles, else
+        identity. 'logistic' and 'softmax' need targets in [0, 1], 'exp' targets >= 0. 'increasing'
+        makes each output larger than the one before.
+    loss : {'squared_error', 'absolute_error', 'huber', 'poisson', 'gamma', 'quantile'} or object, \
+default='squared_error'
+        Loss of a sample, summed over the outputs: half the squared error; the absolute error; half
+        the squared error up to ``huber_delta`` and linear beyond; half the Poisson deviance
+        (targets >= 0); half the gamma deviance (targets > 0); the pinball loss of ``quantile``. Or
+        an object with the methods ``loss(y, outputs)`` and ``gradient(y, outputs)``, see
+        :class:`Network`.
+    huber_delta : float, default=1.0
+        Error at which 'huber' becomes linear, > 0.
+    quantile : float or list of float, default=0.5
+        Of 'quantile', in (0, 1). With several, in increasing order, ``predict`` gives a column for
+        each, which never cross, and ``score`` the mean of their D^2 pinball scores.
+    solver : {'lbfgs', 'sgd', 'adam', 'rprop', 'levenberg_marquardt'}, default='adam'
+        'lbfgs' is quasi-Newton on all samples at once (good for small data), 'sgd' stochastic
+        gradient descent with momentum, 'adam' the method of Kingma and Ba. 'rprop' is iRprop-: all
+        samples at once, steps that depend on the signs of the gradient. 'levenberg_marquardt' is
+        for ``loss='squared_error'`` and few parameters (their number squared must fit in memory).
+        The last and 'lbfgs' compute in float64.
+    alpha : float, default=0.0001
+        Strength of the L2 penalty, ``alpha / (2 * n) * ||W||**2`` with n the sum of the weights of
+        the batch. Intercepts are not penalised.
+    l1_ratio : float, default=0.0
+        Share of the L1 penalty, in [0, 1]: the penalty is ``alpha / (2 * n) * ((1 - l1_ratio) *
+        ||W||**2 + 2 * l1_ratio * sum(|W|))``. 'lbfgs' finds weights that are exactly zero, the
+        stochastic solvers follow a subgradient. Not for 'levenberg_marquardt'.
+    weight_decay : float, default=0.0
+        Decoupled weight decay of 'sgd' and 'adam' (then known as AdamW): before a step the weights,
+        not the intercepts, are multiplied by ``1 - rate * weight_decay``.
+    dropout : float, default=0.0
+        Probability, in [0, 1), with which a hidden unit is left out of a step of 'sgd' or 'adam';
+        the others are scaled by ``1 / (1 - dropout)``. Predictions use all units.
+    input_dropout : float, default=0.0
+        The same for the inputs.
+    max_grad_norm : float or None, default=None
+        Euclidean norm to which a larger gradient, of a batch and with its penalty, is scaled down
+        ('sgd', 'adam').
+    batch_size : int or 'auto', default='auto'
+        Samples per step of 'sgd' and 'adam'; 'auto' is ``min(200, n_samples)``.
+    learning_rate : {'constant', 'invscaling', 'adaptive', 'cosine', 'one_cycle', 'exponential'} \
+or callable, default='constant'
+        Schedule of the step size. Of 'sgd' alone, as in scikit-learn: 'invscaling' divides by
+        ``t_ ** power_t``, 'adaptive' by 5 each time training stops improving. Of 'sgd' and 'adam':
+        'cosine' falls to 0 over ``max_iter`` epochs; 'one_cycle' rises from 1/25 during the first
+        30 % of them and then falls to a 250000th; 'exponential' is multiplied by ``decay_rate``
+        each epoch; a function of the epoch, 0 for the first, returns its step size.
+    learning_rate_init : float, default=0.001
+        First step size of 'sgd' and 'adam', the largest of 'one_cycle', and the first size of
+        every step of 'rprop'.
+    power_t : float, default=0.5
+        Exponent of 'invscaling'.
+    decay_rate : float, default=0.95
+        Factor of 'exponential', in (0, 1].
+    warmup_epochs : float, default=0
+        Epochs over which the step size, whatever its schedule, rises linearly ('sgd', 'adam').
+    max_iter : int, default=200
+        Most epochs ('sgd', 'adam', 'rprop') or iterations ('lbfgs', 'levenberg_marquardt').
+    max_time : float or None, default=None
+        Seconds after which training stops, at the end of the epoch or iteration.
+    shuffle : bool, default=True
+        Whether each epoch visits the samples in a new order.
+    random_state : int, RandomState instance or None, default=None
+        Source of initial weights, the validation split and the order of samples. With the same
+        value scikit-learn's MLP has the same trajectory.
+    tol : float, default=1e-4
+        An epoch improves if the loss (or the validation score) does so by more than this; for
+        'lbfgs' the gradient entry at which to stop.
+    verbose : bool, default=False
+        Print the loss of each epoch or iteration.
+    warm_start : bool, default=False
+        Whether ``fit`` goes on from the weights of the last call.
+    momentum : float, default=0.9
+        Momentum of 'sgd', in [0, 1].
+    nesterovs_momentum : bool, default=True
+        Whether it is Nesterov's.
+    early_stopping : bool, default=False
+        Set ``validation_fraction`` of the samples aside (or take X_val of ``fit``), stop when
+        their score no longer improves, and restore the weights of the best one, also when training
+        is interrupted. Not for 'lbfgs'.
+    validation_fraction : float, default=0.1
+        Fraction set aside, in [0, 1).
+    scoring : str, callable or None, default=None
+        Score of the validation samples: None is the estimator's own, as in ``score``; 'loss' their
+        loss, with its sign changed; a name or function as in scikit-learn's ``cross_val_score``,
+        which is given their weights if it takes ``sample_weight``.
+    beta_1, beta_2 : float, default=0.9, 0.999
+        Decay rates of adam's moments, in [0, 1).
+    epsilon : float, default=1e-8
+        Added to the root of adam's second moment.
+    n_iter_no_change : int, default=10
+        Epochs without improvement after which to stop.
+    max_fun : int, default=15000
+        Most evaluations of the loss by 'lbfgs'.
+    fit_intercept : bool, default=True
+        Whether layers have intercepts; without, ``intercepts_`` are zeros.
+    n_threads : int or None, default=None
+        Threads that share each mini-batch. None takes as many as pay for this network and batch
+        size and as the process may use (cores, affinity, OMP_NUM_THREADS, threadpoolctl, joblib's
+        workers), and one outside the main thread. Results are the same bit for bit for the same
+        number of threads, and to rounding for another.
+
+    Attributes
+    ----------
+    loss_ : float
+        Loss of the last epoch, the mean over its batches as they were trained; NaN if training was
+        interrupted before the first was complete.
+    best_loss_ : float or None
+        The smallest loss; None with ``early_stopping``.
+    loss_curve_ : list of float
+        Loss of each epoch or iteration.
+    validation_loss_curve_ : list of float or None
+        Loss of the validation samples, without penalty, after each epoch; None without such.
+    validation_scores_ : list of float or None
+        Their R^2, or ``scoring``, after each epoch.
+    best_validation_score_ : float or None
+        The largest of them; None without ``early_stopping``.
+    n_iter_ : int
+        Epochs or iterations of the last fit.
+    t_ : int
+        Samples seen by 'sgd' or 'adam'.
+    network_ : Network
+        The fitted network: parameters, compiled gradients, and the objective of all samples
+        (``l2`` is ``alpha / (2 * n)``).
+    coefs_ : tuple of ndarray of shape (fan_in, fan_out)
+        Weight matrices, views of ``network_.params``: writing to them changes the estimator.
+    intercepts_ : tuple of ndarray of shape (fan_out,)
+        Intercepts of each layer, likewise.
+    n_layers_ : int
+        Layers including input and output.
+    n_outputs_ : int
+        Outputs of the network.
+    out_activation_ : str
+        Activation of the output layer.
+    n_features_in_ : int
+        Features seen in ``fit``.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Their names, if X had string column names.
+
+    Notes
+    -----
+    The objective of a batch is the weighted mean of the samples' losses plus the penalty; see
+    :class:`Network` for its formula. The loss of a sample is the sum over its outputs, and the
+    reported loss is exactly the function whose gradient is followed. scikit-learn follows the same
+    gradient but reports the mean over outputs (its issue 8349): for k outputs and squared error
+    the data term of ``loss_`` here is k times as large, and ``tol`` acts on that.
+
+    References
+    ----------
+    Rumelhart, Hinton and Williams, "Learning representations by back-propagating errors",
+    Nature 323 (1986). Glorot and Bengio, "Understanding the difficulty of training deep
+    feedforward neural networks", AISTATS (2010): the initial weights. Kingma and Ba, "Adam: a
+    method for stochastic optimization", ICLR (2015). Igel and Huesken, "Improving the Rprop
+    learning algorithm", NC (2000). Hagan and Menhaj, "Training feedforward networks with the
+    Marquardt algorithm", IEEE Transactions on Neural Networks 5 (1994). Loshchilov and Hutter,
+    "Decoupled weight decay regularization", ICLR (2019). Srivastava et al., "Dropout", JMLR 15
+    (2014). Smith and Topin, "Super-convergence", SPIE (2019): one_cycle.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> from fastbp import BackpropRegressor
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> net = BackpropRegressor((8,), learning_rate_init=0.05, max_iter=500, random_state=0)
+    >>> model = make_pipeline(StandardScaler(), net).fit(X, y)
+    >>> float(model.score(X, y)) > 0.5
+    True
+    """
+
+    _parameter_constraints: dict = parameters.OF_REGRESSOR
+
+    def __init__(
+        self,
+        hidden_layer_sizes=(100,),
+        *,
+        activation="relu",
+        output_activation="auto",
+        loss="squared_error",
+        huber_delta=1.0,
+        quantile=0.5,
+        solver="adam",
+        alpha=0.0001,
+        l1_ratio=0.0,
+        weight_decay=0.0,
+        dropout=0.0,
+        input_dropout=0.0,
+        max_grad_norm=None,
+        batch_size="auto",
+        learning_rate="constant",
+        learning_rate_init=0.001,
+        power_t=0.5,
+        decay_rate=0.95,
+        warmup_epochs=0,
+        max_iter=200,
+        max_time=None,
+        shuffle=True,
+        random_state=None,
+        tol=1e-4,
+        verbose=False,
+        warm_start=False,
+        momentum=0.9,
+        nesterovs_momentum=True,
+        early_stopping=False,
+        validation_fraction=0.1,
+        scoring=None,
+        beta_1=0.9,
+        beta_2=0.999,
+        epsilon=1e-8,
+        n_iter_no_change=10,
+        max_fun=15000,
+        fit_intercept=True,
+        n_threads=None,
+    ):
+        self._keep(locals())
+
+    @available_if(has_incremental_solver)
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(
+        self, X, y, sample_weight=None, *, X_val=None, y_val=None, sample_weight_val=None
+    ):
+        """Train for one epoch on the given data, going on from where training stood.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+        sample_weight : array-like of shape (n_samples,), default=None
+        X_val, y_val, sample_weight_val : arrays like the above, default=None
+            Samples whose loss and score after this epoch are recorded.
+
+        Returns
+        -------
+        self : object
+        """
+        with unchanged_on_error(self):
+            validation = (X_val, y_val, sample_weight_val)
+            return self._fit_incrementally(X, y, sample_weight, validation)
+
+    def _problem(self, y, *, goes_on, is_incremental=False):
+        """The output and the quantiles that the parameters ask for."""
+        quantiles = self._quantiles()
+        output = self.output_activation
+        if output == "auto":
+            output = default_output(self.loss, len(quantiles))
+        settings = {"huber_delta": self.huber_delta, "quantile": self.quantile}
+        return RegressionProblem(self.loss, output, settings, quantiles)
+
+    def _quantiles(self):
+        """The quantiles of the outputs, where there are several; else an empty tuple."""
+        if self.loss != "quantile" or not np.iterable(self.quantile):
+            return ()
+        quantiles = as_quantiles(self.quantile)
+        return quantiles if len(quantiles) > 1 else ()
+
+    def score(self, X, y, sample_weight=None):
+        """R^2 of the predictions; for several quantiles the mean of their D^2 pinball scores.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+        sample_weight : array-like of shape (n_samples,), default=None
+
+        Returns
+        -------
+        float
+            1 for perfect predictions, 0 for those of the best constant.
+        """
+        quantiles = self._quantiles()
+        if quantiles:
+            return float(pinball_score(y, self.predict(X), quantiles, sample_weight))
+        return super().score(X, y, sample_weight)
+
+    def predict(self, X):
+        """Predict targets.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples,) or (n_samples, n_outputs)
+        """
+        outputs = self._outputs(X)
+        return outputs.ravel() if outputs.shape[1] == 1 else outputs
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags
+
+
+@dataclass(frozen=True)
+class RegressionProblem:
+    """What a fit of a regressor is about: its loss, its output, and several quantiles.
+
+    ClassificationProblem has the same members.
+
+    Attributes
+    ----------
+    loss : str or object
+    output_activation : str
+    network_settings : dict
+        Arguments of Network that only regressors have.
+    quantiles : tuple of float
+        Empty unless there are several.
+    """
+
+    loss: object
+    output_activation: str
+    network_settings: dict
+    quantiles: tuple
+
+    is_classification = False
+    fitted_attributes = {}
+
+    def targets(self, y, dtype, name="y"):
+        """Targets of y; one column is repeated for each of several quantiles."""
+        n_samples, n_outputs = y.shape[0], y.shape[1] if y.ndim == 2 else 1
+        targets = as_targets(y, n_samples, n_outputs, dtype)
+        check_targets(targets, self.loss, self.output_activation)
+        if not self.quantiles:
+            return targets
+        if n_outputs > 1:
+            raise ValueError(
+                f"quantile={list(self.quantiles)} needs a y of one column, got {n_outputs}; fit "
+                "one quantile at a time, or one target at a time "
+                "(sklearn.multioutput.MultiOutputRegressor)."
+            )
+        return targets.repeated(len(self.quantiles))
+
+    def weights(self, y, sample_weight, dtype):
+        """sample_weight as it is."""
+        return sample_weight
+
+    def score(self, outputs, targets, weights):
+        """R^2, or D^2, of outputs; NaN where they are not finite."""
+        if not np.isfinite(outputs).all():
+            return np.nan
+        if self.quantiles:
+            return pinball_score(targets.values[:, 0], outputs, self.quantiles, weights)
+        return r2_score(targets.values, outputs, sample_weight=weights)
+
+
+def pinball_score(y, outputs, quantiles, sample_weight):
+    """The mean of the quantiles' D^2 pinball scores; outputs has a column for each."""
+    return np.mean(
+        [
+            d2_pinball_score(y, outputs[:, k], sample_weight=sample_weight, alpha=quantile)
+            for k, quantile in enumerate(quantiles)
+        ]
+    )

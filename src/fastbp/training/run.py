@@ -1,0 +1,142 @@
+"""Run: one fit, as a solver sees it; and what is the same for every solver.
+
+    begin_run    the random draws, the validation split and the precision, in scikit-learn's order
+    train        the solver at work; Ctrl-C keeps what has been reached
+    diverged     the error for weights or losses that are not finite
+
+A solver is a function ``solve(run)``. It moves ``run.network.params``, which after each epoch or
+iteration are those that the user would get, keeps ``run.state`` up to date, and reports to
+``run.monitor``. A full-batch solver says in ``run.loss`` what J is at these parameters.
+"""
+
+import warnings
+from dataclasses import dataclass
+from types import SimpleNamespace
+
+from ..data import DataSet
+from ..network import Network
+from ..objective import penalty_factors
+from .monitor import Monitor
+from .state import TrainingState
+from .validation import Validation, split_off_validation
+
+
+@dataclass
+class Run:
+    """What a solver is given.
+
+    Attributes
+    ----------
+    solver : Solver
+    network : Network
+        In the precision that the solver works in.
+    data : DataSet
+        Full-batch solvers train on all of it, the others on the rows ``state.order``.
+    state : TrainingState
+    settings : SimpleNamespace
+        The user's parameters; those that the solver ignores are neutral.
+    monitor : Monitor
+    is_incremental : bool
+        Whether one epoch is asked for (``partial_fit``).
+    loss : float or None
+        J at the network's parameters; None from solvers whose curve says it.
+    """
+
+    solver: object
+    network: Network
+    data: DataSet
+    state: TrainingState
+    settings: SimpleNamespace
+    monitor: Monitor
+    is_incremental: bool = False
+    loss: float | None = None
+
+
+def begin_run(
+    solver,
+    network,
+    data,
+    held_out,
+    state,
+    settings,
+    random_state,
+    *,
+    make_score,
+    is_classifier,
+    is_incremental=False,
+    after_epoch=None,
+):
+    """The Run of a network and a state, both of which it moves.
+
+    Parameters
+    ----------
+    solver : Solver
+    network : Network
+        Of the data's dtype, its penalties those of all data.
+    data : DataSet
+    held_out : DataSet or None
+        The user's validation samples. None: with ``early_stopping`` some of the data.
+    state : TrainingState
+    settings : SimpleNamespace
+        As Solver.settings returns it.
+    random_state : numpy RandomState
+        What is drawn from it is drawn in scikit-learn's order.
+    make_score : callable (network, held_out) -> callable (outputs, loss) -> float
+        How validation samples are scored.
+    is_classifier : bool
+        Whether the split of two classes is stratified.
+    is_incremental : bool, default=False
+    after_epoch : callable of no arguments, default=None
+        Called at the end of each epoch or iteration; a true value ends the run.
+
+    Returns
+    -------
+    Run
+        Its network is a copy where the solver works in another precision.
+    """
+    early_stopping = settings.early_stopping and not is_incremental
+    state.begin_run(random_state, len(data))
+    solver.begin(state, settings, is_incremental)
+    if settings.early_stopping and held_out is None:
+        if is_incremental:
+            raise ValueError("partial_fit does not support early_stopping=True")
+        state.order, held_out = split_off_validation(data, settings, random_state, is_classifier)
+        data = data.rows(state.order) if solver.is_full_batch else data
+    if solver.dtype is not None:
+        factors = penalty_factors(settings.alpha, settings.l1_ratio, data.weight_sum)
+        network = network.copy(dtype=solver.dtype, **factors)
+        data = data.astype(solver.dtype)
+        held_out = None if held_out is None else held_out.astype(solver.dtype)
+    if held_out is not None or not is_incremental:
+        state.begin_curves(held_out is not None)
+    state.choose_watched(early_stopping)
+    validation = None
+    if held_out is not None:
+        validation = Validation(network, held_out, make_score(network, held_out))
+    monitor = Monitor(network, state, settings, validation, after_epoch, early_stopping)
+    return Run(solver, network, data, state, settings, monitor, is_incremental)
+
+
+def train(run):
+    """Let the solver work until it, the monitor or the user ends the run."""
+    try:
+        run.solver.solve(run)
+    except KeyboardInterrupt:
+        warnings.warn("Training interrupted by user.", stacklevel=2)
+    if run.loss is not None:
+        run.monitor.conclude(run.loss)
+    run.monitor.restore_best()
+    run.state.end_run()
+
+
+def diverged(found, where, remedies=""):
+    """The error for a run whose weights or loss, as `found` says, are not finite.
+
+    `where` names the epoch or iteration and the learning rate, `remedies` what to try besides
+    scaling the data.
+    """
+    return ValueError(
+        f"Solver produced non-finite {found} in {where}. The input data may contain large values "
+        "and need to be preprocessed: scale X (StandardScaler) and, for regression, y"
+        f"{remedies}."
+    )
