@@ -98,7 +98,7 @@ class BaseBackprop(
             Weights >= 0 of the samples; ones by default.
         X_val, y_val, sample_weight_val : arrays like the above, default=None
             Samples to validate on after each epoch, in place of those that ``early_stopping``
-            would set aside. Their loss and score are recorded without early stopping, too.
+            would set aside. Their loss and score are recorded even without early stopping.
 
         Returns
         -------
@@ -126,14 +126,14 @@ class BaseBackprop(
     def initialize(self, X, y, *, coefs=None, intercepts=None):
         """Build the network for X and y without training it.
 
-        The estimator can then predict. ``partial_fit``, and ``fit`` with ``warm_start=True``, go
-        on from here.
+        The estimator can then predict. ``partial_fit``, and ``fit`` with ``warm_start=True``,
+        continue from here.
 
         Parameters
         ----------
         X : array-like or sparse matrix of shape (n_samples, n_features)
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            All classes must occur in it.
+            Must contain all classes.
         coefs : sequence of array-like of shape (fan_in, fan_out), default=None
             Initial weights of each layer, in the order of ``coefs_``; random by default.
         intercepts : sequence of array-like of shape (fan_out,), default=None
@@ -338,7 +338,7 @@ class BaseBackprop(
     def transform(self, X):
         """Activations of the last hidden layer, as features for another estimator.
 
-        They are what the output layer is given: without hidden layers, X itself.
+        They are the inputs of the output layer: without hidden layers, X itself.
 
         Parameters
         ----------
@@ -361,13 +361,13 @@ class BaseBackprop(
 
     @property
     def _n_features_out(self):
-        # scikit-learn's get_feature_names_out counts with it
+        # for scikit-learn's get_feature_names_out
         return self.network_.layer_sizes[-2]
 
     @classmethod
     @cache
     def _get_param_names(cls):
-        # inspects the signature of __init__ at every call, and every fit calls it
+        # Uncached, this inspects the signature of __init__ at every call, and every fit calls it.
         return super()._get_param_names()
 
     def __sklearn_tags__(self):

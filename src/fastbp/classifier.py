@@ -32,7 +32,7 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
     """Multilayer perceptron classifier; a drop-in for scikit-learn's MLPClassifier.
 
     Parameters, defaults, methods, fitted attributes and, for the same ``random_state``, weights are
-    those of ``sklearn.neural_network.MLPClassifier``. The other parameters and methods are new.
+    those of ``sklearn.neural_network.MLPClassifier``. It has more parameters and methods.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         gradient descent with momentum, 'adam' the method of Kingma and Ba. 'rprop' is iRprop-: all
         samples at once, steps that depend on the signs of the gradient. 'levenberg_marquardt' is
         for ``loss='squared_error'`` and few parameters (their number squared must fit in memory).
-        The last and 'lbfgs' compute in float64.
+        'lbfgs' and 'levenberg_marquardt' compute in float64.
     alpha : float, default=0.0001
         Strength of the L2 penalty, ``alpha / (2 * n) * ||W||**2`` with n the sum of the weights of
         the batch. Intercepts are not penalised.
@@ -84,14 +84,14 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         Samples per step of 'sgd' and 'adam'; 'auto' is ``min(200, n_samples)``.
     learning_rate : {'constant', 'invscaling', 'adaptive', 'cosine', 'one_cycle', 'exponential'} \
 or callable, default='constant'
-        Schedule of the step size. Of 'sgd' alone, as in scikit-learn: 'invscaling' divides by
-        ``t_ ** power_t``, 'adaptive' by 5 each time training stops improving. Of 'sgd' and 'adam':
+        Schedule of the step size. For 'sgd' only, as in scikit-learn: 'invscaling' divides by
+        ``t_ ** power_t``, 'adaptive' by 5 each time training stops improving. For 'sgd' and 'adam':
         'cosine' falls to 0 over ``max_iter`` epochs; 'one_cycle' rises from 1/25 during the first
-        30 % of them and then falls to a 250000th; 'exponential' is multiplied by ``decay_rate``
-        each epoch; a function of the epoch, 0 for the first, returns its step size.
+        30 % of them and then falls to a 250000th; 'exponential' multiplies by ``decay_rate`` each
+        epoch; a function takes the epoch, counted from 0, and returns its step size.
     learning_rate_init : float, default=0.001
-        First step size of 'sgd' and 'adam', the largest of 'one_cycle', and the first size of
-        every step of 'rprop'.
+        First step size of 'sgd' and 'adam' (the largest, with 'one_cycle'), and the first size of
+        each weight's step with 'rprop'.
     power_t : float, default=0.5
         Exponent of 'invscaling'.
     decay_rate : float, default=0.95
@@ -99,7 +99,8 @@ or callable, default='constant'
     warmup_epochs : float, default=0
         Epochs over which the step size, whatever its schedule, rises linearly ('sgd', 'adam').
     max_iter : int, default=200
-        Most epochs ('sgd', 'adam', 'rprop') or iterations ('lbfgs', 'levenberg_marquardt').
+        Maximum number of epochs ('sgd', 'adam', 'rprop') or iterations ('lbfgs',
+        'levenberg_marquardt').
     max_time : float or None, default=None
         Seconds after which training stops, at the end of the epoch or iteration.
     shuffle : bool, default=True
@@ -113,21 +114,21 @@ or callable, default='constant'
     verbose : bool, default=False
         Print the loss of each epoch or iteration.
     warm_start : bool, default=False
-        Whether ``fit`` goes on from the weights of the last call.
+        Whether ``fit`` continues from the weights of the last call.
     momentum : float, default=0.9
         Momentum of 'sgd', in [0, 1].
     nesterovs_momentum : bool, default=True
         Whether it is Nesterov's.
     early_stopping : bool, default=False
-        Set ``validation_fraction`` of the samples aside (or take X_val of ``fit``), stop when
-        their score no longer improves, and restore the weights of the best one, also when training
+        Set ``validation_fraction`` of the samples aside (or use ``X_val`` of ``fit``), stop when
+        their score no longer improves, and restore the weights of the best epoch, even if training
         is interrupted. Not for 'lbfgs'.
     validation_fraction : float, default=0.1
         Fraction set aside, in [0, 1).
     scoring : str, callable or None, default=None
-        Score of the validation samples: None is the estimator's own, as in ``score``; 'loss' their
-        loss, with its sign changed; a name or function as in scikit-learn's ``cross_val_score``,
-        which is given their weights if it takes ``sample_weight``.
+        Score of the validation samples. None: the estimator's own, as in ``score``. 'loss': minus
+        their loss. A name or function: as in scikit-learn's ``cross_val_score``; it gets their
+        weights if it takes ``sample_weight``.
     beta_1, beta_2 : float, default=0.9, 0.999
         Decay rates of adam's moments, in [0, 1).
     epsilon : float, default=1e-8
@@ -135,14 +136,15 @@ or callable, default='constant'
     n_iter_no_change : int, default=10
         Epochs without improvement after which to stop.
     max_fun : int, default=15000
-        Most evaluations of the loss by 'lbfgs'.
+        Maximum number of evaluations of the loss by 'lbfgs'.
     fit_intercept : bool, default=True
         Whether layers have intercepts; without, ``intercepts_`` are zeros.
     n_threads : int or None, default=None
-        Threads that share each mini-batch. None takes as many as pay for this network and batch
-        size and as the process may use (cores, affinity, OMP_NUM_THREADS, threadpoolctl, joblib's
-        workers), and one outside the main thread. Results are the same bit for bit for the same
-        number of threads, and to rounding for another.
+        Threads that share each mini-batch. None: as many as are worthwhile for this network and
+        batch size, within what the process may use (cores, affinity, OMP_NUM_THREADS,
+        threadpoolctl, joblib's workers); one outside the main thread, or where no thread can be
+        started. The same number of threads gives the same results bit for bit; another number, the
+        same to rounding.
 
     Attributes
     ----------
@@ -152,7 +154,7 @@ or callable, default='constant'
         Loss of the last epoch, the mean over its batches as they were trained; NaN if training was
         interrupted before the first was complete.
     best_loss_ : float or None
-        The smallest loss; None with ``early_stopping``.
+        The smallest loss so far; None with ``early_stopping``.
     loss_curve_ : list of float
         Loss of each epoch or iteration.
     validation_loss_curve_ : list of float or None
@@ -171,7 +173,7 @@ or callable, default='constant'
     coefs_ : tuple of ndarray of shape (fan_in, fan_out)
         Weight matrices, views of ``network_.params``: writing to them changes the estimator.
     intercepts_ : tuple of ndarray of shape (fan_out,)
-        Intercepts of each layer, likewise.
+        Intercepts of each layer, views as well.
     n_layers_ : int
         Layers including input and output.
     n_outputs_ : int
@@ -272,7 +274,7 @@ or callable, default='constant'
         y_val=None,
         sample_weight_val=None,
     ):
-        """Train for one epoch on the given data, going on from where training stood.
+        """Train for one epoch on the given data, from where training stands.
 
         Parameters
         ----------

@@ -5,8 +5,8 @@ The objective of every network is
     J = loss_scale * reduce_i [ w_i sum_k l(y_ik, yhat_ik) ] + l2 * sum ||W||^2 + l1 * sum |W|
 
 where reduce is the mean (the sum divided by the sum of the weights) or the sum. `loss` returns
-exactly J and `loss_gradient` exactly its gradient; the other gradients are those of single
-samples, of the outputs, and by the inputs. Parameters are one flat vector: all
+exactly J and `loss_gradient` exactly its gradient; other methods give the gradients of single
+samples and of the outputs, by the parameters and by the inputs. Parameters are one flat vector: all
 coefficients, layer after layer, each (fan_in, fan_out) in C order, then all intercepts;
 `coefs` and `intercepts` are views of it.
 """
@@ -79,7 +79,7 @@ class Network:
     activation : str or sequence of str, default='relu'
         Activation of the hidden layers, or of each: 'identity', 'logistic', 'tanh', 'relu',
         'leaky_relu' (slope 0.01 below 0), 'elu', 'selu', 'softplus', 'silu', 'gelu' (exact),
-        'mish'. The derivative of relu at 0 is taken as 0.
+        'mish'. The derivative of relu at 0 is 0.
     output_activation : {'identity', 'logistic', 'softmax', 'exp', 'increasing'}, \
 default='identity'
         Function of the output layer. 'increasing' is z_0, then each output the one before plus
@@ -277,7 +277,7 @@ default='identity'
 
     @params.setter
     def params(self, values):
-        # net.params -= step assigns too; the vector itself stays, and so do the views
+        # net.params -= step assigns, too. The vector itself stays, and with it the views.
         self._params[...] = values
 
     @property
@@ -420,7 +420,7 @@ default='identity'
         ndarray of shape (n_samples,) of float64
         """
         if sparse.issparse(X):
-            # entries of the same column count as one, which the sum of their squares is not
+            # Entries of the same column count as one; the sum of their squares would not do.
             check_storage(X)
             X = X.tocsr(copy=True)
             X.sum_duplicates()
@@ -666,7 +666,7 @@ default='identity'
     __copy__ = deepcopy
 
     def _unusual(self):
-        """Those of the rarer settings that are not the default, for repr."""
+        """The less common settings that are not at their defaults, for repr."""
         defaults = {"l1": 0.0, "label_smoothing": 0.0, "huber_delta": 1.0, "quantile": 0.5}
         changed = {name: getattr(self, name) for name in defaults}
         return "".join(
