@@ -592,8 +592,8 @@ default='identity'
         Parameters
         ----------
         **settings
-            Arguments of the constructor, but for ``layer_sizes`` and ``random_state``, that differ
-            from this network's.
+            Arguments of the constructor that differ from this network's; not ``layer_sizes``,
+            ``fit_intercept`` and ``random_state``, which the parameters depend on.
 
         Returns
         -------
@@ -613,6 +613,11 @@ default='identity'
         >>> single.dtype.name, bool((single.params == net.params.astype("float32")).all())
         ('float32', True)
         """
+        if settings.get("fit_intercept", self.fit_intercept) != self.fit_intercept:
+            raise ValueError(
+                f"fit_intercept={settings['fit_intercept']!r} needs other parameters than this "
+                f"network's, which has fit_intercept={self.fit_intercept}; build a new Network."
+            )
         twin = self.__class__.__new__(self.__class__)
         twin.layer_sizes = self.layer_sizes
         twin._configure(**self._settings() | settings)
