@@ -1,8 +1,7 @@
 """scikit-learn's callbacks, from its version 1.9 on: a task for the fit, one below for each epoch.
 
-Enter an estimator on which ``set_callbacks`` has been called and the data of a fit; the callbacks'
-hooks are called where the protocol of ``sklearn.callback`` says. Without callbacks nothing here
-is done at all.
+Takes an estimator on which ``set_callbacks`` has been called and the data of a fit; calls the
+callbacks' hooks where the protocol of ``sklearn.callback`` says. Without callbacks it does nothing.
 """
 
 try:
@@ -16,7 +15,7 @@ except ImportError:  # scikit-learn before 1.9 has none, and then neither have t
 def begin_fit(estimator, *, max_epochs):
     """The context of a fit; None without callbacks.
 
-    To be called first, since scikit-learn ends at the end of ``fit`` what is begun here.
+    To be called first: scikit-learn ends at the end of ``fit`` what begins here.
     """
     if "_skl_callbacks" not in vars(estimator):
         return None
@@ -34,7 +33,7 @@ class FitTask:
     X, y, sample_weight : arrays
         The training data, as the user has passed them; sample_weight may be None.
     fitted_attributes : callable of no arguments
-        Returns the attributes that make a copy of the estimator a fitted one, as it stands.
+        Returns the attributes that a copy of the estimator needs to be a fitted one now.
     """
 
     def __init__(self, estimator, context, X, y, sample_weight, fitted_attributes):

@@ -49,16 +49,16 @@ class Classes:
             )
         return cls(unique_labels(y), kind == "multilabel-indicator", sparse.issparse(y))
 
-    def output_activation(self, asked):
-        """The output that "auto" stands for; ValueError for one that cannot serve."""
-        if asked == "auto":
+    def output_activation(self, given):
+        """The output, where "auto" is given the default one; ValueError for one that does not fit."""
+        if given == "auto":
             return "softmax" if len(self.labels) > 2 and not self.multilabel else "logistic"
-        if asked == "softmax" and self.multilabel:
+        if given == "softmax" and self.multilabel:
             raise ValueError(
                 "output_activation='softmax' needs one class per sample, but y is a label "
                 "indicator matrix; use 'logistic' or 'auto'."
             )
-        return asked
+        return given
 
     def check_same(self, y):
         """ValueError unless y has exactly these classes (warm_start)."""

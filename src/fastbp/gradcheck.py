@@ -2,10 +2,10 @@
 
     numeric_j = (J(params + h e_j) - J(params - h e_j)) / 2h
 
-Enters a float64 Network with data; leaves a report of the worst relative error of each layer's
-coefficients and intercepts. An error is relative to the largest gradient entry of its layer
-part, since a difference quotient knows small entries only to the rounding of J; and never to
-less than what that rounding leaves visible, so that a network at its minimum passes too.
+Takes a float64 Network and data; returns a report of the worst relative error of each layer's
+coefficients and intercepts. An error is relative to the largest gradient entry of its layer part,
+since a difference quotient knows small entries only to the rounding of J; and never relative to
+less than that rounding lets one see, so that a network at its minimum passes too.
 """
 
 import copy

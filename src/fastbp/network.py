@@ -498,9 +498,9 @@ default='identity'
         samples : Samples of the kernels
             Of this network's dtype.
         l2, l1 : float
-            Factors of the penalties; a solver may leave them to itself.
+            Factors of the penalties that are part of the objective.
         gradient : bool, default=True
-            Whether gradients will be asked for, which need more memory.
+            Whether gradients will be computed, which needs more memory.
         n_threads : int, default=1
         may_shrink : bool, default=False
             Whether fewer threads may do the work where so many cannot be had; else an error.
@@ -519,7 +519,7 @@ default='identity'
             n_threads=n_threads,
         )
 
-    def trainer(self, samples, moments, settings, **where_it_stands):
+    def trainer(self, samples, moments, settings, **progress):
         """A compiled run of optimizer steps that moves this network's parameters.
 
         Parameters
@@ -530,14 +530,14 @@ default='identity'
             Of the optimizer; moved along.
         settings : object
             With ``solver`` and the parameters of the estimators that a step reads.
-        **where_it_stands
+        **progress
             ``batch_size``, ``n_steps``, ``dropout_seed``, ``n_threads``, ``may_shrink``.
 
         Returns
         -------
         Trainer of the kernels
         """
-        where_it_stands.pop("may_shrink")
+        progress.pop("may_shrink")
         return _kernels.core.Trainer(
             self._plan,
             self._params,
@@ -557,7 +557,7 @@ default='identity'
             max_grad_norm=settings.max_grad_norm or 0.0,
             dropout=settings.dropout,
             input_dropout=settings.input_dropout,
-            **where_it_stands,
+            **progress,
         )
 
     def _check_inputs(self, X):

@@ -90,7 +90,7 @@ or callable, default='constant'
     decay_rate : float, default=0.95
         Factor of 'exponential', in (0, 1].
     warmup_epochs : float, default=0
-        Epochs over which the step size, whatever its schedule, rises linearly ('sgd', 'adam').
+        Epochs over which the step size rises linearly, with any schedule ('sgd', 'adam').
     max_iter : int, default=200
         Maximum number of epochs ('sgd', 'adam', 'rprop') or iterations ('lbfgs',
         'levenberg_marquardt').
@@ -259,7 +259,7 @@ or callable, default='constant'
     def partial_fit(
         self, X, y, sample_weight=None, *, X_val=None, y_val=None, sample_weight_val=None
     ):
-        """Train for one epoch on the given data, from where training stands.
+        """Train for one more epoch, on the given data.
 
         Parameters
         ----------

@@ -4,7 +4,7 @@
     with_layers    scikit-learn's HTML of an estimator, with the layers below
 
 What scikit-learn draws stays as it is. An estimator that is not fitted, or that is part of a
-pipeline or search, is shown by scikit-learn alone: there the diagram of the whole is asked for.
+pipeline or search, is shown by scikit-learn alone, which then draws a diagram of the whole.
 """
 
 from html import escape
@@ -69,7 +69,7 @@ def layers_html(estimator):
         f"{_sketch(sizes, activations, title)}"
         "</details></div>"
     )
-    # Arrows and dots as numbers, which a page shows rightly whatever its encoding is.
+    # Arrows and dots as numbers, which every page shows correctly, whatever its encoding.
     return html.encode("ascii", "xmlcharrefreplace").decode("ascii")
 
 
@@ -138,7 +138,7 @@ def _table(network, sizes, activations):
 
 
 def _facts(estimator):
-    """One line: loss, solver, epochs, where the loss stands."""
+    """One line: loss, solver, epochs, last training loss."""
     facts = [f"loss {_name(estimator.loss)}", f"solver {_name(estimator.solver)}"]
     curve = getattr(estimator, "loss_curve_", None) or []
     n_iter = getattr(estimator, "n_iter_", len(curve))

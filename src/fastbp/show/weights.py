@@ -13,7 +13,7 @@ from sklearn.utils._optional_dependencies import check_matplotlib_support
 
 from .figures import network_estimator, new_axes
 
-# Gaps of a grid of images, in widths of an image; a unit's number stands in the second.
+# Gaps of a grid of images, in widths of an image; the unit's number is printed in the second.
 GAP_X, GAP_Y = 0.12, 0.28
 
 
@@ -217,7 +217,7 @@ class WeightsDisplay:
         ax.set_xlim(-0.02 * width, n_columns * step_x - (GAP_X - 0.02) * width)
         ax.set_ylim(n_rows * step_y - GAP_Y * width * 0.9, -step_y + height)
         ax.set_aspect("equal")
-        # The gap above an image, in points, is all the room for its unit's number.
+        # The unit's number has to fit into the gap above its image, in points.
         inches = min(np.divide(_size_in_inches(ax), (n_columns * step_x, n_rows * step_y)))
         size = float(np.clip(0.6 * 72 * inches * GAP_Y * width, 3.5, 9))
         for unit in range(n_units):
@@ -250,9 +250,9 @@ class WeightsDisplay:
                 )
             )
         self.images_ = [ax.imshow(weights, **{"aspect": "auto", **style})]
-        # As many names as have room, evenly spaced: a line of text takes 11 points.
-        room = max(1, int(_size_in_inches(ax)[1] * 72 / 11))
-        labelled = np.arange(0, n_features, ceil(n_features / room))
+        # As many names as fit, evenly spaced: a line of text takes 11 points.
+        n_names = max(1, int(_size_in_inches(ax)[1] * 72 / 11))
+        labelled = np.arange(0, n_features, ceil(n_features / n_names))
         ax.set_yticks(labelled, [str(names[i]) for i in labelled], fontsize="small")
         ax.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
         ax.tick_params(length=0)

@@ -6,9 +6,9 @@ r_i = loss_scale w_i / sum w and J_i the Jacobian of the outputs of sample i by 
 
     (H + mu mean(diag H) I) d = -gradient,     H = sum_i r_i J_i' J_i + 2 l2 I_coefs.
 
-mu starts at 0.001; it is divided by 10 when the step has lowered the objective, and multiplied by
-10 when it has not, and the step tried anew. With the mean of the diagonal, mu is a pure number:
-its meaning depends neither on the number of samples nor on the scale of weights and loss.
+mu starts at 0.001. It is divided by 10 when the step has lowered the objective; otherwise it is
+multiplied by 10 and the step is tried again. Because of the mean of the diagonal, mu is a pure
+number: its meaning depends neither on the number of samples nor on the scale of weights and loss.
 Marquardt's own scaling, by diag H, took up to twice as many steps on scaled inputs; it was better
 on unscaled ones.
 
@@ -87,7 +87,7 @@ class Stop:
     converged : bool
         Whether the gradient came down to `tol`, or `end_iteration` ended the run.
     message : str
-        What a user needs to know where it has not.
+        What to tell the user where it has not.
     """
 
     loss: float
@@ -101,8 +101,8 @@ def minimize(network, data, *, max_iter, tol, end_iteration, n_threads=None):
     Parameters
     ----------
     network : Network of dtype float64, loss squared_error
-        Its parameters are only ever those of the start or of the last iteration, so that an
-        exception, of Ctrl-C for example, leaves a network that can be used.
+        Its parameters are always those of the start or of the last iteration, so that it can be
+        used after an exception, for example after Ctrl-C.
     data : DataSet of float64
     max_iter : int
     tol : float

@@ -74,7 +74,7 @@ class Monitor:
         """Whether a callback or max_time ends the run here; called once an epoch."""
         if not self._may_be_ended:
             return False
-        asked = self._after_epoch is not None and self._after_epoch()
+        callback_ends = self._after_epoch is not None and self._after_epoch()
         if self._latest is not None and time.monotonic() >= self._latest:
             warnings.warn(
                 f"Training stopped after max_time={self._settings.max_time:g} seconds, in "
@@ -83,7 +83,7 @@ class Monitor:
                 stacklevel=2,
             )
             return True
-        return bool(asked)
+        return bool(callback_ends)
 
     def after_iteration(self, loss):
         """Record an iteration of a full-batch solver; returns whether to stop."""

@@ -37,7 +37,7 @@ class Run:
         The user's parameters; those that the solver ignores are neutral.
     monitor : Monitor
     is_incremental : bool
-        Whether one epoch is asked for (``partial_fit``).
+        Whether this is one epoch of ``partial_fit``.
     loss : float or None
         J at the network's parameters; None from solvers whose curve says it.
     """

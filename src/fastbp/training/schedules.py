@@ -1,9 +1,9 @@
-"""Learning-rate schedules: the rates of an epoch's optimizer steps, and what moves them between.
+"""Learning-rate schedules: the rates of an epoch's optimizer steps, and how they change in between.
 
 Of step b of epoch e, of n_steps each, with t = e n_steps + b and T = max_epochs n_steps:
 
     constant     the rate stays
-    invscaling   learning_rate_init / (samples seen + 1) ** power_t, anew after each epoch
+    invscaling   learning_rate_init / (samples seen + 1) ** power_t, computed after each epoch
     adaptive     the rate is divided by 5 whenever training stops improving, down to 1e-6
     cosine       learning_rate_init (1 + cos(pi t / T)) / 2
     one_cycle    a cosine from learning_rate_init / 25 up to learning_rate_init over the first 30 %
@@ -137,7 +137,7 @@ def rate_after_epoch(schedule, rate, learning_rate_init, n_samples_seen, power_t
 
 
 def rate_after_stagnation(schedule, rate):
-    """(the rate to go on with, or None to stop; what to tell the user)"""
+    """(the next rate, or None to stop; what to tell the user)"""
     if schedule != "adaptive":
         return None, "Stopping."
     if rate <= SMALLEST_ADAPTIVE_RATE:

@@ -1,4 +1,4 @@
-"""TrainingState: all that a run needs to go on; arrays, scalars and the random state."""
+"""TrainingState: all that a run needs to continue; arrays, scalars and the random state."""
 
 from dataclasses import dataclass, field
 
@@ -7,7 +7,7 @@ import numpy as np
 
 @dataclass
 class TrainingState:
-    """Where a run stands between two epochs.
+    """The state of a run between two epochs.
 
     Attributes
     ----------
@@ -16,7 +16,7 @@ class TrainingState:
     n_steps : float
         Optimizer steps taken.
     n_epochs : int
-        Epochs since the optimizer was (re)started: where a learning-rate schedule stands.
+        Epochs since the optimizer was (re)started, which learning-rate schedules count.
     dropout_seed : int
         With n_steps it determines all masks of dropout.
     learning_rate : float
@@ -99,7 +99,7 @@ class TrainingState:
             self.best_validation_score = self.best_params = None
 
     def copy(self):
-        """A state between runs, from which another can go on without changing this one."""
+        """A state between runs; a run that continues from it does not change this one."""
         twin = TrainingState(**vars(self))
         twin.end_run()
         twin.moments = self.moments.copy()

@@ -28,11 +28,11 @@ def choose_n_threads(n_threads, step_flops, call_flops):
 
 
 def blas_threads(n_threads):
-    """A context in which NumPy's and SciPy's BLAS have so many threads; None leaves them alone.
+    """A context in which NumPy's and SciPy's BLAS have so many threads; None: as many as before.
 
     Where a thread's share is small, BLAS's own threads mostly wait for one another: on busy cores
     that has made small fits a hundred times slower. The limit is that of the process, so only the
-    main thread sets it: two threads that put back what they found could leave it set.
+    main thread sets it: two threads that each restore what they found could leave it set.
     """
     if n_threads is None or threading.current_thread() is not threading.main_thread():
         return nullcontext()

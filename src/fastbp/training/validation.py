@@ -1,4 +1,4 @@
-"""Validation: what a network is worth on samples that it is not trained on, epoch by epoch."""
+"""Validation: the loss and the score of a network on held-out samples, epoch by epoch."""
 
 import numpy as np
 from sklearn.model_selection import train_test_split
@@ -10,7 +10,7 @@ class Validation:
     Parameters
     ----------
     network : Network
-        Looked at as it is trained.
+        Measured while it is trained.
     data : DataSet
         Of the network's dtype.
     score : callable (outputs, loss) -> float
@@ -20,7 +20,7 @@ class Validation:
     def __init__(self, network, data, score):
         self._network, self._score = network, score
         self._outputs = np.empty((data.X.shape[0], network.layer_sizes[-1]), network.dtype)
-        # without the penalties: they say nothing about new samples
+        # without the penalties, which say nothing about new samples
         self._evaluator = network.evaluator(data.kernel_samples(), l2=0.0, gradient=False)
 
     def measure(self):
