@@ -50,7 +50,7 @@ class Classes:
         return cls(unique_labels(y), kind == "multilabel-indicator", sparse.issparse(y))
 
     def output_activation(self, given):
-        """The output, where "auto" is given the default one; ValueError for one that does not fit."""
+        """The output, the default one for "auto"; ValueError for one that does not fit."""
         if given == "auto":
             return "softmax" if len(self.labels) > 2 and not self.multilabel else "logistic"
         if given == "softmax" and self.multilabel:
