@@ -110,8 +110,6 @@ cdef class Plan:
     cdef Layer* layers
     cdef double* quantiles
     cdef object user_loss
-    cdef object error           # that the user's loss has raised
-    cdef int failed
 
     def __cinit__(
         self, tuple layer_sizes not None, tuple activations not None, int output, int loss,
@@ -151,9 +149,6 @@ cdef class Plan:
         if net.objective.loss == QUANTILE:
             self.take_quantiles(quantiles)
         self.user_loss = user_loss
-        net.objective.user_loss = call_user_loss
-        net.objective.user_loss_owner = <void*> self
-        net.objective.user_loss_failed = &self.failed
 
     cdef int take_quantiles(self, tuple quantiles) except -1:
         cdef Py_ssize_t k
@@ -166,6 +161,21 @@ cdef class Plan:
         self.net.objective.quantiles = self.quantiles
         return 0
 
+    def __dealloc__(self):
+        free(self.layers)
+        free(self.quantiles)
+
+
+cdef class BoundPlan:
+    """A Plan as one call uses it, and what the user's loss has raised in that call.
+
+    Several Python threads may use a Plan at once, so nothing is written to the Plan itself.
+    """
+    cdef Plan plan
+    cdef NetworkSizes net       # the plan's, whose user's loss reports to this object
+    cdef object error
+    cdef int failed
+
     cdef int raise_error_of_user_loss(self) except -1:
         """Raises what the user's loss has raised, once."""
         error, self.error, self.failed = self.error, None, False
@@ -173,28 +183,35 @@ cdef class Plan:
             raise error
         return 0
 
-    def __dealloc__(self):
-        free(self.layers)
-        free(self.quantiles)
+
+cdef BoundPlan bind_plan(Plan plan):
+    cdef BoundPlan bound = BoundPlan.__new__(BoundPlan)
+    bound.plan = plan
+    bound.net = plan.net
+    bound.net.objective.user_loss = call_user_loss
+    bound.net.objective.user_loss_owner = <void*> bound
+    bound.net.objective.user_loss_failed = &bound.failed
+    return bound
 
 
 cdef int call_user_loss(
     void* owner, const void* predictions, const void* targets, Py_ssize_t rows, Py_ssize_t k,
     size_t item_size, double* losses, void* derivatives
 ) noexcept with gil:
-    cdef Plan plan = <Plan> owner
+    cdef BoundPlan bound = <BoundPlan> owner
     try:
-        if plan.failed:
+        if bound.failed:
             return -1
+        user_loss = bound.plan.user_loss
         y = matrix_for_user(targets, rows, k, item_size)
         outputs = matrix_for_user(predictions, rows, k, item_size)
         if losses != NULL:
-            take_from_user("loss", plan.user_loss.loss(y, outputs), (rows,), losses, 8)
+            take_from_user("loss", user_loss.loss(y, outputs), (rows,), losses, 8)
         else:
             take_from_user(
-                "gradient", plan.user_loss.gradient(y, outputs), (rows, k), derivatives, item_size)
+                "gradient", user_loss.gradient(y, outputs), (rows, k), derivatives, item_size)
     except BaseException as error:
-        plan.error, plan.failed = error, True
+        bound.error, bound.failed = error, True
         return -1
     return 0
 
@@ -418,8 +435,8 @@ cdef int team_size(const NetworkSizes* net, int n_threads, Py_ssize_t batch_size
     return max(1, min(n_threads, batch_size, <int> MAX_TEAM))
 
 
-cdef int raise_failure(const Run* run, Plan plan) except -1:
-    plan.raise_error_of_user_loss()
+cdef int raise_failure(const Run* run, BoundPlan bound) except -1:
+    bound.raise_error_of_user_loss()
     if not run.stop:
         raise RuntimeError(
             f"{run.barrier.members - 1} more threads cannot be started; set n_threads=1")
@@ -444,6 +461,7 @@ cdef void* vector_of(object array, Py_ssize_t size, size_t item_size, bint writt
 cdef class Evaluator:
     """J of all samples, and its gradient, at any parameters; holds the room that this takes."""
     cdef Run run
+    cdef BoundPlan bound
     cdef tuple held
 
     def __cinit__(
@@ -453,8 +471,8 @@ cdef class Evaluator:
         cdef Run* run = &self.run
         cdef Py_ssize_t n = samples.inputs.n_samples
         check_call(plan, samples, plan.net.n_params, samples.item_size, True)
-        self.held = (plan, samples)
-        run.net, run.inputs, run.item_size = &plan.net, &samples.inputs, samples.item_size
+        self.bound, self.held = bind_plan(plan), (samples,)
+        run.net, run.inputs, run.item_size = &self.bound.net, &samples.inputs, samples.item_size
         run.n, run.l2, run.l1 = n, l2, l1
         if enlist(run, team_size(run.net, n_threads, n), n, False, gradient) < 0:
             raise MemoryError("no memory for a block of activations")
@@ -482,7 +500,7 @@ cdef class Evaluator:
         with nogil:
             failed = do_work(run, evaluate_member)
         if failed:
-            raise_failure(run, <Plan> self.held[0])
+            raise_failure(run, self.bound)
         return run.total_loss
 
 
@@ -496,7 +514,8 @@ cdef int gradients_of_rows(
     (n * m, n_features), where m is 1 for the loss, else n_outputs; square_norms (n,) of those by
     the parameters.
     """
-    cdef const NetworkSizes* net = &plan.net
+    cdef BoundPlan bound = bind_plan(plan)
+    cdef const NetworkSizes* net = &bound.net
     cdef const Inputs* inputs = &samples.inputs
     cdef Py_ssize_t n = inputs.n_samples, start = 0, rows, k
     cdef Py_ssize_t n_each = net.n_outputs if of_outputs else 1
@@ -540,12 +559,12 @@ cdef int gradients_of_rows(
                 add_square_norms(
                     net, &params[0], inputs, &block, &ws, square_norms + start)
             start += rows
-            failed = plan.failed or interrupted(
+            failed = bound.failed or interrupted(
                 &poll, 3.0 * <double> n_each * <double> net.n_coefs * <double> rows)
         release(&ws)
         free(buffer)
     if failed:
-        plan.raise_error_of_user_loss()
+        bound.raise_error_of_user_loss()
         raise_pending()
     return 0
 
@@ -636,6 +655,7 @@ cdef class Trainer:
     n_steps counts the steps taken. The result depends on n_threads, but not on their timing.
     """
     cdef Run run
+    cdef BoundPlan bound
     cdef tuple held
 
     def __cinit__(
@@ -653,8 +673,8 @@ cdef class Trainer:
         check_call(plan, samples, n_params, item_size, True)
         if batch_size < 1:
             raise ValueError(f"batches of {batch_size}")
-        self.held = (plan, params, moments, grad, samples)
-        run.net, run.inputs, run.item_size = &plan.net, &samples.inputs, item_size
+        self.bound, self.held = bind_plan(plan), (params, moments, grad, samples)
+        run.net, run.inputs, run.item_size = &self.bound.net, &samples.inputs, item_size
         run.params = vector_of(params, n_params, item_size, True)
         run.moments = vector_of(
             moments, (1 if optimizer == SGD else 2) * n_params, item_size, True)
@@ -706,7 +726,7 @@ cdef class Trainer:
         with nogil:
             failed = do_work(run, train_member)
         if failed:
-            raise_failure(run, <Plan> self.held[0])
+            raise_failure(run, self.bound)
         return run.total_loss / <double> run.n
 
     def params_are_finite(self):
