@@ -488,6 +488,7 @@ class BaseBackprop(
             "shuffle": self.shuffle and self.solver != "rprop",
             "early_stopping": early_stopping,
             "n_threads": n_threads,
+            "threads_may_shrink": self.n_threads is None,
         }
         if self.solver == "rprop":
             chosen |= {"dropout": 0.0, "input_dropout": 0.0, "weight_decay": 0.0}
@@ -540,6 +541,7 @@ class BaseBackprop(
             tol=self.tol,
             after_iteration=after_iteration,
             n_threads=choose_n_threads(self.n_threads, flops, flops),
+            may_shrink=self.n_threads is None,
         )
 
     def _minimize_lm(self, network, data, after_iteration):
