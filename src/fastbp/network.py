@@ -517,6 +517,7 @@ default='identity'
             l1,
             gradient=gradient,
             n_threads=n_threads,
+            may_shrink=may_shrink,
         )
 
     def trainer(self, samples, moments, settings, **progress):
@@ -537,7 +538,6 @@ default='identity'
         -------
         Trainer of the kernels
         """
-        progress.pop("may_shrink")
         return _kernels.core.Trainer(
             self._plan,
             self._params,
