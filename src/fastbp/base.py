@@ -327,7 +327,7 @@ class BaseBackprop(
             if outputs is not None:
                 return outputs
         X = self._checked_inputs(X)
-        return self.network_.forward(X)
+        return self.network_.forward_checked(as_kernel_matrix(X, self.network_.dtype))
 
     def _checked_inputs(self, X):
         check_is_fitted(self)

@@ -304,10 +304,12 @@ default='identity'
         ndarray of shape (n_samples, n_outputs)
         """
         outputs = self.try_forward(X)
-        if outputs is None:
-            X = self._check_inputs(X)
-            outputs = np.empty((X.shape[0], self.layer_sizes[-1]), dtype=self.dtype)
-            _kernels.core.forward(self._plan, self._params, kernel_samples(X), outputs)
+        return self.forward_checked(self._check_inputs(X)) if outputs is None else outputs
+
+    def forward_checked(self, X):
+        """forward for an X that the caller has checked: finite or not, as the kernels read it."""
+        outputs = np.empty((X.shape[0], self.layer_sizes[-1]), dtype=self.dtype)
+        _kernels.core.forward(self._plan, self._params, kernel_samples(X), outputs)
         return outputs
 
     def try_forward(self, X):

@@ -159,8 +159,8 @@ def check_smoothing(label_smoothing, loss, output_activation):
     """ValueError where label smoothing has no meaning."""
     record, output = loss_record(loss), OUTPUTS[output_activation]
     if label_smoothing and not (record.is_smoothed and output.gives_probabilities):
-        losses = (repr(name) for name, one in LOSSES.items() if one.is_smoothed)
-        outputs = (repr(name) for name, one in OUTPUTS.items() if one.gives_probabilities)
+        losses = sorted(repr(name) for name, one in LOSSES.items() if one.is_smoothed)
+        outputs = sorted(repr(name) for name, one in OUTPUTS.items() if one.gives_probabilities)
         raise ValueError(
             f"label_smoothing={label_smoothing:g} needs loss={' or '.join(losses)} and "
             f"output_activation={' or '.join(outputs)}, got loss={loss!r} and "
