@@ -34,8 +34,11 @@ from unittest.mock import patch
 
 import joblib
 import overheads
-import plot
-from limits import PRODUCTS, bare_products, takes_large_products
+from instruments import plot
+from instruments.limits import PRODUCTS, bare_products, takes_large_products
+from instruments.tables import environment, fits_table, predictions_table
+from instruments.timing import measure
+from instruments.workloads import LBFGS, LBFGS_ITERATIONS, SHAPES, TABLES, find_shape
 from predictions import measure_predictions
 from rivals import (
     FASTBP,
@@ -46,10 +49,7 @@ from rivals import (
     takes_everything,
 )
 from sklearn.exceptions import ConvergenceWarning
-from tables import environment, fits_table, predictions_table
 from threadpoolctl import threadpool_limits
-from timing import measure
-from workloads import LBFGS, LBFGS_ITERATIONS, SHAPES, TABLES, find_shape
 
 DTYPES = ["float64", "float32"]
 TWO_THREADS = ["digits", "wide", "images", "big"]

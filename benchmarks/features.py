@@ -22,13 +22,13 @@ import warnings
 from statistics import median
 from time import perf_counter
 
-import fann
 import numpy as np
 import scipy.optimize
+from instruments.tables import markdown_table
+from instruments.workloads import find_shape
+from rivals import fann
 from sklearn.datasets import load_diabetes
 from sklearn.preprocessing import scale
-from tables import markdown_table
-from workloads import find_shape
 
 from fastbp import BackpropClassifier, BackpropRegressor
 

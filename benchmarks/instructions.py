@@ -34,8 +34,8 @@ from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from instruments.workloads import SHAPES, find_shape
 from rivals import fit_estimator
-from workloads import SHAPES, find_shape
 
 N_STEPS = 5
 BUILDS = ["baseline", "avx2"]

@@ -29,8 +29,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
+from instruments.workloads import Shape
 from rivals import FASTBP, SKLEARN, load_fastbp, load_sklearn
-from workloads import Shape
 
 LIBRARIES = {FASTBP: load_fastbp, SKLEARN: load_sklearn}
 EPOCHS = 2

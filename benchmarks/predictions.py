@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
+from instruments.timing import interleaved, seconds
+from instruments.workloads import SEED, Shape
 from rivals import FASTBP, SKLEARN
-from timing import interleaved, seconds
-from workloads import SEED, Shape
 
 PREDICT = f"{FASTBP} predict"
 TITLES = [f"{SKLEARN} predict", PREDICT, "network_.forward", "compiled forward"]

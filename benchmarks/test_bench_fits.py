@@ -8,8 +8,8 @@ compare.py has the table to quote: it interleaves the libraries, and includes Py
 """
 
 import pytest
+from instruments.workloads import find_shape
 from rivals import load_fastbp, load_numpy, load_sklearn
-from workloads import find_shape
 
 N_STEPS = 300
 LIBRARIES = {"fastbp": load_fastbp, "sklearn": load_sklearn, "numpy": load_numpy}

@@ -10,8 +10,8 @@ must give the same numbers. One thread.
 
 import numpy as np
 import pytest
-from numpy_mlp import NumpyMLP, target_matrix
-from workloads import ALPHA, SEED, find_shape
+from instruments.workloads import ALPHA, SEED, find_shape
+from rivals.numpy_mlp import NumpyMLP, target_matrix
 
 import fastbp
 

@@ -19,9 +19,10 @@ from functools import partial
 from statistics import median
 from time import perf_counter, process_time
 
-from limits import PRODUCTS
 from rivals import FASTBP, FASTBP_ALONE, SKLEARN
-from workloads import LBFGS_ITERATIONS
+
+from instruments.limits import PRODUCTS
+from instruments.workloads import LBFGS_ITERATIONS
 
 SHORTEST_TURN = 0.05  # seconds: what is over sooner is repeated, or the clock's noise shows
 STEPS_OF_A_FIT = 2000  # what a user waits for, rather than for a few epochs and the checks

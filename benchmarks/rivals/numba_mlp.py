@@ -12,9 +12,10 @@ Compiling takes seconds for a dtype; compare.py's warm-up pays for it, outside t
 """
 
 import numpy as np
+from instruments.workloads import SEED
 from numba import njit
-from numpy_mlp import NumpyMLP, target_matrix
-from workloads import SEED
+
+from rivals.numpy_mlp import NumpyMLP, target_matrix
 
 ACTIVATIONS = {"identity": 0, "relu": 1, "logistic": 2, "tanh": 3}
 OUTPUTS = {"identity": 0, "logistic": 1, "softmax": 2, "squared_logistic": 3}

@@ -21,8 +21,9 @@ from importlib.util import find_spec
 from itertools import pairwise
 
 import numpy as np
-import numpy_mlp
-from workloads import SEED
+from instruments.workloads import SEED
+
+from rivals import numpy_mlp
 
 FASTBP = "fastbp"
 FASTBP_ALONE = "fastbp, 1 thread"  # a column of the rows in which the others have two
@@ -91,19 +92,19 @@ def fit_estimator(classifier, regressor, shape, X, y, epochs, **settings):
 
 
 def load_jax():
-    import jax_mlp
+    from rivals import jax_mlp
 
     return jax_mlp.run
 
 
 def load_numba():
-    import numba_mlp
+    from rivals import numba_mlp
 
     return numba_mlp.run
 
 
 def load_fann():
-    import fann
+    from rivals import fann
 
     return fann.run
 

@@ -16,9 +16,10 @@ from functools import cache, partial
 import jax
 import jax.numpy as jnp
 import numpy as np
+from instruments.workloads import SEED
 from jax import lax, nn
-from numpy_mlp import NumpyMLP, target_matrix
-from workloads import SEED
+
+from rivals.numpy_mlp import NumpyMLP, target_matrix
 
 jax.config.update("jax_enable_x64", True)
 

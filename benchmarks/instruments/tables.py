@@ -5,10 +5,11 @@ from datetime import date
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from limits import PRODUCTS
 from predictions import PREDICT, TITLES
 from rivals import FASTBP, FASTBP_ALONE, RIVALS, SKLEARN
 from threadpoolctl import threadpool_info
+
+from instruments.limits import PRODUCTS
 
 COLUMNS = [*(title for title in RIVALS if title != FASTBP), PRODUCTS, FASTBP_ALONE, FASTBP]
 

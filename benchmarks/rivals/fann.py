@@ -22,8 +22,9 @@ from ctypes.util import find_library
 from functools import cache
 
 import numpy as np
-from numpy_mlp import NumpyMLP, target_matrix
-from workloads import SEED
+from instruments.workloads import SEED
+
+from rivals.numpy_mlp import NumpyMLP, target_matrix
 
 LIBRARY = "floatfann"
 FANN_TRAIN_INCREMENTAL = 0

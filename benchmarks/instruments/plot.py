@@ -4,8 +4,9 @@ The two straight lines are what the same work would take at this CPU's peak of f
 multiply-adds, and at the rate of its best matrix product in BLAS (limits.py).
 """
 
-from limits import PRODUCTS, fma_peak, gemm_peak
 from rivals import FASTBP
+
+from instruments.limits import PRODUCTS, fma_peak, gemm_peak
 
 COLORS = {
     "NumPy": "#4c78a8",
