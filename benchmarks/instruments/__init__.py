@@ -1,1 +1,1 @@
-"""What the benchmarks share: training problems, timing, limits of the hardware, tables, the plot."""
+"""What the benchmarks share: training problems, timing, hardware limits, tables, the plot."""
