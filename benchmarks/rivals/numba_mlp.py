@@ -5,8 +5,8 @@
 The numbers are those of numpy_mlp.py (its docstring has the equations), computed in loops that
 LLVM turns into vector code: fastmath, no temporaries, scalars of the arrays' own type (a Python
 number would promote float32 to float64), one flat vector each for parameters and gradients.
-Matrix products are np.dot, that is SciPy's BLAS; for a batch of one row, loops were measured to
-be faster.
+Matrix products are np.dot, that is SciPy's BLAS. For a batch of one row, loops were measured to be
+faster, with a loop for each of the three products: one that serves all of them is 3 to 12 % slower.
 
 Compiling takes seconds for a dtype; it happens in compare.py's warm-up, outside the timing.
 """
@@ -99,7 +99,7 @@ def loss_gradient(
         fan_in, fan_out = sizes[layer], sizes[layer + 1]
         W = params[coef : coef + fan_in * fan_out].reshape(fan_in, fan_out)
         Z = activations[unit : unit + n * fan_out].reshape(n, fan_out)
-        multiply(inputs, W, Z, n)
+        multiply(inputs, W, Z)
         add_intercepts(Z, params[intercept : intercept + fan_out])
         if layer < n_layers - 1:
             activate(Z, activation)
@@ -115,13 +115,13 @@ def loss_gradient(
         dW = grads[coef : coef + fan_in * fan_out].reshape(fan_in, fan_out)
         sum_rows(D, grads[intercept : intercept + fan_out])
         if layer == 0:
-            multiply(X.T, D, dW, n)
+            multiply_first_transposed(X, D, dW)
             break
         unit -= n * fan_in
         A = activations[unit : unit + n * fan_in].reshape(n, fan_in)
-        multiply(A.T, D, dW, n)
+        multiply_first_transposed(A, D, dW)
         below = deltas[unit : unit + n * fan_in].reshape(n, fan_in)
-        multiply(D, W.T, below, n)
+        multiply_second_transposed(D, W, below)
         multiply_derivative(A, below, activation)
         D = below
         coef -= sizes[layer - 1] * fan_in
@@ -129,20 +129,45 @@ def loss_gradient(
     return (loss + add_penalty(params[:n_coefs], grads[:n_coefs], alpha, n)) / n
 
 
-# --- products
+# --- the three products: by BLAS, or by a loop for a batch of one row
 
 
 @njit(fastmath=True)
-def multiply(A, B, out, n_rows):
-    """out = A B, by BLAS unless the batch has one row only."""
-    if n_rows > 1:
+def multiply(A, B, out):
+    """out = A B"""
+    if len(A) > 1:
         np.dot(A, B, out)
         return
     out[:] = 0
-    for i in range(A.shape[0]):
-        for j in range(A.shape[1]):
-            for k in range(B.shape[1]):
-                out[i, k] += A[i, j] * B[j, k]
+    for j in range(B.shape[0]):
+        a = A[0, j]
+        for k in range(B.shape[1]):
+            out[0, k] += a * B[j, k]
+
+
+@njit(fastmath=True)
+def multiply_first_transposed(A, B, out):
+    """out = A^T B"""
+    if len(A) > 1:
+        np.dot(A.T, B, out)
+        return
+    for j in range(A.shape[1]):
+        a = A[0, j]
+        for k in range(B.shape[1]):
+            out[j, k] = a * B[0, k]
+
+
+@njit(fastmath=True)
+def multiply_second_transposed(A, B, out):
+    """out = A B^T"""
+    if len(A) > 1:
+        np.dot(A, B.T, out)
+        return
+    for j in range(B.shape[0]):
+        total = A.dtype.type(0)
+        for k in range(B.shape[1]):
+            total += A[0, k] * B[j, k]
+        out[0, j] = total
 
 
 @njit(fastmath=True)

@@ -188,8 +188,8 @@ class NumpyMLP:
         self.grads = np.empty_like(self.params)
         self.coefs, self.intercepts = shape.layer_views(self.params)
         self.coef_grads, self.intercept_grads = shape.layer_views(self.grads)
-        n_coefs = shape.n_coefs
-        self._penalty_blocks = blocks_of(self.params[:n_coefs], self.grads[:n_coefs])
+        self.alpha, self.n_coefs = shape.alpha, shape.n_coefs
+        self._penalty_blocks = blocks_of(self.params[: self.n_coefs], self.grads[: self.n_coefs])
         self._buffers = {}
 
     def buffers(self, n_rows):
@@ -237,16 +237,16 @@ class NumpyMLP:
         for layer, deltas in enumerate(buffers.deltas):
             np.dot(inputs[layer].T, deltas, out=self.coef_grads[layer])
             np.dot(buffers.ones, deltas, out=self.intercept_grads[layer])
-        if self.shape.alpha:
+        if self.alpha:
             loss += self._add_penalty(n_rows)
         return loss / n_rows
 
     def _add_penalty(self, n_rows):
         for coefs, grads, scratch in self._penalty_blocks:
-            np.multiply(coefs, self.shape.alpha / n_rows, out=scratch)
+            np.multiply(coefs, self.alpha / n_rows, out=scratch)
             grads += scratch
-        coefs = self.params[: self.shape.n_coefs]
-        return 0.5 * self.shape.alpha * np.dot(coefs, coefs)
+        coefs = self.params[: self.n_coefs]
+        return 0.5 * self.alpha * np.dot(coefs, coefs)
 
     def per_sample_gradients(self, X, y):
         """The gradient of every row's loss, without penalty: (n, n_params)."""
