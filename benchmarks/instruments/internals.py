@@ -2,7 +2,7 @@
 
 build_name()                    the compiled core in use, "core_avx2" for example
 compiler_of("avx2")             the compiler of a build; None: the build does not run here
-compiled_forward(network, X)    the compiled forward pass alone, as a function of no arguments
+compiled_forward(network, X)    the compiled forward pass alone: a function, and its outputs
 timed_evaluations()             a context: the seconds spent in the compiled loss and gradient
 """
 
@@ -30,18 +30,13 @@ def compiler_of(build):
 
 
 def compiled_forward(network, X):
-    """X is checked here, once. Each call returns the outputs, in the same array."""
+    """X is checked here, once. Each call of the function fills the same array of outputs."""
     from fastbp._kernels import core
     from fastbp.inputs import kernel_samples
 
     outputs = np.empty((len(X), network.layer_sizes[-1]), network.dtype)
     forward = partial(core.forward, network._plan, network.params, kernel_samples(X), outputs)
-
-    def call():
-        forward()
-        return outputs
-
-    return call
+    return forward, outputs
 
 
 @contextmanager

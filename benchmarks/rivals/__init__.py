@@ -7,7 +7,7 @@ Every module trains a Shape (instruments/workloads.py) by one function:
 A call does all that a user of the library waits for: checks, initial weights, encoding of the
 targets, shuffling, every step, and the training loss of every epoch. Initial weights, the order
 of the rows, Adam's constants and the L2 penalty are the same everywhere, so all libraries end
-with the same weights, up to rounding. timing.py checks that before it prints a number.
+with the same weights, up to rounding. instruments/timing.py checks that before it prints a number.
 
 Threads: `run` of PyTorch and of fastbp takes n_threads as well. threadpoolctl limits every BLAS,
 and JAX reads NPROC (compare.py sets both). FANN and Numba's loops have one thread.
