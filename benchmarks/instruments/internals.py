@@ -1,9 +1,11 @@
-"""Everything private in fastbp that a benchmark touches: a change there is followed up here only.
+"""Everything private in fastbp that a benchmark touches.
 
-build_name()                    the compiled core in use, "core_avx2" for example
-compiler_of("avx2")             the compiler of a build; None: the build does not run here
-compiled_forward(network, X)    the compiled forward pass alone: a function, and its outputs
-timed_evaluations()             a context: the seconds spent in the compiled loss and gradient
+    build_name()                    the compiled core in use, "core_avx2" for example
+    compiler_of("avx2")             the compiler of a build; None: the build does not run here
+    compiled_forward(network, X)    the compiled forward pass alone: a function, and its outputs
+    timed_evaluations()             a context: the seconds spent in the compiled loss and gradient
+
+A change of these parts of fastbp needs to be followed up here only.
 """
 
 from contextlib import contextmanager

@@ -1,6 +1,8 @@
-"""fastbp itself, through its estimators: scikit-learn's parameters, and one output more.
+"""fastbp itself, through its estimators.
 
-run(shape, X, y, epochs, n_threads) -> (coefs, intercepts)
+    run(shape, X, y, epochs, n_threads) -> (coefs, intercepts)
+
+The estimators take scikit-learn's parameters, and offer the logistic output with squared error too.
 """
 
 from fastbp import BackpropClassifier, BackpropRegressor

@@ -1,6 +1,8 @@
 """scikit-learn's own multilayer perceptrons.
 
-run(shape, X, y, epochs) -> (coefs, intercepts)
+    run(shape, X, y, epochs) -> (coefs, intercepts)
+
+fit_estimator serves fastbp too, whose estimators take the same parameters.
 """
 
 from instruments.workloads import SEED
@@ -12,7 +14,7 @@ def run(shape, X, y, epochs):
 
 
 def fit_estimator(classifier, regressor, shape, X, y, epochs, **settings):
-    """With lbfgs, epochs are its iterations. The parameters are those that fastbp shares."""
+    """With lbfgs, epochs are its iterations."""
     estimator = (regressor if shape.is_regression else classifier)(
         hidden_layer_sizes=shape.hidden,
         activation=shape.activation,
