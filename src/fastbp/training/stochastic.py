@@ -82,31 +82,21 @@ class StochasticSettings:
 
     def trainer(self, network, samples, state):
         """The kernels' Trainer of `network`, where `state` left it."""
-        return _kernels.core.Trainer(
+        trainer = _kernels.core.Trainer(
             network._plan,
             network.params,
             state.moments.reshape(-1),
-            np.empty_like(network.params),
             samples,
+            self,
             optimizer=_kernels.core.OPTIMIZERS[self.solver],
-            learning_rate=state.learning_rate,
-            momentum=self.momentum,
-            nesterov=self.nesterovs_momentum,
-            beta_1=self.beta_1,
-            beta_2=self.beta_2,
-            epsilon=self.epsilon,
-            n_steps=state.n_steps,
             batch_size=self.batch_size,
-            alpha=self.alpha,
-            l1_ratio=self.l1_ratio,
-            weight_decay=self.weight_decay,
-            max_grad_norm=self.max_grad_norm or 0.0,
-            dropout=self.dropout,
-            input_dropout=self.input_dropout,
+            n_steps=state.n_steps,
             dropout_seed=state.dropout_seed,
             n_threads=self.n_threads,
             may_shrink=self.threads_may_shrink,
         )
+        trainer.learning_rate = state.learning_rate
+        return trainer
 
 
 def train(
