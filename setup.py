@@ -7,6 +7,7 @@ optimisation and with the plain matrix product of compilers without vector exten
 import os
 import platform
 import sysconfig
+from glob import glob
 
 from Cython.Build import cythonize
 from setuptools import Extension, setup
@@ -29,7 +30,12 @@ DIRECTIVES = {
 # of the whole process. Not -march=native: what ships must run elsewhere.
 GNU_FLAGS = ["-O3", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast"]
 GNU_DEBUG_FLAGS = ["-O1", "-g", "-UNDEBUG", "-DFASTBP_PLAIN"]
-HEADERS = ["gemm.h", "gemm_template.h", "vmath.h", "cpu.h", "fpstate.h", "mix.h", "threads.h"]
+# Cython finds by itself which .pxd and .pxi a core is made from; the compiler must be told of all.
+INCLUDED = sorted(
+    file
+    for suffix in ("*.pxd", "*.pxi", "simd/*.h")
+    for file in glob(f"src/fastbp/_kernels/{suffix}")
+)
 AVX512_FEATURES = ["f", "bw", "cd", "dq", "vl"]
 # simd/cpu.h asks the CPU for exactly these features.
 GNU_BUILDS = {
@@ -74,7 +80,7 @@ extensions = [
         f"fastbp._kernels.core_{build}",
         [f"src/fastbp/_kernels/core_{build}.pyx"],
         include_dirs=["src/fastbp/_kernels"],
-        depends=[f"src/fastbp/_kernels/simd/{header}" for header in HEADERS],
+        depends=INCLUDED,
     )
     for build in builds()
 ]

@@ -11,6 +11,7 @@ import threading
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
+from types import SimpleNamespace
 
 import joblib
 import numpy as np
@@ -166,6 +167,11 @@ TEAMS = [
 ]
 
 
+def make_settings(**changed):
+    """Settings of a Trainer: the estimators' defaults, without penalty unless there is an alpha."""
+    return SimpleNamespace(**{**BackpropClassifier().get_params(), "alpha": 0.0, **changed})
+
+
 @pytest.mark.parametrize("team", TEAMS, ids=str)
 @SOLVERS
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -194,18 +200,11 @@ def test_the_trainer_agrees_with_the_twin(build, dtype, solver, team):
             net._plan,
             net.params,
             np.zeros(core.N_MOMENTS[solver] * net.n_params, dtype=dtype),
-            np.empty_like(net.params),
             net._samples(X, y, weights),
+            make_settings(learning_rate_init=learning_rate, alpha=0.3),
             optimizer=core.OPTIMIZERS[solver],
-            learning_rate=learning_rate,
-            momentum=0.9,
-            nesterov=True,
-            beta_1=0.9,
-            beta_2=0.999,
-            epsilon=1e-8,
-            n_steps=0,
             batch_size=batch_size,
-            alpha=0.3,
+            n_steps=0,
             n_threads=n_threads,
         )
         found = [trainer.train_epoch(order) for order in orders]

@@ -3,9 +3,9 @@
     a_ij <- a_ij m_ij,  m_ij = 0 with probability rate, else 1 / (1 - rate)
 
 (Srivastava et al., "Dropout", JMLR 15 (2014), in the inverted form: predictions need no scaling.)
-A mask is a function of the seed, the number of the optimizer step, the layer, the row's position
-in the epoch and the unit (simd/mix.h): nothing is stored, a run goes on exactly where it stopped,
-and the number of threads does not matter.
+A mask is a hash (simd/mix.h) of the seed, the number of the optimizer step, the layer, the row's
+position in the epoch and the unit. So nothing is stored, a run that goes on has the masks of one
+that never stopped, and the number of threads does not matter.
 """
 from libc.stdint cimport uint32_t, uint64_t
 
@@ -49,7 +49,7 @@ cdef inline void drop(
     const Dropout* dropout, double rate, Py_ssize_t layer, Py_ssize_t first, floating* a,
     floating* slope, Py_ssize_t rows, Py_ssize_t stride, Py_ssize_t width
 ) noexcept nogil:
-    """Multiply the rows of a, and of slope unless it is NULL, by their masks."""
+    """Multiplies the rows of a, and of slope unless it is NULL, by their masks."""
     cdef Py_ssize_t i, j
     cdef uint32_t row, threshold = threshold_of(rate)
     cdef floating scale = <floating> (1 / (1 - rate)), factor

@@ -1,12 +1,28 @@
-"""Rows of a data set, gathered into one block.
+"""A data set, and a range of its rows as one block.
 
-Enter the data set (Inputs), an order of its rows (NULL: as they stand) and a range of that
-order; leaves a Block whose matrices are contiguous. Where the rows already are, nothing is
-copied. Class labels become one-hot rows; CSR inputs stay where they are (products.pxd).
+Takes the data set (Inputs), an order of its rows (NULL: as they stand) and a range of that
+order; returns a Block whose matrices are contiguous. Rows that are contiguous already are not
+copied. Class labels become one-hot rows. CSR inputs are not gathered: products.pxd finds their
+rows by the order.
 """
 from libc.string cimport memcpy, memset
 
-from .types cimport Inputs, floating
+from .types cimport floating
+
+
+cdef struct Inputs:
+    # All rows of one data set. X is dense, C-ordered, or CSR; targets are a dense matrix or
+    # class labels. void pointers: float or double, as the parameters are.
+    Py_ssize_t n_samples
+    Py_ssize_t n_features
+    Py_ssize_t n_targets
+    const void* dense           # (n_samples, n_features); NULL: CSR
+    const void* data            # CSR: values, their columns, and where each row starts
+    const int* columns
+    const Py_ssize_t* row_starts
+    const void* targets         # (n_samples, n_targets); NULL: labels
+    const Py_ssize_t* labels    # (n_samples,)
+    const void* weights         # (n_samples,); NULL: ones
 
 
 cdef struct Block:
@@ -21,7 +37,7 @@ cdef struct Block:
 cdef inline double sum_of_weights(
     const floating* weights, const Py_ssize_t* order, Py_ssize_t first, Py_ssize_t rows
 ) noexcept nogil:
-    """Of the rows order[first:first + rows]; no weights are ones."""
+    """The weights of rows order[first:first + rows]; NULL: ones."""
     cdef Py_ssize_t i
     cdef double total = 0
     if weights == NULL:

@@ -1,31 +1,42 @@
 """The network: forward pass, deltas back, weight gradients, per-sample gradients.
 
-Enter a Plan's sizes (NetworkSizes), the flat parameter vector and a Block of rows; every
-intermediate matrix lies in a Workspace that is allocated once a call.
+Takes the sizes of a network (NetworkSizes), its flat parameter vector and a Block of rows;
+returns outputs, deltas and gradients. Every intermediate matrix lies in a Workspace, which is
+allocated once a call.
 
-    forward    z_l = 1 b_l' + a_{l-1} @ W_l,  a_l = g_l(z_l),  a_0 = X;  p = output(z_last)
-    backward   delta_last = w * scale * dl/dz;   delta_{l-1} = (delta_l @ W_l') * g'(z_{l-1})
-    gradient   dJ/dW_l = a_{l-1}' @ delta_l + 2 l2 W_l;   dJ/db_l = delta_l' @ 1
+    forward    z_l = 1 b_l' + a_{l-1} @ W_l,  a_l = g_l(z_l),  a_0 = X;  outputs from z_last
+    backward   deltas_last = w * scale * dl/dz;  deltas_{l-1} = (deltas_l @ W_l') * g'(z_{l-1})
+    gradient   dJ/dW_l = a_{l-1}' @ deltas_l + 2 l2 W_l;  dJ/db_l = deltas_l' @ 1
 
-With dropout, a_l and g'_l are multiplied by the masks of dropout.pxd, which training.pxd asks for.
-Rows of hidden activations and deltas are padded to whole vectors. A batch is worked through in
-blocks of rows small enough for the second-level cache; training.pxd puts batches together from
-the shares of a team of threads.
+With dropout, a_l and g'_l are multiplied by masks (dropout.pxd); only training.pxd asks for it.
+Rows of hidden activations and of deltas are padded to whole vectors. A batch is worked through in
+blocks of rows that are small enough for the second-level cache; team.pxd puts a batch together
+from the shares of its threads.
 """
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy
 
 from .activations cimport activate, activate_with_slope, multiply_by_derivative, needs_slope
 from .dropout cimport Dropout, drop
-from .inputs cimport Block, gather_block
+from .inputs cimport Block, Inputs, gather_block
 from .losses cimport deltas_of_rows, output_derivative, predict
 from .products cimport (
     VECTOR_BYTES, affine, affine_csr, coef_gradient, coef_gradient_csr, delta_back,
     intercept_gradient,
 )
 from .types cimport (
-    OUTPUT_IDENTITY, OUTPUT_SOFTMAX, RELU, USER_LOSS, Inputs, Layer, Objective, floating,
+    OUTPUT_IDENTITY, OUTPUT_SOFTMAX, RELU, USER_LOSS, Activation, Objective, floating,
 )
+
+
+cdef struct Layer:
+    # z = a @ coef + intercept, then the activation; that of the output layer is its Output.
+    Py_ssize_t fan_in
+    Py_ssize_t fan_out
+    Py_ssize_t coef_start       # offsets into the flat parameter vector
+    Py_ssize_t intercept_start  # -1: the network has no intercepts
+    Activation activation
+
 
 cdef struct NetworkSizes:
     Py_ssize_t n_layers         # of weights: hidden layers and the output layer
@@ -42,17 +53,17 @@ cdef struct Workspace:
     Py_ssize_t block_rows
     void** activations          # per layer (block_rows, stride); the last one holds z
     Py_ssize_t* strides         # per layer: elements from row to row
-    void** slopes               # per layer: g'(z), masked; NULL where a tells it
+    void** slopes               # per layer: g'(z), masked; NULL where it is a function of a
     Dropout* dropout            # NULL: none
-    void* predictions           # (block_rows, n_outputs); z itself where they are the same
+    void* outputs               # (block_rows, n_outputs); z itself where they are the same
     double* losses              # (block_rows,)
-    void* delta                 # (block_rows, stride) of the widest layer, and the next one
-    void* next_delta
+    void* deltas                # (block_rows, stride of the widest layer): dJ/dz of a layer,
+    void* next_deltas           # and room for those of the layer below
     void* x                     # gathered inputs, targets, weights
     void* targets
     void* weights
-    void* ones                  # (block_rows,): the weights where there are none
-    void* memory                # all of the above
+    void* ones                  # (block_rows,): the weights of samples without weights
+    void* memory                # holds all of the above
 
 
 cdef enum:
@@ -91,7 +102,7 @@ cdef inline size_t lay_out(
     Workspace* ws, const NetworkSizes* net, size_t item_size, bint gathers, bint backward,
     void* memory
 ) noexcept nogil:
-    """Points a workspace into its memory; returns how many bytes it takes."""
+    """Points a workspace into its memory; NULL: into none. Returns the bytes that it takes."""
     cdef char* cursor = <char*> round_up(<size_t> memory, ALIGNMENT)
     cdef Py_ssize_t rows = ws.block_rows, widest = net.n_outputs, stride, l
     cdef void* matrix = NULL
@@ -111,16 +122,16 @@ cdef inline size_t lay_out(
             matrix = claim(&cursor, rows, stride, item_size)
             if memory != NULL:
                 ws.slopes[l] = matrix
-    ws.predictions = matrix
+    ws.outputs = matrix
     if net.objective.output != OUTPUT_IDENTITY:
-        ws.predictions = claim(&cursor, rows, net.n_outputs, item_size)
+        ws.outputs = claim(&cursor, rows, net.n_outputs, item_size)
     ws.losses = <double*> claim(&cursor, rows, 1, sizeof(double))
     ws.targets = claim(&cursor, rows, net.n_outputs, item_size)
     ws.weights = claim(&cursor, rows, 1, item_size)
     ws.ones = claim(&cursor, rows, 1, item_size)
     if backward:
-        ws.delta = claim(&cursor, rows, widest, item_size)
-        ws.next_delta = claim(&cursor, rows, widest, item_size)
+        ws.deltas = claim(&cursor, rows, widest, item_size)
+        ws.next_deltas = claim(&cursor, rows, widest, item_size)
     if gathers:
         ws.x = claim(&cursor, rows, net.n_features, item_size)
     return cursor - <char*> memory
@@ -130,7 +141,7 @@ cdef inline int allocate(
     Workspace* ws, const NetworkSizes* net, Py_ssize_t rows, size_t item_size, bint gathers,
     bint backward, Dropout* dropout=NULL
 ) noexcept nogil:
-    """Room for blocks of a batch of `rows`; -1 when there is none."""
+    """Memory for the blocks of a batch of `rows`; -1 when there is none."""
     cdef size_t row_bytes = (net.n_units + net.n_features) * item_size
     cdef Py_ssize_t i
     ws.block_rows = max(<Py_ssize_t> (BLOCK_BYTES // row_bytes), <Py_ssize_t> MIN_BLOCK_ROWS)
@@ -138,8 +149,8 @@ cdef inline int allocate(
         ws.block_rows = rows  # one call of Python a batch
     ws.block_rows = max(min(ws.block_rows, rows), 1)
     ws.dropout = dropout
-    ws.delta = ws.next_delta = ws.x = NULL
-    # zeros, so that what pads the rows is finite and no denormal number
+    ws.deltas = ws.next_deltas = ws.x = NULL
+    # zeros: what pads the rows must be finite, and no denormal number
     ws.memory = calloc(ALIGNMENT + lay_out(ws, net, item_size, gathers, backward, NULL), 1)
     if ws.memory == NULL:
         return -1
@@ -165,7 +176,7 @@ cdef inline void forward_block(
     const NetworkSizes* net, const floating* params, const Inputs* inputs, const Block* block,
     Workspace* ws
 ) noexcept nogil:
-    """Fills ws.activations (pre-activations for the output layer) and ws.predictions."""
+    """Fills ws.activations (pre-activations for the output layer) and ws.outputs."""
     cdef Py_ssize_t l
     cdef const Layer* layer
     cdef const floating* below = <const floating*> block.dense
@@ -195,59 +206,59 @@ cdef inline void forward_block(
             drop(ws.dropout, ws.dropout.hidden, l + 1, block.first, a, slope, block.rows,
                  ws.strides[l], layer.fan_out)
         below, below_stride = a, ws.strides[l]
-    predict(net.objective.output, below, <floating*> ws.predictions, ws.losses, block.rows,
+    predict(net.objective.output, below, <floating*> ws.outputs, ws.losses, block.rows,
             net.n_outputs)
 
 
-cdef inline void delta_through_layer(
+cdef inline void deltas_through_layer(
     const NetworkSizes* net, const floating* params, Py_ssize_t l, Py_ssize_t rows, Workspace* ws
 ) noexcept nogil:
-    """ws.next_delta = the delta of layer l - 1, from ws.delta of layer l."""
+    """ws.next_deltas = the deltas of layer l - 1, from ws.deltas, those of layer l."""
     cdef const Layer* layer = &net.layers[l]
     cdef const Layer* below = &net.layers[l - 1]
     cdef const floating* a = <const floating*> ws.activations[l - 1]
     cdef bint is_relu = below.activation == RELU
-    cdef floating* next_delta = <floating*> ws.next_delta
+    cdef floating* next_deltas = <floating*> ws.next_deltas
     cdef const floating* slope = <const floating*> ws.slopes[l - 1]
     cdef Py_ssize_t i, n = rows * ws.strides[l - 1]
     cdef floating kept
-    # delta_below = (delta @ W') * g'(z_below); relu' is 1 where a > 0, else 0
-    delta_back(<const floating*> ws.delta, ws.strides[l], params + layer.coef_start,
-               next_delta, ws.strides[l - 1], a if is_relu else NULL, rows,
+    # deltas_below = (deltas @ W') * g'(z_below); relu' is 1 where a > 0, else 0
+    delta_back(<const floating*> ws.deltas, ws.strides[l], params + layer.coef_start,
+               next_deltas, ws.strides[l - 1], a if is_relu else NULL, rows,
                layer.fan_in, layer.fan_out)
     if slope != NULL:
         for i in range(n):
-            next_delta[i] *= slope[i]
+            next_deltas[i] *= slope[i]
     elif not is_relu:
-        multiply_by_derivative(below.activation, a, next_delta, n)
+        multiply_by_derivative(below.activation, a, next_deltas, n)
     elif ws.dropout != NULL and ws.dropout.hidden > 0:
         # dropped units have a = 0
         kept = <floating> (1 / (1 - ws.dropout.hidden))
         for i in range(n):
-            next_delta[i] *= kept
+            next_deltas[i] *= kept
 
 
 cdef inline void layer_gradient(
     const NetworkSizes* net, Py_ssize_t l, const Inputs* inputs, const Block* block,
     Py_ssize_t start, Py_ssize_t rows, Workspace* ws, floating* grad, bint accumulate
 ) noexcept nogil:
-    """grad (+)= what rows [start, start + rows) of the block add to the gradient of layer l."""
+    """grad (+)= the part of rows [start, start + rows) of the block in the gradient of layer l."""
     cdef const Layer* layer = &net.layers[l]
-    cdef const floating* delta = <const floating*> ws.delta + start * ws.strides[l]
+    cdef const floating* deltas = <const floating*> ws.deltas + start * ws.strides[l]
     cdef const floating* below
     cdef Py_ssize_t below_stride
-    # dJ/dW = A_below' @ delta
+    # dJ/dW = A_below' @ deltas
     if l == 0 and block.dense == NULL:
-        coef_gradient_csr(inputs, block.order, block.first + start, delta, ws.strides[l],
+        coef_gradient_csr(inputs, block.order, block.first + start, deltas, ws.strides[l],
                           grad + layer.coef_start, rows, layer.fan_out, accumulate, ws.dropout)
     else:
         below = <const floating*> (block.dense if l == 0 else ws.activations[l - 1])
         below_stride = net.n_features if l == 0 else ws.strides[l - 1]
-        coef_gradient(below + start * below_stride, below_stride, delta, ws.strides[l],
+        coef_gradient(below + start * below_stride, below_stride, deltas, ws.strides[l],
                       grad + layer.coef_start, rows, layer.fan_in, layer.fan_out, accumulate)
     if layer.intercept_start >= 0:
-        # dJ/db = delta' @ 1
-        intercept_gradient(delta, ws.strides[l], grad + layer.intercept_start, rows,
+        # dJ/db = deltas' @ 1
+        intercept_gradient(deltas, ws.strides[l], grad + layer.intercept_start, rows,
                            layer.fan_out, accumulate)
 
 
@@ -258,7 +269,7 @@ cdef inline void loss_deltas(
     """deltas = scale * w_i * dl/dz of the block's rows."""
     deltas_of_rows(
         &net.objective, <const floating*> ws.activations[net.n_layers - 1],
-        <const floating*> ws.predictions, <const floating*> block.targets,
+        <const floating*> ws.outputs, <const floating*> block.targets,
         <const floating*> block.weights, scale, deltas, block.rows, net.n_outputs)
 
 
@@ -271,18 +282,18 @@ cdef inline void backward_block(
     grad may be params: a layer's weights are read before they are written.
     """
     cdef Py_ssize_t l
-    loss_deltas(net, block, scale, ws, <floating*> ws.delta)
+    loss_deltas(net, block, scale, ws, <floating*> ws.deltas)
     for l in range(net.n_layers - 1, -1, -1):
         if l > 0:
-            delta_through_layer(net, params, l, block.rows, ws)
+            deltas_through_layer(net, params, l, block.rows, ws)
         layer_gradient(net, l, inputs, block, 0, block.rows, ws, grad, accumulate)
-        ws.delta, ws.next_delta = ws.next_delta, ws.delta
+        ws.deltas, ws.next_deltas = ws.next_deltas, ws.deltas
 
 
 cdef inline void smooth_targets(
     const NetworkSizes* net, Block* block, floating* buffer
 ) noexcept nogil:
-    """y becomes (1 - e) y + e / K, K the classes that an output decides between."""
+    """The targets become (1 - e) y + e / K, where an output decides between K classes."""
     cdef const floating* y = <const floating*> block.targets
     cdef double e = net.objective.label_smoothing
     cdef Py_ssize_t i, n_classes = net.n_outputs if net.objective.output == OUTPUT_SOFTMAX else 2
@@ -296,14 +307,14 @@ cdef inline Block forward_rows(
     const NetworkSizes* net, const floating* params, const Inputs* inputs,
     const Py_ssize_t* order, Py_ssize_t first, Py_ssize_t rows, Workspace* ws
 ) noexcept nogil:
-    """Gathers rows order[first:first + rows] of the data and takes them forward."""
+    """Gathers rows order[first:first + rows] of the data and computes their outputs."""
     cdef Block block = gather_block(
         inputs, order, first, rows, <floating*> ws.x, <floating*> ws.targets,
         <floating*> ws.weights, <const floating*> ws.ones)
     if net.objective.label_smoothing > 0 and block.targets != NULL:
         smooth_targets(net, &block, <floating*> ws.targets)
     if ws.dropout != NULL and ws.dropout.inputs > 0 and block.dense != NULL:
-        # training gathers rows: these are a copy
+        # only training has masks, and it gathers its rows: these are a copy
         drop(ws.dropout, ws.dropout.inputs, 0, first, <floating*> ws.x, NULL, rows,
              net.n_features, net.n_features)
     forward_block(net, params, inputs, &block, ws)
@@ -314,30 +325,30 @@ cdef inline void gradient_of_rows(
     const NetworkSizes* net, const floating* params, const Inputs* inputs, const Block* block,
     Workspace* ws, floating* grads, Py_ssize_t grad_stride
 ) noexcept nogil:
-    """Row i of grads = the gradient by the parameters that row i of ws.delta stands for."""
+    """Row i of grads = the gradient by the parameters that row i of ws.deltas stands for."""
     cdef Py_ssize_t l, i
     for l in range(net.n_layers - 1, -1, -1):
         if l > 0:
-            delta_through_layer(net, params, l, block.rows, ws)
+            deltas_through_layer(net, params, l, block.rows, ws)
         for i in range(block.rows):
             layer_gradient(net, l, inputs, block, i, 1, ws, grads + i * grad_stride, False)
-        ws.delta, ws.next_delta = ws.next_delta, ws.delta
+        ws.deltas, ws.next_deltas = ws.next_deltas, ws.deltas
 
 
-cdef inline void delta_to_inputs(
+cdef inline void deltas_to_inputs(
     const NetworkSizes* net, const floating* params, Py_ssize_t rows, Workspace* ws,
     floating* buffer, floating* grads, Py_ssize_t grad_stride
 ) noexcept nogil:
-    """Row i of grads = the gradient by the inputs that row i of ws.delta stands for.
+    """Row i of grads = the gradient by the inputs that row i of ws.deltas stands for.
 
     buffer: (rows, padded_stride(n_features)).
     """
     cdef Py_ssize_t l, i, stride = padded_stride(net.n_features, sizeof(floating))
     for l in range(net.n_layers - 1, 0, -1):
-        delta_through_layer(net, params, l, rows, ws)
-        ws.delta, ws.next_delta = ws.next_delta, ws.delta
-    # dJ/dX = delta_0 @ W_0'
-    delta_back(<const floating*> ws.delta, ws.strides[0], params + net.layers[0].coef_start,
+        deltas_through_layer(net, params, l, rows, ws)
+        ws.deltas, ws.next_deltas = ws.next_deltas, ws.deltas
+    # dJ/dX = deltas_0 @ W_0'
+    delta_back(<const floating*> ws.deltas, ws.strides[0], params + net.layers[0].coef_start,
                buffer, stride, NULL, rows, net.n_features, net.layers[0].fan_out)
     for i in range(rows):
         memcpy(grads + i * grad_stride, buffer + i * stride, net.n_features * sizeof(floating))
@@ -355,7 +366,7 @@ cdef inline double square_norm_of_inputs(
     const NetworkSizes* net, Py_ssize_t l, const Inputs* inputs, const Block* block,
     Py_ssize_t i, const Workspace* ws, const floating* dense
 ) noexcept nogil:
-    """||a_{l-1}||^2 of row i of the block, whose inputs are dense, or NULL: CSR."""
+    """||a_{l-1}||^2 of row i of the block. dense: the block's inputs; NULL: CSR."""
     cdef Py_ssize_t row, start
     if l > 0:
         return square_norm(<const floating*> ws.activations[l - 1] + i * ws.strides[l - 1],
@@ -372,9 +383,9 @@ cdef inline void add_square_norms(
     const NetworkSizes* net, const floating* params, const Inputs* inputs, const Block* block,
     Workspace* ws, double* square_norms
 ) noexcept nogil:
-    """square_norms (rows,) = of the gradients that gradient_of_rows would form.
+    """square_norms (rows,) = those of the gradients that gradient_of_rows would form.
 
-    The gradient of a row and layer is a outer delta, and ||a outer delta|| = ||a|| ||delta||
+    The gradient of a row and layer is a outer deltas, and its norm is ||a|| ||deltas||
     (Goodfellow, "Efficient per-example gradient computations", 2015).
     """
     cdef Py_ssize_t l, i
@@ -383,21 +394,20 @@ cdef inline void add_square_norms(
         square_norms[i] = 0
     for l in range(net.n_layers - 1, -1, -1):
         if l > 0:
-            delta_through_layer(net, params, l, block.rows, ws)
+            deltas_through_layer(net, params, l, block.rows, ws)
         for i in range(block.rows):
             of_inputs = square_norm_of_inputs(
                 net, l, inputs, block, i, ws, <const floating*> block.dense)
             of_inputs += 1 if net.layers[l].intercept_start >= 0 else 0
             square_norms[i] += of_inputs * square_norm(
-                <const floating*> ws.delta + i * ws.strides[l], net.layers[l].fan_out)
-        ws.delta, ws.next_delta = ws.next_delta, ws.delta
+                <const floating*> ws.deltas + i * ws.strides[l], net.layers[l].fan_out)
+        ws.deltas, ws.next_deltas = ws.next_deltas, ws.deltas
 
 
 cdef inline void output_deltas(
-    const NetworkSizes* net, Py_ssize_t which, Py_ssize_t rows, const Workspace* ws,
-    floating* deltas
+    const NetworkSizes* net, Py_ssize_t k, Py_ssize_t rows, const Workspace* ws, floating* deltas
 ) noexcept nogil:
-    """deltas = dp_which/dz of each row."""
+    """deltas = the derivatives of output k by the pre-activations z of the output layer."""
     output_derivative(
         net.objective.output, <const floating*> ws.activations[net.n_layers - 1],
-        <const floating*> ws.predictions, which, deltas, rows, net.n_outputs)
+        <const floating*> ws.outputs, k, deltas, rows, net.n_outputs)

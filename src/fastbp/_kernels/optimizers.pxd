@@ -16,7 +16,44 @@ Decoupled weight decay, w <- (1 - rate decay) w before the step, is that of Losh
 """
 from libc.math cimport pow, sqrt, sqrtf
 
-from .types cimport ADAM, RPROP, Step, floating
+from .types cimport floating
+
+
+cdef enum Optimizer:
+    SGD                         # 0: see OptimizerSettings
+    ADAM
+    RPROP
+
+cdef extern from *:
+    """
+    /* Public names, and rows of moments, in the order of the enum. */
+    static const char* const FASTBP_OPTIMIZERS[] = {"sgd", "adam", "rprop"};
+    static const int FASTBP_N_MOMENTS[] = {1, 2, 2};
+    #define FASTBP_N_OPTIMIZERS ((int) (sizeof(FASTBP_N_MOMENTS) / sizeof(int)))
+    """
+    const char* OPTIMIZER_NAMES "FASTBP_OPTIMIZERS"[]
+    const int N_MOMENTS "FASTBP_N_MOMENTS"[]
+    const int N_OPTIMIZERS "FASTBP_N_OPTIMIZERS"
+
+
+cdef struct OptimizerSettings:
+    # 0 is off: all zeros are params -= learning_rate * gradient (training.pxd rests on it).
+    Optimizer optimizer
+    bint nesterov               # SGD
+    double momentum             # SGD
+    double beta_1               # Adam
+    double beta_2
+    double epsilon
+    double weight_decay         # coefs *= 1 - learning_rate * weight_decay before a step
+
+
+cdef struct Step:
+    # Where a run of steps stands.
+    double n_steps              # taken so far
+    double learning_rate
+    double beta_1_power         # beta_1 ** n_steps
+    double beta_2_power
+
 
 cdef extern from *:
     """
@@ -39,11 +76,12 @@ cdef inline floating square_root(floating x) noexcept nogil:
 
 
 cdef inline void sgd_step(
-    const Step* step, floating* params, const floating* grad, floating* velocity, Py_ssize_t n
+    const OptimizerSettings* settings, const Step* step, floating* params, const floating* grad,
+    floating* velocity, Py_ssize_t n
 ) noexcept nogil:
     cdef Py_ssize_t i
-    cdef floating rate = <floating> step.learning_rate, momentum = <floating> step.momentum
-    if step.nesterov:
+    cdef floating rate = <floating> step.learning_rate, momentum = <floating> settings.momentum
+    if settings.nesterov:
         for i in range(n):
             velocity[i] = momentum * velocity[i] - rate * grad[i]
             params[i] += momentum * velocity[i] - rate * grad[i]
@@ -54,13 +92,14 @@ cdef inline void sgd_step(
 
 
 cdef inline void adam_step(
-    const Step* step, floating* params, const floating* grad, floating* first,
-    floating* second, Py_ssize_t n
+    const OptimizerSettings* settings, const Step* step, floating* params, const floating* grad,
+    floating* first, floating* second, Py_ssize_t n
 ) noexcept nogil:
     cdef Py_ssize_t i
-    cdef floating beta_1 = <floating> step.beta_1, beta_2 = <floating> step.beta_2
-    cdef floating rest_1 = <floating> (1 - step.beta_1), rest_2 = <floating> (1 - step.beta_2)
-    cdef floating epsilon = <floating> step.epsilon
+    cdef floating beta_1 = <floating> settings.beta_1, beta_2 = <floating> settings.beta_2
+    cdef floating rest_1 = <floating> (1 - settings.beta_1)
+    cdef floating rest_2 = <floating> (1 - settings.beta_2)
+    cdef floating epsilon = <floating> settings.epsilon
     cdef floating rate = <floating> (
         step.learning_rate * sqrt(1 - step.beta_2_power) / (1 - step.beta_1_power))
     for i in range(n):
@@ -83,7 +122,7 @@ cdef inline void rprop_step(
         for i in range(n):
             last_grad[i], sizes[i] = 0, <floating> step.learning_rate
     for i in range(n):
-        # the product of the signs: that of the gradients may underflow
+        # the product of the signs, since that of the gradients may underflow
         agreement = sign(grad[i]) * sign(last_grad[i])
         size = sizes[i] * (
             <floating> RPROP_GROWTH if agreement > 0
@@ -95,33 +134,35 @@ cdef inline void rprop_step(
         last_grad[i], sizes[i] = g, size
 
 
-cdef inline void decay_weights(const Step* step, floating* coefs, Py_ssize_t n) noexcept nogil:
+cdef inline void decay_weights(
+    const OptimizerSettings* settings, const Step* step, floating* coefs, Py_ssize_t n
+) noexcept nogil:
     cdef Py_ssize_t i
-    cdef floating kept = <floating> (1 - step.learning_rate * step.weight_decay)
+    cdef floating kept = <floating> (1 - step.learning_rate * settings.weight_decay)
     for i in range(n):
         coefs[i] *= kept
 
 
-cdef inline void begin_steps(Step* step) noexcept nogil:
-    """The powers of a run of steps; in it, count_step multiplies, which is cheaper than pow."""
-    step.beta_1_power = pow(step.beta_1, step.n_steps)
-    step.beta_2_power = pow(step.beta_2, step.n_steps)
+cdef inline void begin_steps(const OptimizerSettings* settings, Step* step) noexcept nogil:
+    """The powers at the start; from then on count_step multiplies, which is cheaper than pow."""
+    step.beta_1_power = pow(settings.beta_1, step.n_steps)
+    step.beta_2_power = pow(settings.beta_2, step.n_steps)
 
 
-cdef inline void count_step(Step* step) noexcept nogil:
+cdef inline void count_step(const OptimizerSettings* settings, Step* step) noexcept nogil:
     step.n_steps += 1
-    step.beta_1_power *= step.beta_1
-    step.beta_2_power *= step.beta_2
+    step.beta_1_power *= settings.beta_1
+    step.beta_2_power *= settings.beta_2
 
 
 cdef inline void optimizer_step(
-    const Step* step, floating* params, const floating* grad, floating* moments,
-    Py_ssize_t n_params, Py_ssize_t n
+    const OptimizerSettings* settings, const Step* step, floating* params, const floating* grad,
+    floating* moments, Py_ssize_t n_params, Py_ssize_t n
 ) noexcept nogil:
     """Step number step.n_steps of n parameters; the rows of moments are n_params long."""
-    if step.optimizer == ADAM:
-        adam_step(step, params, grad, moments, moments + n_params, n)
-    elif step.optimizer == RPROP:
+    if settings.optimizer == ADAM:
+        adam_step(settings, step, params, grad, moments, moments + n_params, n)
+    elif settings.optimizer == RPROP:
         rprop_step(step, params, grad, moments, moments + n_params, n)
     else:
-        sgd_step(step, params, grad, moments, n)
+        sgd_step(settings, step, params, grad, moments, n)

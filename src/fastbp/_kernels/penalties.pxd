@@ -7,7 +7,7 @@ from .types cimport floating
 cdef inline double l2_penalty(
     double l2, const floating* coefs, Py_ssize_t n_coefs
 ) noexcept nogil:
-    # The compiler does not reorder a sum, so eight of them run side by side.
+    # The compiler may not reorder a sum: eight of them side by side become vector code.
     cdef double[8] sums
     cdef double total = 0
     cdef Py_ssize_t i, lane, n_even = n_coefs - n_coefs % 8

@@ -13,7 +13,8 @@ This file is the seam between the network and the arithmetic: simd/gemm.h does t
 from libc.string cimport memcpy, memset
 
 from .dropout cimport Dropout, mask, row_of_masks, threshold_of
-from .types cimport Inputs, floating
+from .inputs cimport Inputs
+from .types cimport floating
 
 
 cdef extern from "simd/gemm.h" nogil:

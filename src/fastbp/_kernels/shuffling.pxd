@@ -1,9 +1,9 @@
-"""NumPy's legacy shuffle, compiled: the same numbers drawn, the same exchanges made.
+"""NumPy's legacy shuffle, compiled: it draws the same numbers and makes the same exchanges.
 
-numpy.random.RandomState.shuffle goes down from the last element, and exchanges each with one
-drawn from those up to it: bits are drawn until, masked to the next power of two, they do not
-exceed the bound. BitGenerator is NumPy's interface to its bit generators (numpy/random/bitgen.h),
-which a capsule hands out.
+numpy.random.RandomState.shuffle goes from the last element down and exchanges each with one that
+is drawn from those up to it. An index is drawn by masking random bits to the next power of two,
+again and again until it is not above the bound. BitGenerator is NumPy's interface to its bit
+generators (numpy/random/bitgen.h), which they hand out in a capsule.
 """
 from libc.stdint cimport UINT32_MAX, uint32_t, uint64_t
 

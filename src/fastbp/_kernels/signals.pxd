@@ -1,6 +1,6 @@
-"""Ctrl-C during compiled work: pending signals are let through now and then.
+"""Ctrl-C during compiled work: from time to time, pending signals are handled.
 
-Only the thread that entered the compiled code may ask, since asking takes the GIL.
+Only the caller's thread may do so, since it takes the GIL.
 """
 
 cdef extern from "Python.h":
@@ -14,15 +14,15 @@ cdef extern from "<time.h>" nogil:
     int timespec_get(timespec*, int) noexcept
 
 cdef enum:
-    # Reading the clock costs 25 ns: only after that many multiplications. Taking the GIL may
-    # mean waiting for another thread, so not more often than every POLL_MILLISECONDS.
+    # The clock, which costs 25 ns to read, is read after so many multiplications. The GIL, which
+    # another thread may hold, is taken every POLL_MILLISECONDS at most.
     POLL_WORK = 1000000
     POLL_MILLISECONDS = 20
 
 
 cdef struct Poll:
     double work                 # multiplications since the clock was read
-    double polled               # when signals were last let through, in seconds; 0: never
+    double polled               # when signals were last handled, in seconds; 0: never
 
 
 cdef inline double seconds() noexcept nogil:
@@ -36,7 +36,7 @@ cdef inline int check_signals() noexcept with gil:
 
 
 cdef inline bint interrupted(Poll* poll, double work) noexcept nogil:
-    """After `work` more multiplications; True: a Python exception has been set."""
+    """To be called after every `work` multiplications; True: a Python exception is set."""
     cdef double now
     poll.work += work
     if poll.work < POLL_WORK:

@@ -1,7 +1,7 @@
-/* Flush denormal numbers to zero while a training call runs.
+/* Denormal numbers are flushed to zero while a training call runs.
  *
- * Adam's moments decay into denormals, on which arithmetic is 4-14 times slower. The control
- * word belongs to the thread and must be put back on every way out. */
+ * Adam's moments decay into denormals, on which arithmetic is 4-14 times slower. The control word
+ * is the thread's own, and every path out of the call must restore it. */
 #ifndef FASTBP_FPSTATE_H
 #define FASTBP_FPSTATE_H
 

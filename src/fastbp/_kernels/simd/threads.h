@@ -1,7 +1,7 @@
-/* A team of threads that lives for one call, and a barrier between its members.
+/* A team of threads that exists for one call, and a barrier between its members.
  *
  * Plain threads rather than OpenMP: GNU OpenMP keeps its threads, and deadlocks in a forked child
- * after a parallel region ran in the parent. Without POSIX threads, teams have one member. */
+ * once the parent has run a parallel region. Without POSIX threads, a team has one member. */
 #ifndef FASTBP_THREADS_H
 #define FASTBP_THREADS_H
 
@@ -23,7 +23,7 @@ static inline void pause_spinning(void)
 #endif
 }
 
-/* Every member waits until all have come. What was written before is seen by all after. */
+/* Each member waits until all have arrived. What any wrote before, all see afterwards. */
 static inline void wait_for_team(Barrier *barrier)
 {
     if (barrier->members == 1)
@@ -38,7 +38,7 @@ static inline void wait_for_team(Barrier *barrier)
         if (spins < 2000)
             pause_spinning();
         else
-            sched_yield(); /* the others may be waiting for this processor */
+            sched_yield(); /* the others may need this processor */
     }
 }
 
@@ -63,8 +63,8 @@ static inline void *run_member(void *argument)
     return NULL;
 }
 
-/* work(context, 0..members - 1), member 0 in the calling thread; -1, and no work done, when a
- * thread cannot be had. */
+/* Runs work(context, 0..members - 1), member 0 in the calling thread. Returns -1, with no work
+ * done, when a thread cannot be started. */
 static inline int run_team(int members, void (*work)(void *, int), void *context)
 {
     pthread_t threads[MAX_TEAM];
