@@ -26,7 +26,7 @@ cdef int forward_all(
     with nogil:
         while start < n and not failed:
             rows = min(ws.block_rows, n - start)
-            forward_rows(net, params, inputs, NULL, start, rows, &ws)
+            forward_rows(net, params, inputs, NULL, start, 0, rows, rows, &ws)
             memcpy(outputs + start * net.n_outputs, ws.outputs,
                    rows * net.n_outputs * sizeof(floating))
             if hidden != NULL:

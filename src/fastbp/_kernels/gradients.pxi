@@ -44,24 +44,28 @@ cdef int gradients_of_rows(
     with nogil:
         while start < n and not failed:
             rows = min(ws.block_rows, n - start)
-            block = forward_rows(net, &params[0], inputs, NULL, start, rows, &ws)
+            block = forward_rows(
+                net, &params[0], inputs, NULL, start, 0, rows, rows, &ws)
             if outputs != NULL:
                 memcpy(outputs + start * net.n_outputs, ws.outputs,
                        rows * net.n_outputs * sizeof(floating))
             for k in range(n_each):
                 if by_params != NULL:
-                    begin_deltas(net, &block, of_outputs, k, &ws, <floating*> ws.deltas)
+                    begin_deltas(net, &block, of_outputs, k, &ws,
+                                 <floating*> ws.deltas[net.n_layers - 1])
                     gradient_of_rows(
                         net, &params[0], inputs, &block, &ws,
                         by_params + (start * n_each + k) * net.n_params, n_each * net.n_params)
                 if by_inputs != NULL:
-                    begin_deltas(net, &block, of_outputs, k, &ws, <floating*> ws.deltas)
+                    begin_deltas(net, &block, of_outputs, k, &ws,
+                                 <floating*> ws.deltas[net.n_layers - 1])
                     deltas_to_inputs(
-                        net, &params[0], rows, &ws, buffer,
+                        net, &params[0], &block, &ws, buffer,
                         by_inputs + (start * n_each + k) * net.n_features,
                         n_each * net.n_features)
             if square_norms != NULL:
-                begin_deltas(net, &block, of_outputs, 0, &ws, <floating*> ws.deltas)
+                begin_deltas(net, &block, of_outputs, 0, &ws,
+                                 <floating*> ws.deltas[net.n_layers - 1])
                 add_square_norms(
                     net, &params[0], inputs, &block, &ws, square_norms + start)
             start += rows
@@ -80,7 +84,7 @@ cdef void begin_deltas(
     const Workspace* ws, floating* deltas
 ) noexcept nogil:
     if of_outputs:
-        output_deltas(net, k, block.rows, ws, deltas)
+        output_deltas(net, k, block, ws, deltas)
     else:
         loss_deltas(net, block, net.objective.scale, ws, deltas)
 

@@ -270,13 +270,13 @@ cdef inline void elementwise_delta(
             delta[i] *= 1 - p[i]
 
 
-cdef inline double loss_of_rows(
+cdef inline void losses_of_rows(
     const Objective* objective, const floating* z, const floating* p, double* losses,
-    const floating* y, const floating* weights, Py_ssize_t rows, Py_ssize_t k
+    const floating* y, Py_ssize_t rows, Py_ssize_t k
 ) noexcept nogil:
-    """sum_i w_i sum_k l; losses (rows,) enters with softmax's log sums, leaves with sum_k l."""
+    """Takes softmax's log sums in losses (rows,); returns sum_k l there. NaN: it has failed."""
     cdef Py_ssize_t i
-    cdef double difference, total = 0
+    cdef double difference
     # One output is so common that its loops are written to become vector code.
     if k == 1 and objective.loss == SQUARED_ERROR:
         for i in range(rows):
@@ -288,10 +288,19 @@ cdef inline double loss_of_rows(
     elif objective.loss == USER_LOSS:
         if objective.user_loss(
                 objective.user_loss_owner, p, y, rows, k, sizeof(floating), losses, NULL) < 0:
-            return NAN
+            for i in range(rows):
+                losses[i] = NAN
     else:
         for i in range(rows):
             losses[i] = row_loss(objective, z + i * k, p + i * k, losses[i], y + i * k, k)
+
+
+cdef inline double weighted_sum(
+    const double* losses, const floating* weights, Py_ssize_t rows
+) noexcept nogil:
+    """sum_i w_i losses_i, in the order of the rows."""
+    cdef Py_ssize_t i
+    cdef double total = 0
     for i in range(rows):
         # a sample without weight may have an infinite loss
         if weights[i] != 0:

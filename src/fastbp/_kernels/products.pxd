@@ -23,6 +23,7 @@ cdef extern from "simd/gemm.h" nogil:
         Py_ssize_t m
         Py_ssize_t n
         Py_ssize_t depth
+        Py_ssize_t whole_m
         const void* a
         Py_ssize_t a_row
         Py_ssize_t a_depth
@@ -44,16 +45,17 @@ cdef extern from "simd/gemm.h" nogil:
 cdef inline void affine(
     const floating* x, Py_ssize_t x_stride, const floating* coef, const floating* intercept,
     floating* z, Py_ssize_t z_stride, Py_ssize_t rows, Py_ssize_t fan_in, Py_ssize_t fan_out,
-    bint relu
+    bint relu, Py_ssize_t whole, bint padded
 ) noexcept nogil:
-    # Z = 1 b' + X @ W, or relu(Z); no intercept: b is NULL
+    # Z = 1 b' + X @ W, or relu(Z); no intercept: b is NULL. whole: rows of the product that this
+    # is a part of; padded: whether z may be written to the end of the last row's last vector.
     cdef Product p
     memset(&p, 0, sizeof(p))
-    p.m, p.n, p.depth = rows, fan_out, fan_in
+    p.m, p.n, p.depth, p.whole_m = rows, fan_out, fan_in, whole
     p.a, p.a_row, p.a_depth = x, x_stride, 1
     p.b, p.b_depth, p.b_col = coef, fan_out, 1
     p.start = intercept
-    p.c, p.ldc, p.c_padded = z, z_stride, True
+    p.c, p.ldc, p.c_padded = z, z_stride, padded
     p.relu = relu
     if floating is float:
         multiply_f32(&p)
@@ -63,12 +65,13 @@ cdef inline void affine(
 
 cdef inline void coef_gradient(
     const floating* x, Py_ssize_t x_stride, const floating* delta, Py_ssize_t delta_stride,
-    floating* coef_grad, Py_ssize_t rows, Py_ssize_t fan_in, Py_ssize_t fan_out, bint accumulate
+    floating* coef_grad, Py_ssize_t rows, Py_ssize_t fan_in, Py_ssize_t fan_out, bint accumulate,
+    Py_ssize_t whole
 ) noexcept nogil:
-    # G (+)= X' @ D
+    # G (+)= X' @ D, or fan_in rows of `whole` rows of it
     cdef Product p
     memset(&p, 0, sizeof(p))
-    p.m, p.n, p.depth = fan_in, fan_out, rows
+    p.m, p.n, p.depth, p.whole_m = fan_in, fan_out, rows, whole
     p.a, p.a_row, p.a_depth = x, 1, x_stride
     p.b, p.b_depth, p.b_col = delta, delta_stride, 1
     p.b_padded = delta_stride > fan_out or fan_out * sizeof(floating) % VECTOR_BYTES == 0
@@ -82,12 +85,12 @@ cdef inline void coef_gradient(
 cdef inline void delta_back(
     const floating* delta, Py_ssize_t delta_stride, const floating* coef, floating* delta_in,
     Py_ssize_t in_stride, const floating* positive, Py_ssize_t rows, Py_ssize_t fan_in,
-    Py_ssize_t fan_out
+    Py_ssize_t fan_out, Py_ssize_t whole
 ) noexcept nogil:
     # E = D @ W', 0 where `positive` (rows, fan_in), if given, is not > 0
     cdef Product p
     memset(&p, 0, sizeof(p))
-    p.m, p.n, p.depth = rows, fan_in, fan_out
+    p.m, p.n, p.depth, p.whole_m = rows, fan_in, fan_out, whole
     p.a, p.a_row, p.a_depth = delta, delta_stride, 1
     p.b, p.b_depth, p.b_col = coef, 1, fan_out
     p.c, p.ldc, p.c_padded = delta_in, in_stride, True
@@ -157,16 +160,21 @@ cdef inline void affine_csr(
 cdef inline void coef_gradient_csr(
     const Inputs* inputs, const Py_ssize_t* order, Py_ssize_t first, const floating* delta,
     Py_ssize_t delta_stride, floating* coef_grad, Py_ssize_t rows, Py_ssize_t fan_out,
-    bint accumulate, const Dropout* dropout
+    Py_ssize_t k_start, Py_ssize_t k_stop, bint accumulate, const Dropout* dropout
 ) noexcept nogil:
-    # G (+)= X' @ D, only the rows of G that X has entries for
+    # Columns [k_start, k_stop) of G (+)= X' @ D, only the rows of G that X has entries for
     cdef const floating* data = <const floating*> inputs.data
     cdef const floating* delta_row
     cdef floating* grad_row
     cdef floating value
-    cdef Py_ssize_t i, k, row, entry
-    if not accumulate:
+    cdef Py_ssize_t i, k, row, entry, width = k_stop - k_start
+    delta += k_start
+    coef_grad += k_start
+    if not accumulate and width == fan_out:
         memset(coef_grad, 0, inputs.n_features * fan_out * sizeof(floating))
+    elif not accumulate:
+        for row in range(inputs.n_features):
+            memset(coef_grad + row * fan_out, 0, width * sizeof(floating))
     for i in range(rows):
         row = order[first + i] if order != NULL else first + i
         delta_row = delta + i * delta_stride
@@ -175,5 +183,5 @@ cdef inline void coef_gradient_csr(
             if dropout != NULL and dropout.inputs > 0:
                 value = masked_entry(value, dropout, first + i, inputs.columns[entry])
             grad_row = coef_grad + <Py_ssize_t> inputs.columns[entry] * fan_out
-            for k in range(fan_out):
+            for k in range(width):
                 grad_row[k] += value * delta_row[k]

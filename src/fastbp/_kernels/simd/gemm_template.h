@@ -480,7 +480,7 @@ static void NAME(multiply)(const Product *p)
         NAME(multiply_outer)(p);
         return;
     }
-    if (p->m > 3) {
+    if (p->whole_m > 3) {
         NAME(multiply_panels)(p);
         return;
     }
