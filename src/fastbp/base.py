@@ -323,11 +323,12 @@ class BaseBackprop(
         """Outputs of the fitted network for a user's X."""
         if "network_" in vars(self) and "feature_names_in_" not in vars(self):
             # scikit-learn's checks take 130 us, and would pass such an X on as it is.
-            outputs = self.network_.try_forward(X)
+            outputs = self.network_.try_forward(X, self.n_threads)
             if outputs is not None:
                 return outputs
         X = self._checked_inputs(X)
-        return self.network_.forward_checked(as_kernel_matrix(X, self.network_.dtype))
+        X = as_kernel_matrix(X, self.network_.dtype)
+        return self.network_.forward_checked(X, self.n_threads)
 
     def _checked_inputs(self, X):
         check_is_fitted(self)
