@@ -22,7 +22,7 @@ from sklearn.base import (
     _fit_context,
     is_regressor,
 )
-from sklearn.utils import check_random_state, column_or_1d
+from sklearn.utils import column_or_1d
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .callbacks import CallbackSupportMixin, FitTask, begin_fit
@@ -39,6 +39,7 @@ from .initialization import assign_params
 from .network import Network, count_params
 from .objective import penalty_factors
 from .parameters import check_parameters, parameters_of
+from .random_states import random_source
 from .scoring import fitted_copy, make_score
 from .training.run import begin_run, train
 from .training.solvers import SOLVERS
@@ -149,19 +150,23 @@ class BaseBackprop(
             As in fit, and for initial weights of another number or shape. The estimator is then
             as it was before.
         """
-        with unchanged_on_error(self):
+        with unchanged_on_error(self), random_source(self.random_state) as source:
             data, problem = self._data(X, y, None, goes_on=False)
-            random_state = check_random_state(self.random_state)
-            network, state = self._begin(data, problem, random_state, goes_on=False)
+            network, state = self._begin(data, problem, source, goes_on=False)
             assign_params("coefs", network.coefs, coefs)
             assign_params("intercepts", _shown_intercepts(network), intercepts)
             return self._finish(network, state, problem)
 
-    def _fit(self, X, y, sample_weight, validation, *, goes_on, context=None, **how):
+    def _fit(self, X, y, sample_weight, validation, **how):
+        with random_source(self.random_state) as source:
+            return self._fit_with(source, X, y, sample_weight, validation, **how)
+
+    def _fit_with(
+        self, source, X, y, sample_weight, validation, *, goes_on, context=None, **how
+    ):
         data, problem = self._data(X, y, sample_weight, goes_on=goes_on, **how)
         held_out = self._validation_data(data, problem, *validation)
-        random_state = check_random_state(self.random_state)
-        network, state = self._begin(data, problem, random_state, goes_on=goes_on)
+        network, state = self._begin(data, problem, source, goes_on=goes_on)
 
         def fitted_attributes():
             # in the estimator's precision, whatever the solver's is
@@ -183,7 +188,7 @@ class BaseBackprop(
             held_out,
             state,
             solver.settings(parameters_of(self)),
-            random_state,
+            source,
             make_score=score_of,
             is_classifier=problem.is_classification,
             is_incremental=how.get("is_incremental", False),
