@@ -53,10 +53,16 @@ cdef extern from *:
     #else
     #define FASTBP_COMPILER "an unknown compiler"
     #endif
+    #ifdef FASTBP_PLAIN
+    #define FASTBP_KIND ", debug build"
+    #else
+    #define FASTBP_KIND ""
+    #endif
     """
     const char* FASTBP_COMPILER
+    const char* FASTBP_KIND
 
-COMPILER = FASTBP_COMPILER.decode()
+COMPILER = FASTBP_COMPILER.decode() + FASTBP_KIND.decode()
 ACTIVATIONS = {
     "identity": IDENTITY, "logistic": LOGISTIC, "tanh": TANH, "relu": RELU,
     "leaky_relu": LEAKY_RELU, "elu": ELU, "selu": SELU, "softplus": SOFTPLUS, "silu": SILU,
