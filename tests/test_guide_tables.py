@@ -366,7 +366,7 @@ def read_losses():
     _, *rows = table_below("losses.md", "The losses")
     losses = dict.fromkeys((names_in(row[0])[0] for row in rows), RANGES["any"])
     text = (GUIDE / "losses.md").read_text(encoding="utf-8")
-    sentence = re.search(r"`log_loss` asks for targets.*?\.\n", text, re.DOTALL)[0]
+    sentence = re.search(r"`log_loss` needs targets.*?\.\n", text, re.DOTALL)[0]
     for name, where in re.findall(r"`(\w+)`[^`]*?(in \[0, 1\]|\$[^$]+\$)", sentence):
         losses[name] = RANGES[where]
     return losses
