@@ -1,11 +1,11 @@
-# make demo | test | docs | bench | bench-instructions | lint; each sets up .venv and builds the package when needed.
+# make demo | test | docs | bench | compare | bench-instructions | lint; each sets up .venv and builds the package when needed.
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := pyproject.toml setup.py $(wildcard src/fastbp/_kernels/*.p* src/fastbp/_kernels/simd/*)
 
-.PHONY: demo test docs bench bench-instructions lint clean
+.PHONY: demo test docs bench compare bench-instructions lint clean
 
 demo: $(VENV)/built
 	$(BIN)/python examples/demo.py
@@ -19,6 +19,8 @@ docs: $(VENV)/documents
 
 bench: $(VENV)/built
 	$(BIN)/python -m pytest $(wildcard benchmarks/test_bench_*.py) --benchmark-columns=median,iqr,rounds --benchmark-max-time=0.1
+
+compare: $(VENV)/built
 	$(BIN)/python benchmarks/compare.py --markdown benchmarks/results.md --plot docs/images/steps.png
 
 bench-instructions: $(VENV)/built

@@ -1,25 +1,27 @@
-"""fastbp beside NumPy, Numba, scikit-learn, PyTorch, JAX and FANN: one report of how fast each is.
+"""How fast fastbp is beside NumPy, Numba, scikit-learn, PyTorch, JAX and FANN: one report.
 
     python benchmarks/compare.py                          # everything, both dtypes: < 10 minutes
     python benchmarks/compare.py --quick                  # a first impression: about four minutes
     python benchmarks/compare.py --rows digits big --dtypes float32 --markdown table.md
     python benchmarks/compare.py --plot steps.png         # the fits with Adam and relu, drawn too
 
-A row is a Shape (workloads.py) in one dtype, a column is a library (rivals.py) that is installed.
+A row is a Shape (instruments/workloads.py) in one dtype. A column is a library that is installed
+(rivals/), or the bare matrix products (instruments/limits.py).
 
 What is timed: whole `fit()` calls. The time is divided by the number of steps (mini-batches), so
-that it includes a share of what a fit costs once: checks of the input, initial weights, encoding
-of the targets, and a shuffle an epoch. All columns of a row get the same data, initial weights,
-batches and number of epochs, and none stops early. Compiling (JAX, Numba) is not in it.
+it includes a share of what a fit costs once: checks of the input, initial weights, encoding of
+the targets, and one shuffle an epoch. All columns of a row get the same data, initial weights,
+batches and number of epochs, and none stops early. Compilation (JAX, Numba) is not included.
 
-How it is timed (timing.py): in one process, interleaved; medians. Every column must have reached
-scikit-learn's training objective and kept to its threads, or the program stops with an error and
-prints no table. The two-thread rows need a process of their own, because a library's number of
-threads is fixed once it runs; there too all columns are interleaved in the one process.
+How it is timed (instruments/timing.py): in one process, interleaved; medians. Every column must
+reach scikit-learn's training objective and keep to its threads, or the program stops with an
+error and prints no table. The rows with two threads are measured in a process of their own,
+because some libraries fix their number of threads when they start. All its columns are
+interleaved, too.
 
-Then come the times of a prediction (predictions.py) and what fits and imports cost besides time
-(overheads.py). Progress goes to stderr, the report (Markdown) to stdout, and to the file that
---markdown names.
+Next are the times of a prediction (predictions.py), then the memory of a fit and the time of the
+import (overheads.py). Progress goes to stderr; the report, in Markdown, goes to stdout and to the
+file that --markdown names.
 """
 
 import argparse
@@ -27,29 +29,22 @@ import os
 import subprocess
 import sys
 import warnings
-from importlib.util import find_spec
 from pathlib import Path
 from time import perf_counter
-from unittest.mock import patch
 
 import joblib
 import overheads
-import plot
-from limits import PRODUCTS, bare_products, takes_large_products
-from predictions import measure_predictions
-from rivals import (
-    FASTBP,
-    FASTBP_ALONE,
-    SKLEARN,
-    load_fastbp,
-    load_rivals,
-    takes_everything,
-)
+import predictions
+from instruments import plot
+from instruments.columns import FASTBP, FASTBP_ALONE, JAX, PRODUCTS, PYTORCH, SKLEARN
+from instruments.internals import timed_evaluations
+from instruments.limits import bare_products, takes_large_products
+from instruments.tables import environment, fits_table
+from instruments.timing import measure
+from instruments.workloads import LBFGS, LBFGS_ITERATIONS, SHAPES, TABLES, find_shape
+from rivals import RIVALS, load_rivals
 from sklearn.exceptions import ConvergenceWarning
-from tables import environment, fits_table, predictions_table
 from threadpoolctl import threadpool_limits
-from timing import measure
-from workloads import LBFGS, LBFGS_ITERATIONS, SHAPES, TABLES, find_shape
 
 DTYPES = ["float64", "float32"]
 TWO_THREADS = ["digits", "wide", "images", "big"]
@@ -57,7 +52,7 @@ PREDICTIONS, THREADS, OVERHEADS = "predictions", "two-threads", "overheads"
 NOT_QUICK = {"big", "wide-sgd", "wide-logistic", "wide-tanh", OVERHEADS}
 
 HEADING = (
-    "**Microseconds per training step**, one thread where nothing else is said; smaller is "
+    "**Microseconds per training step**, with one thread unless stated otherwise; smaller is "
     "better. Whole `fit()` calls divided by their number of steps, fixed costs (checks, initial "
     'weights) included; medians of interleaved runs. "Best rival" is the fastest of the other '
     "libraries; the products in BLAS are the bare matrix products of a step, where they are 4 "
@@ -66,13 +61,13 @@ HEADING = (
 EXPLANATIONS = {
     "Adam, relu": "",
     "Other solvers and activations, and a CSR matrix": (
-        "The row's name says what is not Adam, relu; sgd has Nesterov momentum. A row of the "
-        "CSR matrix has ten entries."
+        "The name of a row says what differs from Adam, relu; sgd has Nesterov momentum. The CSR "
+        "matrix has ten entries a row."
     ),
     "Incremental training": (
         "Batches of one row in the rows' order, gradient descent without momentum, logistic "
         "hidden and output units, squared error: a step is a row. scikit-learn has no such "
-        "output. FANN by `fann_train_epoch`."
+        "output. FANN trains by `fann_train_epoch`."
     ),
     "L-BFGS": f"{LBFGS_ITERATIONS} iterations over all rows; a step is an iteration.",
 }
@@ -82,7 +77,7 @@ EXPLANATIONS = {
 
 
 def fits_sections(options, rivals):
-    """A table for every kind of fit; also returns the rows of SHAPES, for the plot."""
+    """A table for each kind of fit; returns them, and the rows of SHAPES for the plot."""
     sections, drawn = [], []
     for title, table in TABLES.items():
         shapes = [shape for shape in table if shape.name in options.rows]
@@ -104,62 +99,37 @@ def scipy_note(shapes):
 
 
 def scipy_share(shape):
-    """Share of a fit that is not spent in the compiled loss and gradient."""
-    from fastbp._kernels import core
-
-    inside = 0.0
-
-    class TimedEvaluator(core.Evaluator):
-        def evaluate(self, *arguments):
-            nonlocal inside
-            start = perf_counter()
-            loss = super().evaluate(*arguments)
-            inside += perf_counter() - start
-            return loss
-
+    """The share of a fit's time outside the compiled loss and gradient."""
     X, y = shape.data("float64")
-    run = load_fastbp()
+    run = RIVALS[FASTBP].load()
     run(shape, X, y, LBFGS_ITERATIONS)
-    with patch.object(core, "Evaluator", TimedEvaluator):
+    with timed_evaluations() as inside:
         start = perf_counter()
         for _ in range(5):
             run(shape, X, y, LBFGS_ITERATIONS)
         total = perf_counter() - start
-    return 1 - inside / total
+    return 1 - inside.seconds / total
 
 
 def two_threads_section(options):
-    """Measured by this program in a process of its own; empty where there is nothing to measure."""
+    """Measured by this program in a second process; no section on a machine with one core."""
     if joblib.cpu_count() < 2:
         return []
     command = [sys.executable, __file__, "--in-two-threads", "--dtypes", *options.dtypes]
     command += ["--budget", str(options.budget)] + (["--quick"] if options.quick else [])
     table = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True).stdout
     return [
-        f"**Two threads.** {SKLEARN}, PyTorch and JAX with two, {FASTBP} with one and with "
-        "two. Adam, relu. Only two idle cores give figures to quote: threads that wait by "
-        "spinning suffer from any neighbour.\n\n" + table.strip()
+        f"**Two threads.** {SKLEARN}, {PYTORCH} and {JAX} with two, {FASTBP} with one and with "
+        "two. Adam, relu. Quote these figures only if both cores were otherwise idle: other "
+        "processes slow down threads that wait by spinning.\n\n" + table.strip()
     ]
 
 
 def in_two_threads(options):
-    rivals = load_rivals(n_threads=2)
-    rivals = {title: rivals[title] for title in (SKLEARN, "PyTorch", "JAX") if title in rivals}
-    for title, n_threads in ((FASTBP_ALONE, 1), (FASTBP, 2)):
-        rivals[title] = load_fastbp(n_threads), takes_everything
+    rivals = load_rivals([SKLEARN, PYTORCH, JAX, FASTBP], n_threads=2)
+    rivals[FASTBP_ALONE] = RIVALS[FASTBP].load(), RIVALS[FASTBP].takes
     shapes = [find_shape(name) for name in TWO_THREADS if name not in skipped(options)]
     return fits_table(measure_all(shapes, options, rivals, n_threads=2))
-
-
-def predictions_section(options):
-    progress("predictions ...")
-    predictions = measure_predictions(options.dtypes, n_rounds(options))
-    return "**Predictions**, microseconds a call.\n\n" + predictions_table(predictions)
-
-
-def overheads_section():
-    progress("memory and imports ...")
-    return overheads.report()
 
 
 # --- measuring
@@ -186,7 +156,7 @@ def skipped(options):
     return NOT_QUICK if options.quick else set()
 
 
-def progress(line, start=perf_counter()):  # noqa: B008 - the start of the program is meant
+def progress(line, start=perf_counter()):  # noqa: B008 - evaluated once, at the start
     print(f"[{perf_counter() - start:4.0f} s] {line}", file=sys.stderr, flush=True)
 
 
@@ -202,7 +172,7 @@ def parse_arguments(arguments):
     parser.add_argument("--budget", type=float, help="seconds of a round (default 1)")
     parser.add_argument("--quick", action="store_true", help="short rounds, without the longest")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the report here too")
-    parser.add_argument("--plot", type=Path, metavar="FILE", help="draw Adam and relu: a PNG")
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="draw Adam and relu, as a PNG")
     parser.add_argument("--in-two-threads", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
     options.rows = options.rows or [name for name in names if name not in skipped(options)]
@@ -212,12 +182,12 @@ def parse_arguments(arguments):
 
 def main(arguments=None):
     options = parse_arguments(arguments)
-    if not find_spec(FASTBP):
+    if not RIVALS[FASTBP].is_installed:
         sys.exit("fastbp is not installed; `pip install .` in the project's root installs it")
-    # every column runs to its last epoch on purpose
+    # no column stops before its last epoch, on purpose
     warnings.simplefilter("ignore", ConvergenceWarning)
     n_threads = 2 if options.in_two_threads else 1
-    os.environ["NPROC"] = str(n_threads)  # XLA reads it when JAX starts
+    os.environ["NPROC"] = str(n_threads)  # read by XLA when JAX starts
     if options.in_two_threads:
         with threadpool_limits(limits=n_threads):
             print(in_two_threads(options))
@@ -236,9 +206,11 @@ def report(options, rivals):
     if THREADS in options.rows:
         sections += two_threads_section(options)
     if PREDICTIONS in options.rows:
-        sections.append(predictions_section(options))
+        progress("predictions ...")
+        sections.append(predictions.report(options.dtypes, n_rounds(options)))
     if OVERHEADS in options.rows:
-        sections.append(overheads_section())
+        progress("memory and imports ...")
+        sections.append(overheads.report())
     if options.plot and drawn:
         progress("plot ...")
         plot.draw(drawn, options.plot)

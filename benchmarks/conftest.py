@@ -1,4 +1,4 @@
-"""One thread for every benchmark, and the benchmarks' own modules importable."""
+"""Makes the modules of the benchmarks importable, and runs every benchmark in one thread."""
 
 import sys
 from pathlib import Path
@@ -11,7 +11,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 @pytest.fixture(autouse=True, scope="session")
 def one_thread():
-    # imported first: threadpoolctl limits only the libraries that are already loaded
+    # imported first, because threadpoolctl limits only libraries that are loaded
     import sklearn.neural_network  # noqa: F401
 
     import fastbp  # noqa: F401

@@ -1,34 +1,35 @@
-"""What each feature adds to a step, and the two full-batch solvers beside others' programs.
+"""What each feature adds to a step, and how fast two full-batch solvers are beside others.
 
     python benchmarks/features.py      # about two minutes; Markdown to stdout
 
-The first table: whole fits of the digits shape, plain and with one feature each, in turn; the
-ratio is the median over rounds of the ratio within a round. The bound that fastbp sets itself is
-1.15. Validation measures an eighth more samples than are trained on, and must take a third of
-that eighth in the forward pass alone.
+The first table: whole fits of the digits shape, plain and with one feature at a time, in turn. The
+ratio is the median, over the rounds, of the ratio within a round. fastbp's own bound is 1.15.
+Validation evaluates an eighth more samples than are trained on, whose forward pass alone takes a
+third of that eighth.
 
-The second: iRprop- per epoch beside fann_train_epoch, FANN's own Rprop, in float32 as FANN
-computes, one thread. (Their first steps differ, so that the losses are not compared. A test
-compares ours with the written-out equations.)
+The second: an epoch of iRprop- beside FANN's own Rprop (fann_train_epoch), in float32, which FANN
+computes in, with one thread. Their first steps differ, so the losses are not compared; a test
+compares fastbp's with the plain equations.
 
-The third: Levenberg-Marquardt beside scipy.optimize.least_squares(method="lm"), MINPACK's, which
-gets the same start and the same compiled residuals and Jacobian: the time until each stops. They
-may stop in different minima, so the sums of squares stand beside the times.
+The third: Levenberg-Marquardt beside MINPACK's, scipy.optimize.least_squares(method="lm"), from
+the same start, with the same compiled residuals and Jacobian: the time until each stops. They may
+stop in different minima, so the table shows the sums of squares too.
 """
 
-import ctypes
 import sys
 import warnings
 from statistics import median
 from time import perf_counter
 
-import fann
 import numpy as np
 import scipy.optimize
+from instruments.columns import FANN
+from instruments.tables import markdown_table
+from instruments.timing import seconds
+from instruments.workloads import find_shape
+from rivals import RIVALS, fann
 from sklearn.datasets import load_diabetes
 from sklearn.preprocessing import scale
-from tables import markdown_table
-from workloads import find_shape
 
 from fastbp import BackpropClassifier, BackpropRegressor
 
@@ -47,7 +48,6 @@ FEATURES = {
     "X_val of an eighth": {"X_val": True},
 }
 RPROP_SHAPES = [(4062, (125, 32, 2)), (4000, (32, 64, 1)), (1000, (14, 16, 3))]
-FANN_TRAIN_RPROP = 2
 
 
 def feature_table(dtype):
@@ -84,7 +84,7 @@ def feature_table(dtype):
 
 
 def duration(call):
-    """Seconds of a call, repeated so that the clock's noise does not show."""
+    """Seconds of a call, repeated for SHORTEST_TURN so that the clock's noise does not show."""
     start, n = perf_counter(), 0
     while perf_counter() - start < SHORTEST_TURN:
         call()
@@ -95,8 +95,8 @@ def duration(call):
 def rprop_row(n_samples, sizes):
     rng = np.random.default_rng(0)
     X = rng.normal(size=(n_samples, sizes[0])).astype(np.float32)
-    Y = (1 / (1 + np.exp(-X[:, : sizes[-1]]))).astype(np.float32)
-    epoch_of_fann = fann_rprop(sizes, X, Y)
+    targets = (1 / (1 + np.exp(-X[:, : sizes[-1]]))).astype(np.float32)
+    train_fann = fann_rprop(sizes, X, targets)
     net = BackpropRegressor(
         sizes[1:-1],
         activation="logistic",
@@ -110,25 +110,19 @@ def rprop_row(n_samples, sizes):
         random_state=0,
     )
     pairs = [
-        (duration(epoch_of_fann), duration(lambda: net.fit(X, Y)) / EPOCHS) for _ in range(ROUNDS)
+        (duration(train_fann), duration(lambda: net.fit(X, targets)) / EPOCHS)
+        for _ in range(ROUNDS)
     ]
     theirs, ours = (1e6 * median(times) for times in zip(*pairs, strict=True))
     name = f"{'-'.join(map(str, sizes))}, {n_samples} samples"
     return [name, f"{theirs:.0f}", f"{ours:.0f}", f"{median(a / b for a, b in pairs):.1f}x"]
 
 
-def fann_rprop(sizes, X, Y):
-    """A function that trains FANN's net for one epoch."""
-    lib = fann.library()
-    layers = (ctypes.c_uint * len(sizes))(*sizes)
-    net = ctypes.c_void_p(lib.fann_create_standard_array(ctypes.c_uint(len(sizes)), layers))
-    for part in ("hidden", "output"):
-        getattr(lib, f"fann_set_activation_function_{part}")(net, ctypes.c_int(fann.FANN_SIGMOID))
-    lib.fann_set_training_algorithm(net, ctypes.c_int(FANN_TRAIN_RPROP))
-    data = lib.fann_create_train(*(ctypes.c_uint(n) for n in (len(X), sizes[0], sizes[-1])))
-    ctypes.memmove(data.contents.input[0], X.ctypes.data, X.nbytes)
-    ctypes.memmove(data.contents.output[0], Y.ctypes.data, Y.nbytes)
-    return lambda: lib.fann_train_epoch(net, data)
+def fann_rprop(sizes, X, targets):
+    """Returns a function that trains a net of FANN's for one epoch."""
+    net, data = fann.make_net(sizes), fann.make_data(X, targets)
+    fann.set_training_algorithm(net, fann.FANN_TRAIN_RPROP)
+    return lambda: fann.library().fann_train_epoch(net, data)
 
 
 def levenberg_marquardt_row(hidden):
@@ -164,7 +158,7 @@ def levenberg_marquardt_row(hidden):
 
     first = start.params.copy()
     sums = ours(), theirs()
-    pairs = [(timed(theirs), timed(ours)) for _ in range(5)]
+    pairs = [(seconds(theirs), seconds(ours)) for _ in range(5)]
     their_time, our_time = (1e3 * median(times) for times in zip(*pairs, strict=True))
     name = f"10-{'-'.join(map(str, hidden))}-1, {len(first)} parameters"
     return [
@@ -177,24 +171,17 @@ def levenberg_marquardt_row(hidden):
     ]
 
 
-def timed(call):
-    start = perf_counter()
-    call()
-    return perf_counter() - start
-
-
 def main():
-    warnings.simplefilter("ignore")  # few epochs, no convergence
+    warnings.simplefilter("ignore")  # so few epochs do not converge
     print("**What a feature costs**: microseconds a step of the digits shape (Adam, relu).\n")
     rows = [row for dtype in ("float64", "float32") for row in feature_table(dtype)]
     print(markdown_table(["feature", "dtype", "us/step", "plain = 1"], rows, n_left=2))
-    print("\n**iRprop-**: microseconds an epoch, float32, one thread.\n")
-    try:
+    if RIVALS[FANN].is_installed:
+        print("\n**iRprop-**: microseconds an epoch, float32, one thread.\n")
         rows = [rprop_row(*shape) for shape in RPROP_SHAPES]
-    except (OSError, AttributeError) as error:
-        print(f"FANN (libfann2) is not installed: {error}", file=sys.stderr)
-        rows = []
-    print(markdown_table(["net", "FANN", "fastbp", "FANN / fastbp"], rows, n_left=1))
+        print(markdown_table(["net", "FANN", "fastbp", "FANN / fastbp"], rows, n_left=1))
+    else:
+        print("FANN (libfann2) is not installed", file=sys.stderr)
     print(
         "\n**Levenberg-Marquardt**: milliseconds until the minimum, diabetes, tanh, no penalty.\n"
     )

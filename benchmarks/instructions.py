@@ -1,24 +1,24 @@
-"""Instructions of five training steps, counted by valgrind: a guard that no noise can trip.
+"""Instructions of five training steps, counted by valgrind: a check that noise cannot affect.
 
-    python benchmarks/instructions.py            # compare with instructions.json; 1 if worse
-    python benchmarks/instructions.py --update   # store the counts, once a change is meant
+    python benchmarks/instructions.py            # compare with instructions.json; exits 1 if worse
+    python benchmarks/instructions.py --update   # store the counts, after an intended change
 
-A count is the instructions executed inside the compiled core of fastbp, in one epoch of five
-batches of a Shape (workloads.py) in one dtype: what a fit of two epochs executes there less what
-a fit of one does, so that checks and allocations made once a fit cancel. Python's instructions
-are not in it, nor the C library's (its memcpy is another one on every CPU).
+A count is the number of instructions executed inside the compiled core of fastbp in one epoch:
+five batches of a Shape (instruments/workloads.py) in one dtype. It is the count of a fit of two
+epochs less that of a fit of one, so checks and allocations made once a fit cancel. Instructions
+of Python are not included, nor those of the C library (its memcpy differs between CPUs).
 
-It is the same number on every run: valgrind executes the program on a CPU of its own, which has
-AVX2 but not AVX-512, so that the builds "baseline" and "avx2" can be counted. A count is not a
-time: it sees neither caches nor how wide an instruction is, and one change that makes training
-faster may raise it. compare.py has the times.
+Every run gives the same number: valgrind executes the program on a simulated CPU. That CPU has
+AVX2 but no AVX-512, so only the builds "baseline" and "avx2" can be counted. A count is not a
+time: it ignores caches and the width of an instruction, and a change that makes training faster
+may raise it. compare.py has the times.
 
-The stored counts belong to a build and a compiler. With another compiler than any that is
-stored, the counts of the last one are compared within OTHER_COMPILER instead of TOLERANCE, which
-still catches a loop that is no vector code any more; the report says so.
+Counts are stored for a build and a compiler. If there are none of this compiler, those of the
+compiler stored last are compared, within OTHER_COMPILER instead of TOLERANCE. That still catches
+a loop that is no longer vector code; the report says so.
 
-One process runs all shapes of a build under valgrind. It marks the end of every fit by one of
-callgrind's client requests, which writes what was counted since the last one into a file.
+One process runs all shapes of a build under valgrind. After every fit it sends one of callgrind's
+client requests, which writes the counts since the previous one into a file.
 """
 
 import argparse
@@ -34,8 +34,10 @@ from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from rivals import fit_estimator
-from workloads import SHAPES, find_shape
+from instruments.columns import FASTBP
+from instruments.internals import compiler_of
+from instruments.workloads import SHAPES, find_shape
+from rivals import RIVALS
 
 N_STEPS = 5
 BUILDS = ["baseline", "avx2"]
@@ -54,7 +56,7 @@ void end(const char* title) { CALLGRIND_DUMP_STATS_AT(title); }
 
 
 def count(build, names):
-    """{"tiny float64": instructions, ...} of one build."""
+    """The counts of one build, {"tiny float64": instructions, ...}."""
     with TemporaryDirectory() as folder:
         marks = compile_marks(Path(folder))
         command = ["valgrind", "--quiet", "--tool=callgrind", "--instr-atstart=no"]
@@ -69,7 +71,7 @@ def count(build, names):
 
 
 def compile_marks(folder):
-    """Callgrind's client requests are C macros; this makes them functions for ctypes."""
+    """Callgrind's client requests are C macros: this makes functions of them, for ctypes."""
     library = folder / "marks.so"
     command = [os.environ.get("CC", "cc"), "-shared", "-fPIC", "-x", "c", "-", "-o", str(library)]
     subprocess.run(command, input=MARKS, text=True, check=True)
@@ -77,11 +79,11 @@ def compile_marks(folder):
 
 
 def read_counts(file, module):
-    """Title and instructions of a file of callgrind's, of the code in `module` itself.
+    """The title of a callgrind file, and the instructions in the code of `module` itself.
 
-    The format is a state machine: `ob=` says to which object file the lines after it belong, as
-    `(number) path` the first time and `(number)` later; "position count" is a function's own
-    cost, except after `calls=`, where it is the cost of what was called.
+    The format is a state machine: `ob=` names the object file of the lines after it, by
+    `(number) path` the first time and by `(number)` later. A line "position count" is a
+    function's own cost, but after `calls=` it is the cost of the function called.
     """
     paths, total, inside, called, title = {}, 0, False, False, None
     for line in file.read_text().splitlines():
@@ -105,11 +107,9 @@ def run_fits(marks, names):
     """What runs under valgrind: two fits of every shape and dtype, each between two marks."""
     from sklearn.exceptions import ConvergenceWarning
 
-    from fastbp import BackpropClassifier, BackpropRegressor
-
     warnings.simplefilter("ignore", ConvergenceWarning)
     marks = ctypes.CDLL(marks)
-    kinds = BackpropClassifier, BackpropRegressor
+    run = RIVALS[FASTBP].load()
     for name in names:
         shape = find_shape(name)
         shape = replace(shape, n_samples=N_STEPS * shape.batch_size)
@@ -117,7 +117,7 @@ def run_fits(marks, names):
             X, y = shape.data(dtype)
             for epochs in (1, 2):
                 marks.start()
-                fit_estimator(*kinds, shape, X, y, epochs, n_threads=1)
+                run(shape, X, y, epochs)
                 marks.end(f"{name} {dtype} {epochs}".encode())
 
 
@@ -125,7 +125,7 @@ def run_fits(marks, names):
 
 
 def compare(build, compiler, counts, stored):
-    """Prints a table; the number of counts that are worse than stored."""
+    """Prints a table; returns how many counts are worse than the stored ones."""
     known = stored.get(build, {})
     tolerance = TOLERANCE
     print(f"\n{build}, {compiler}: instructions of {N_STEPS} steps")
@@ -153,7 +153,7 @@ def compare(build, compiler, counts, stored):
 def parse_arguments(arguments):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     names = [shape.name for shape in SHAPES]
-    # valgrind computes every FMA by a call: 250 times slower
+    # valgrind computes every FMA in a function call, 250 times slower
     quick = [shape.name for shape in SHAPES if shape.megaflops < 10]
     parser.add_argument("--rows", nargs="+", choices=names, default=quick, metavar="ROW")
     parser.add_argument("--builds", nargs="+", choices=BUILDS, default=BUILDS)
@@ -168,15 +168,13 @@ def main(arguments=None):
         return run_fits(options.fits, options.rows)
     if not shutil.which("valgrind"):
         sys.exit("valgrind was not found; install it, for example `apt-get install valgrind`")
-    from fastbp import _kernels
-
     stored = json.loads(STORED.read_text()) if STORED.exists() else {}
     n_worse = 0
     for build in options.builds:
-        if build not in _kernels.available_builds():
-            print(f"\n{build}: not a build that runs here")
+        compiler = compiler_of(build)
+        if compiler is None:
+            print(f"\n{build}: this build does not run here")
             continue
-        compiler = _kernels.load_build(build).COMPILER
         counts = count(build, options.rows)
         n_worse += compare(build, compiler, counts, stored)
         if options.update:

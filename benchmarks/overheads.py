@@ -1,4 +1,4 @@
-"""What fastbp costs besides time per step: memory of a fit, and its import. Linux for the former.
+"""What fastbp costs besides the time of a step: the memory of a fit (on Linux), and the import.
 
     python benchmarks/overheads.py      # about two minutes; Markdown to stdout
 
@@ -7,15 +7,15 @@ Memory. The peak of a fit should be no more than
     input (X and y) + 3 x parameters (weights, Adam's two moments) + workspace of one batch
 
 where the workspace is one batch's rows of X and y, activations, deltas and gradient. A child
-process per row and library fits something small as a warm-up, generates the data, touches all of
-it, resets the peak of its resident memory, fits (two epochs of Adam) and reads the peak. What
-the fit added stands in the table beside what it may add, the bound less the input. A fit that
-adds the size of X on top of that has copied X. The pages of a memory-mapped X are resident
-before the fit, as those of an array are, so that both are measured alike. Both libraries must
-reach the same objective (workloads.py), or there is no table.
+process for each row and library fits something small as a warm-up, generates the data, touches
+all of it, resets the peak of its resident memory, fits (two epochs of Adam) and reads the peak.
+The table shows what the fit added beside what it may add, which is the bound less the input. A
+fit that adds the size of X on top of that has copied X. The pages of a memory-mapped X are
+resident before the fit, like those of an array, so both are measured in the same way. Both
+libraries must reach the same objective (instruments/workloads.py), or there is no table.
 
-Import. A child process imports sklearn.neural_network, then fastbp, and times both: what the
-second adds to the first. Median and quartiles over many children.
+Import. A child process imports sklearn.neural_network, then fastbp, and times both: the second
+is what fastbp adds to the first. Median and quartiles of several children.
 """
 
 import json
@@ -29,10 +29,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
-from rivals import FASTBP, SKLEARN, load_fastbp, load_sklearn
-from workloads import Shape
+from instruments.columns import FASTBP, SKLEARN
+from instruments.tables import markdown_table
+from instruments.workloads import Shape
+from rivals import RIVALS
 
-LIBRARIES = {FASTBP: load_fastbp, SKLEARN: load_sklearn}
+LIBRARIES = [FASTBP, SKLEARN]
 EPOCHS = 2
 N_IMPORTS = 15
 MB = 1e6
@@ -43,8 +45,8 @@ CLASSES = replace(TALL, name="10 classes", n_outputs=10, output="softmax")
 LARGE = Shape("large net, 10 classes", 4_000, 784, (512, 512), 10, 200, output="softmax")
 
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-# every block above 128 KiB is mapped by itself and given back when freed: what was freed before
-# the fit cannot serve it unseen
+# malloc maps every block above 128 KiB by itself and returns it when freed. Otherwise the fit could
+# reuse memory that was freed before it, and the peak would not show that.
 GIVE_BACK = dict.fromkeys(("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_"), "131072")
 
 
@@ -63,19 +65,12 @@ class Row:
         return f"{shape.name}{', X memory-mapped' if self.mapped else ''}: {sizes}"
 
     @property
-    def n_params(self):
-        sizes = self.shape.layer_sizes
-        return sum(
-            (fan_in + 1) * fan_out for fan_in, fan_out in zip(sizes, sizes[1:], strict=False)
-        )
-
-    @property
     def allowed(self):
-        """Bytes of the bound, less the input."""
-        sizes = self.shape.layer_sizes
-        # rows of X, of activations and outputs, targets, weights, deltas of a layer and the next
+        """The bound less the input, in bytes."""
+        sizes, n_params = self.shape.layer_sizes, self.shape.n_params
+        # rows of X, activations and outputs; targets; sample weights; deltas of two layers
         batch = self.shape.batch_size * (sum(sizes) + sizes[-1] + 1 + 2 * max(sizes[1:]))
-        return (3 * self.n_params + batch + self.n_params) * np.dtype(self.dtype).itemsize
+        return (3 * n_params + batch + n_params) * np.dtype(self.dtype).itemsize
 
 
 ROWS = [
@@ -98,14 +93,14 @@ def report():
 
 def memory_report():
     if not Path("/proc/self/clear_refs").exists():
-        return "**Memory of a fit**: not measured, the peak is Linux's to tell."
+        return "**Memory of a fit**: not measured, because only Linux reports the peak."
     header = ["data and net", "dtype", "input", "parameters", "may add"]
     header += [f"{title} added" for title in LIBRARIES] + ["copied X"]
     return (
         f"**Memory of a fit** at its peak, MB, {EPOCHS} epochs of Adam, batches of "
         f"{TALL.batch_size}. Input is X and y. A fit may add 3 x parameters + workspace of one "
         "batch: its rows, activations, deltas, gradient.\n\n"
-        + markdown_table([header, *(memory_cells(row) for row in ROWS)])
+        + markdown_table(header, [memory_cells(row) for row in ROWS], n_left=2)
     )
 
 
@@ -114,7 +109,7 @@ def memory_cells(row):
     expected = fits[SKLEARN]["objective"]
     if not abs(fits[FASTBP]["objective"] - expected) <= SAME_OBJECTIVE[row.dtype] * expected:
         sys.exit(f"{row.title}, {row.dtype}: the libraries do not train the same thing: {fits}")
-    params = row.n_params * np.dtype(row.dtype).itemsize
+    params = row.shape.n_params * np.dtype(row.dtype).itemsize
     added = [fit["added"] for fit in fits.values()]
     copied = [title for title, fit in fits.items() if fit["added"] >= row.allowed + fit["X"]]
     megabytes = [
@@ -124,11 +119,11 @@ def memory_cells(row):
 
 
 def measure_memory(row, title):
-    """What a child does: the bytes that one fit adds at its peak."""
+    """What a child process does; "added" are the bytes that one fit adds at its peak."""
     from sklearn.exceptions import ConvergenceWarning
 
     warnings.simplefilter("ignore", ConvergenceWarning)
-    run = LIBRARIES[title]()
+    run = RIVALS[title].load()
     small = replace(row.shape, n_samples=2 * row.shape.batch_size)
     run(small, *small.data(row.dtype), EPOCHS)
     with TemporaryDirectory() as folder:
@@ -137,7 +132,7 @@ def measure_memory(row, title):
             np.save(f"{folder}/X.npy", X)
             X = np.load(f"{folder}/X.npy", mmap_mode="r")
         X.sum()
-        Path("/proc/self/clear_refs").write_text("5")  # VmHWM starts again from VmRSS
+        Path("/proc/self/clear_refs").write_text("5")  # VmHWM restarts from VmRSS
         before = resident("VmRSS")
         coefs, intercepts = run(row.shape, X, y, EPOCHS)
         added = resident("VmHWM") - before
@@ -156,7 +151,7 @@ def resident(name):
 
 
 def import_report():
-    run_child("import")  # writes the bytecode, warms the disk cache
+    run_child("import")  # writes the bytecode and warms the disk cache
     times = [run_child("import") for _ in range(N_IMPORTS)]
     sklearn, fastbp = (
         statistics.quantiles([time[title] for time in times], n=4) for title in (SKLEARN, FASTBP)
@@ -172,7 +167,7 @@ def spread(quartiles):
     return f"{median:.1f} ms ({low:.1f} to {high:.1f})"
 
 
-# this process has imported too much already: the child runs this text
+# run in a child process, because this one has imported too much already
 TIMED_IMPORTS = f"""
 import json
 from time import perf_counter
@@ -196,16 +191,6 @@ def run_child(what, *arguments):
         [sys.executable, *code], env=environment, check=True, stdout=subprocess.PIPE, text=True
     )
     return json.loads(output.stdout)
-
-
-def markdown_table(cells):
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    rule = ["-" * width for width in widths]
-    padded = [
-        [cell.ljust(width) for cell, width in zip(line, widths, strict=True)]
-        for line in (cells[0], rule, *cells[1:])
-    ]
-    return "\n".join(f"| {' | '.join(line)} |" for line in padded)
 
 
 if __name__ == "__main__":

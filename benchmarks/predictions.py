@@ -1,25 +1,32 @@
-"""How long a prediction takes: one row, where only overhead counts, and many.
+"""How long a prediction takes: of one row, where only overhead counts, and of many.
 
-The same fitted network in fastbp and scikit-learn. Columns, from the outside to the inside:
-scikit-learn's `predict`, fastbp's `predict` (both check X), `network_.forward` (checks X too,
-without scikit-learn's machinery), and the compiled forward alone on samples that were checked
-before, which is private: the floor under the others. Before a case is timed, all columns must
-agree.
+    python benchmarks/predictions.py      # a few seconds; Markdown to stdout
+
+The same fitted network in fastbp and scikit-learn. The columns, from the outside to the inside:
+scikit-learn's `predict`; fastbp's `predict` (both check X); `network_.forward`, which checks X
+without scikit-learn's machinery; and the compiled forward pass alone, on an X checked in advance.
+The last one is private: it shows what the others cannot beat. Before a case is timed, all columns
+must agree.
 """
 
+import warnings
 from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
-from rivals import FASTBP, SKLEARN
-from timing import interleaved, seconds
-from workloads import SEED, Shape
+from instruments.columns import FASTBP, SKLEARN
+from instruments.internals import compiled_forward
+from instruments.tables import markdown_table, significant, time_cells
+from instruments.timing import interleaved, seconds
+from instruments.workloads import SEED, Shape
+from sklearn.exceptions import ConvergenceWarning
+from threadpoolctl import threadpool_limits
 
 PREDICT = f"{FASTBP} predict"
 TITLES = [f"{SKLEARN} predict", PREDICT, "network_.forward", "compiled forward"]
 RTOL = {"float64": 1e-9, "float32": 1e-3}
 
-# (trained shape, rows to predict)
+# (shape to train, rows to predict)
 CASES = [
     (Shape("1-10-1", 1_000, 1, (10,), 1, 32), 1),
     (Shape("64-100-10", 1_797, 64, (100,), 10, 200, output="softmax"), 1),
@@ -29,7 +36,7 @@ CASES = [
 
 @dataclass
 class Prediction:
-    """The result of a case: microseconds a call, by column."""
+    """The result of a case: microseconds a call, by title of the column."""
 
     shape: Shape
     n_rows: int
@@ -41,8 +48,24 @@ class Prediction:
         return self.microseconds[TITLES[0]] / self.microseconds[PREDICT]
 
 
-def measure_predictions(dtypes, n_rounds):
-    return [measure(shape, n_rows, dtype, n_rounds) for shape, n_rows in CASES for dtype in dtypes]
+def report(dtypes=("float64", "float32"), n_rounds=5):
+    """A table of all cases, as Markdown."""
+    header = ["net", "rows", "dtype", *TITLES, f"{SKLEARN} / {FASTBP}"]
+    predictions = [
+        measure(shape, n_rows, dtype, n_rounds) for shape, n_rows in CASES for dtype in dtypes
+    ]
+    lines = [
+        [
+            prediction.shape.name,
+            str(prediction.n_rows),
+            prediction.dtype,
+            *time_cells(prediction.microseconds, TITLES, PREDICT),
+            f"{significant(prediction.speedup_over_sklearn)}x",
+        ]
+        for prediction in predictions
+    ]
+    table = markdown_table(header, lines, n_left=3)
+    return f"**Predictions**, microseconds a call.\n\n{table}"
 
 
 def measure(shape, n_rows, dtype, n_rounds):
@@ -58,8 +81,6 @@ def prediction_calls(shape, n_rows, dtype):
     from sklearn.neural_network import MLPClassifier, MLPRegressor
 
     from fastbp import BackpropClassifier, BackpropRegressor
-    from fastbp._kernels import core
-    from fastbp.inputs import kernel_samples
 
     X, y = shape.data(dtype)
     kinds = [MLPRegressor, BackpropRegressor]
@@ -69,33 +90,33 @@ def prediction_calls(shape, n_rows, dtype):
     theirs = kinds[0](**settings).fit(X, y)
     ours = kinds[1](**settings, n_threads=1).fit(X, y)
     rows = np.resize(X, (n_rows, X.shape[1]))
-    network, outputs = ours.network_, np.empty((n_rows, shape.n_outputs), dtype)
-    samples = kernel_samples(rows)
-    forward = partial(core.forward, network._plan, network.params, samples, outputs)
-    calls = dict(
-        zip(
-            TITLES,
-            [
-                partial(theirs.predict, rows),
-                partial(ours.predict, rows),
-                partial(network.forward, rows),
-                forward,
-            ],
-            strict=True,
-        )
-    )
+    forward, outputs = compiled_forward(ours.network_, rows)
+    calls = [
+        partial(theirs.predict, rows),
+        partial(ours.predict, rows),
+        partial(ours.network_.forward, rows),
+        forward,
+    ]
     check_agreement(shape, dtype, calls, outputs)
-    return calls
+    return dict(zip(TITLES, calls, strict=True))
 
 
 def check_agreement(shape, dtype, calls, outputs):
-    theirs, ours, forward = (calls[title]() for title in TITLES[:3])
-    calls[TITLES[3]]()
+    theirs, ours, forward, _ = (call() for call in calls)
     np.testing.assert_array_equal(forward, outputs)
     if shape.is_regression:
         np.testing.assert_allclose(ours, theirs, rtol=RTOL[dtype])
         np.testing.assert_array_equal(forward.ravel(), ours)
     else:
-        # rounding may decide between two classes that are as likely
+        # rounding may decide between two classes that are equally likely
         assert np.mean(ours == theirs) > 0.999
         np.testing.assert_array_equal(forward.argmax(axis=1), ours)
+
+
+if __name__ == "__main__":
+    import sklearn.neural_network  # noqa: F401 - threadpoolctl limits only what is loaded
+
+    # two epochs do not converge, and need not
+    warnings.simplefilter("ignore", ConvergenceWarning)
+    with threadpool_limits(limits=1):
+        print(report())

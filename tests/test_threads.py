@@ -534,13 +534,27 @@ def test_fits_in_several_threads_at_once(cls, n_threads):
         assert_same_bits(one, other)
 
 
+# As many threads as are worthwhile for much_work, on a machine that has them.
+WORTHWHILE = 5
+
+
 def much_work():
-    """Data, and layers, with which several threads pay."""
+    """Data, and layers, for which several threads are worthwhile, however many there are here."""
     X, y = make_regression(6000, 20, noise=5.0, random_state=0)
     hidden = (150,)
     n_params = sum(a * b for a, b in pairwise((20, *hidden, 1))) + 151
-    assert choose_n_threads(None, 6.0 * n_params * 200, 6.0 * n_params * 3000) == allowed()
+    chosen = choose_n_threads(None, 6.0 * n_params * 200, 6.0 * n_params * 3000)
+    assert chosen == min(WORTHWHILE, threads.allowed())
     return X, y / y.std(), hidden
+
+
+@pytest.fixture(params=[1, 2, 4, 8, 16, 64], ids="{} cores".format)
+def cores(request, monkeypatch):
+    """A machine that has so many cores, to what asks in this process."""
+    n_cores = request.param
+    monkeypatch.setattr(threads, "_openmp_effective_n_threads", lambda: n_cores)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(n_cores)), raising=False)
+    return n_cores
 
 
 @pytest.mark.parametrize("backend", ["loky", "threading"])
@@ -618,6 +632,18 @@ def test_estimators_take_the_number_chosen(monkeypatch, solver):
 
     assert_same_bits(fitted(6000), fitted(6000, 2))
     assert_same_bits(fitted(50), fitted(50, 1))
+
+
+@pytest.mark.parametrize(("solver", "worthwhile"), [("adam", WORTHWHILE), ("lbfgs", 11)])
+def test_these_tests_do_not_depend_on_the_number_of_cores(cores, solver, worthwhile):
+    """Nor do estimators, but for the number of threads that they take."""
+    X, y, hidden = much_work()
+    params = {"solver": solver, "max_iter": 2, "random_state": 0}
+    chosen, given = (
+        BackpropRegressor(hidden, n_threads=n_threads, **params).fit(X, y)
+        for n_threads in (None, min(worthwhile, cores))
+    )
+    assert_same_bits(chosen, given)
 
 
 @pytest.mark.parametrize(

@@ -48,6 +48,7 @@ from .inputs import (
     as_kernel_matrix,
     as_layer_sizes,
     as_weights,
+    check_storage,
     is_kernel_matrix,
     is_plain_target,
 )
@@ -282,6 +283,7 @@ class BaseBackprop(
         return DataSet(X, y, targets, weights), output_activation
 
     def _checked_arrays(self, X, y, dtypes, *, reset):
+        check_storage(X)
         X, y = validate_data(
             self,
             X,
@@ -486,6 +488,7 @@ class BaseBackprop(
             "shuffle": self.shuffle and self.solver != "rprop",
             "early_stopping": early_stopping,
             "n_threads": n_threads,
+            "threads_may_shrink": self.n_threads is None,
         }
         if self.solver == "rprop":
             chosen |= {"dropout": 0.0, "input_dropout": 0.0, "weight_decay": 0.0}
@@ -538,6 +541,7 @@ class BaseBackprop(
             tol=self.tol,
             after_iteration=after_iteration,
             n_threads=choose_n_threads(self.n_threads, flops, flops),
+            may_shrink=self.n_threads is None,
         )
 
     def _minimize_lm(self, network, data, after_iteration):
@@ -605,6 +609,7 @@ class BaseBackprop(
             if outputs is not None:
                 return outputs
         check_is_fitted(self)
+        check_storage(X)
         dtype = self.network_.dtype
         X = validate_data(self, X, accept_sparse="csr", dtype=dtype, order="C", reset=False)
         return self.network_._outputs(as_kernel_matrix(X, dtype))
@@ -623,6 +628,7 @@ class BaseBackprop(
         ndarray or sparse matrix of shape (n_samples, n_units)
         """
         check_is_fitted(self)
+        check_storage(X)
         dtype = self.network_.dtype
         X = validate_data(self, X, accept_sparse="csr", dtype=dtype, order="C", reset=False)
         return self.network_.activations(X)[-2]

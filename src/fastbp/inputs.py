@@ -145,22 +145,40 @@ def as_kernel_matrix(X, dtype, name="X"):
     """A matrix of numbers as the kernels read it: an array as above, or a sound CSR matrix."""
     if not sparse.issparse(X):
         return as_kernel_array(X, dtype)
-    _check_csr(X, name)
+    _check_compressed(X, name)
     return X if X.dtype == dtype else X.astype(dtype)
 
 
 def as_matrix(X, dtype, name="X"):
     """X as a finite (n, m) array of dtype, or a CSR matrix of it; n and m at least 1."""
     if sparse.issparse(X):
+        check_storage(X, name)
         original = X.tocsr()
         _check_real(original.dtype, name)
-        _check_shape(original.shape, name)
         matrix = as_kernel_matrix(original, dtype, name)
         _check_finite(matrix.data, original.data, name)
         return matrix
     original = _as_real_array(X, name)
     _check_shape(original.shape, name)
     return _as_finite(original, dtype, name)
+
+
+def check_storage(X, name="X"):
+    """ValueError for a structured array, or a sparse matrix whose indices name no entries.
+
+    scikit-learn's checks pass both on. SciPy does not look at the arrays that a matrix is made of;
+    its conversions and the kernels follow them.
+    """
+    if isinstance(X, np.ndarray) and X.dtype.names is not None:
+        _check_real(X.dtype, name)
+    if not sparse.issparse(X):
+        return
+    _check_shape(X.shape, name)
+    if X.format in ("csr", "csc", "bsr"):
+        _check_compressed(X, name)
+    elif X.format == "coo":
+        for indices, size in ((X.row, X.shape[0]), (X.col, X.shape[1])):
+            _check_indices(np.asarray(indices), size, name, "coo")
 
 
 def as_targets(y, n_samples, n_outputs, dtype):
@@ -279,21 +297,35 @@ def _check_shape(shape, name):
         raise ValueError(f"{name} has shape {shape}; at least one sample and feature are needed.")
 
 
-def _check_csr(matrix, name):
-    # SciPy does not look at the index arrays that a matrix is made of; the kernels follow them.
-    starts, columns = matrix.indptr, matrix.indices
+def _check_compressed(matrix, name):
+    block_rows, block_cols = matrix.data.shape[1:] if matrix.format == "bsr" else (1, 1)
+    n_rows, n_cols = matrix.shape[0] // block_rows, matrix.shape[1] // block_cols
+    n_major, n_minor = (n_cols, n_rows) if matrix.format == "csc" else (n_rows, n_cols)
+    starts, indices = np.asarray(matrix.indptr), np.asarray(matrix.indices)
     if (
-        starts[0] != 0
-        or starts[-1] > min(len(matrix.data), len(columns))
+        starts.shape != (n_major + 1,)
+        or starts.dtype.kind not in "iu"
+        or starts[0] != 0
+        or starts[-1] > min(len(matrix.data), indices.size)
         or np.any(starts[1:] < starts[:-1])
     ):
-        raise ValueError(f"{name} is no valid CSR matrix: its indptr does not fit its data.")
-    used = columns[: starts[-1]]
-    if len(used) and (used.min() < 0 or used.max() >= matrix.shape[1]):
         raise ValueError(
-            f"{name} is no valid CSR matrix: it has column indices outside 0.."
-            f"{matrix.shape[1] - 1}."
+            f"{name} is no valid {matrix.format.upper()} matrix: its indptr does not fit its data."
         )
+    _check_indices(indices, n_minor, name, matrix.format, n_used=starts[-1])
+
+
+def _check_indices(indices, size, name, sparse_format, n_used=None):
+    problem = None
+    if indices.ndim != 1 or indices.dtype.kind not in "iu":
+        problem = f"has indices of dtype {indices.dtype} and shape {indices.shape}"
+    else:
+        used = indices[:n_used]
+        if len(used) and (used.min() < 0 or used.max() >= size):
+            kind = "column indices" if sparse_format == "csr" else "indices"
+            problem = f"has {kind} outside 0..{size - 1}"
+    if problem:
+        raise ValueError(f"{name} is no valid {sparse_format.upper()} matrix: it {problem}.")
 
 
 def _as_finite(original, dtype, name):

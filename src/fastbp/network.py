@@ -28,6 +28,7 @@ from .inputs import (
     as_matrix,
     as_targets,
     as_weights,
+    check_storage,
     check_target_range,
     kernel_samples,
 )
@@ -184,12 +185,7 @@ default='identity'
         dtype="float64",
         random_state=None,
     ):
-        self.layer_sizes = tuple(as_layer_sizes(layer_sizes))
-        if len(self.layer_sizes) < 2:
-            raise ValueError(
-                "layer_sizes must name at least n_features and n_outputs, got "
-                f"{list(self.layer_sizes)}."
-            )
+        self.layer_sizes = _as_network_sizes(layer_sizes)
         self._configure(
             activation=activation,
             output_activation=output_activation,
@@ -274,11 +270,8 @@ default='identity'
         return self.quantile
 
     def _draw_params(self, random_state):
-        shapes = list(pairwise(self.layer_sizes))
-        n_coefs = sum(fan_in * fan_out for fan_in, fan_out in shapes)
-        n_intercepts = sum(self.layer_sizes[1:]) if self.fit_intercept else 0
-        self._adopt(np.zeros(n_coefs + n_intercepts, dtype=self.dtype))
-        for layer, (fan_in, fan_out) in enumerate(shapes):
+        self._adopt(np.zeros(self._count_params(), dtype=self.dtype))
+        for layer, (fan_in, fan_out) in enumerate(pairwise(self.layer_sizes)):
             activation = self._activation_to_draw_for(layer)
             if activation in GLOROT_FACTORS:
                 bound = np.sqrt(GLOROT_FACTORS[activation] / (fan_in + fan_out))
@@ -349,12 +342,13 @@ default='identity'
 
     def _outputs_if_sound(self, X):
         """forward for a plain array that needs no conversion, checked in the call; else None."""
-        if type(X) is not np.ndarray or X.ndim != 2:
+        # A structured array would pass the compiled call's test of the dtype by its first field.
+        if type(X) is not np.ndarray or X.ndim != 2 or X.dtype != self.dtype:
             return None
         outputs = np.empty((len(X), self.layer_sizes[-1]), self.dtype)
         try:
             return outputs if self._forward_dense(self._plan, self._params, X, outputs) else None
-        except (TypeError, ValueError):  # another dtype or order
+        except ValueError:  # another order or byte order
             return None
 
     def _outputs(self, X):
@@ -460,6 +454,7 @@ default='identity'
         """
         if sparse.issparse(X):
             # entries of the same column count as one, which the sum of their squares is not
+            check_storage(X)
             X = X.tocsr(copy=True)
             X.sum_duplicates()
         samples = self._samples(X, y, None)
@@ -560,9 +555,36 @@ default='identity'
         return state
 
     def __setstate__(self, state):
-        self.__dict__.update(state)
-        self._adopt(state["_params"])
-        self._build_plan()
+        # Checked as the constructor's arguments are: the kernels trust sizes and dtype.
+        settings = {
+            "loss_name" if name == "loss" else name: name
+            for name in inspect.signature(self._configure).parameters
+        }
+        for name in ("layer_sizes", *settings, "_params"):
+            if name not in state:
+                raise ValueError(f"The state of a Network is incomplete: it has no {name!r}.")
+        self.layer_sizes = _as_network_sizes(state["layer_sizes"])
+        self._configure(**{name: state[attribute] for attribute, name in settings.items()})
+        self._adopt(self._as_params(state["_params"]))
+
+    def _as_params(self, params):
+        """A vector of parameters from elsewhere, in this machine's byte order."""
+        n_params = self._count_params()
+        if (
+            not isinstance(params, np.ndarray)
+            or params.shape != (n_params,)
+            or params.dtype.newbyteorder("=") != self.dtype
+        ):
+            shape, dtype = getattr(params, "shape", None), getattr(params, "dtype", type(params))
+            raise ValueError(
+                f"The parameters have shape {shape} and dtype {dtype}; layers of the sizes "
+                f"{list(self.layer_sizes)} need shape ({n_params},) and dtype {self.dtype}."
+            )
+        return np.require(params, dtype=self.dtype, requirements=["C", "A", "W", "E"])
+
+    def _count_params(self):
+        fans = pairwise(self.layer_sizes)
+        return sum((fan_in + self.fit_intercept) * fan_out for fan_in, fan_out in fans)
 
     def __deepcopy__(self, memo):
         twin = self.__class__.__new__(self.__class__)
@@ -587,6 +609,15 @@ default='identity'
             f"{self._unusual()}"
             f"fit_intercept={self.fit_intercept}, dtype={self.dtype.name!r})"
         )
+
+
+def _as_network_sizes(layer_sizes):
+    sizes = tuple(as_layer_sizes(layer_sizes))
+    if len(sizes) < 2:
+        raise ValueError(
+            f"layer_sizes must name at least n_features and n_outputs, got {list(sizes)}."
+        )
+    return sizes
 
 
 def as_hidden_activations(activation, n_hidden_layers):

@@ -28,7 +28,8 @@ from fastbp._kernels.network cimport (
 from fastbp._kernels.shuffling cimport BitGenerator, shuffle_indices
 from fastbp._kernels.signals cimport Poll, interrupted
 from fastbp._kernels.training cimport (
-    MAX_TEAM, Run, dismiss, do_work, enlist, evaluate_member, train_member,
+    DONE, MAX_TEAM, NO_MEMORY, NO_THREADS, Run, dismiss, do_work, evaluate_member, form_team,
+    train_member,
 )
 from fastbp._kernels.types cimport (
     ABSOLUTE_ERROR, ADAM, ELU, GAMMA, GELU, HUBER, IDENTITY, LEAKY_RELU, LOG_LOSS, LOGISTIC, MISH,
@@ -116,8 +117,6 @@ cdef class Plan:
     cdef Layer* layers
     cdef double* quantiles
     cdef object user_loss
-    cdef object error           # that the user's loss has raised
-    cdef int failed
 
     def __cinit__(
         self, tuple layer_sizes not None, tuple activations not None, int output, int loss,
@@ -157,9 +156,6 @@ cdef class Plan:
         if net.objective.loss == QUANTILE:
             self.take_quantiles(quantiles)
         self.user_loss = user_loss
-        net.objective.user_loss = call_user_loss
-        net.objective.user_loss_owner = <void*> self
-        net.objective.user_loss_failed = &self.failed
 
     cdef int take_quantiles(self, tuple quantiles) except -1:
         cdef Py_ssize_t k
@@ -172,6 +168,21 @@ cdef class Plan:
         self.net.objective.quantiles = self.quantiles
         return 0
 
+    def __dealloc__(self):
+        free(self.layers)
+        free(self.quantiles)
+
+
+cdef class BoundPlan:
+    """A Plan as one call uses it, and what the user's loss has raised in that call.
+
+    Several Python threads may use a Plan at once, so nothing is written to the Plan itself.
+    """
+    cdef Plan plan
+    cdef NetworkSizes net       # the plan's, whose user's loss reports to this object
+    cdef object error
+    cdef int failed
+
     cdef int raise_error_of_user_loss(self) except -1:
         """Raises what the user's loss has raised, once."""
         error, self.error, self.failed = self.error, None, False
@@ -179,28 +190,35 @@ cdef class Plan:
             raise error
         return 0
 
-    def __dealloc__(self):
-        free(self.layers)
-        free(self.quantiles)
+
+cdef BoundPlan bind_plan(Plan plan):
+    cdef BoundPlan bound = BoundPlan.__new__(BoundPlan)
+    bound.plan = plan
+    bound.net = plan.net
+    bound.net.objective.user_loss = call_user_loss
+    bound.net.objective.user_loss_owner = <void*> bound
+    bound.net.objective.user_loss_failed = &bound.failed
+    return bound
 
 
 cdef int call_user_loss(
     void* owner, const void* predictions, const void* targets, Py_ssize_t rows, Py_ssize_t k,
     size_t item_size, double* losses, void* derivatives
 ) noexcept with gil:
-    cdef Plan plan = <Plan> owner
+    cdef BoundPlan bound = <BoundPlan> owner
     try:
-        if plan.failed:
+        if bound.failed:
             return -1
+        user_loss = bound.plan.user_loss
         y = matrix_for_user(targets, rows, k, item_size)
         outputs = matrix_for_user(predictions, rows, k, item_size)
         if losses != NULL:
-            take_from_user("loss", plan.user_loss.loss(y, outputs), (rows,), losses, 8)
+            take_from_user("loss", user_loss.loss(y, outputs), (rows,), losses, 8)
         else:
             take_from_user(
-                "gradient", plan.user_loss.gradient(y, outputs), (rows, k), derivatives, item_size)
+                "gradient", user_loss.gradient(y, outputs), (rows, k), derivatives, item_size)
     except BaseException as error:
-        plan.error, plan.failed = error, True
+        bound.error, bound.failed = error, True
         return -1
     return 0
 
@@ -424,11 +442,13 @@ cdef int team_size(const NetworkSizes* net, int n_threads, Py_ssize_t batch_size
     return max(1, min(n_threads, batch_size, <int> MAX_TEAM))
 
 
-cdef int raise_failure(const Run* run, Plan plan) except -1:
-    plan.raise_error_of_user_loss()
-    if not run.stop:
+cdef int raise_failure(const Run* run, BoundPlan bound, int outcome) except -1:
+    if outcome == NO_THREADS:
         raise RuntimeError(
             f"{run.barrier.members - 1} more threads cannot be started; set n_threads=1")
+    if outcome == NO_MEMORY:
+        raise MemoryError("no memory for a block of activations")
+    bound.raise_error_of_user_loss()
     return raise_pending()
 
 
@@ -448,21 +468,26 @@ cdef void* vector_of(object array, Py_ssize_t size, size_t item_size, bint writt
 
 
 cdef class Evaluator:
-    """J of all samples, and its gradient, at any parameters; holds the room that this takes."""
+    """J of all samples, and its gradient, at any parameters; holds the room that this takes.
+
+    may_shrink: the caller's thread works alone where the others cannot be started.
+    """
     cdef Run run
+    cdef BoundPlan bound
     cdef tuple held
 
     def __cinit__(
         self, Plan plan not None, Samples samples not None, double l2, double l1=0.0, *,
-        bint gradient=True, int n_threads=1,
+        bint gradient=True, int n_threads=1, bint may_shrink=False,
     ):
         cdef Run* run = &self.run
         cdef Py_ssize_t n = samples.inputs.n_samples
         check_call(plan, samples, plan.net.n_params, samples.item_size, True)
-        self.held = (plan, samples)
-        run.net, run.inputs, run.item_size = &plan.net, &samples.inputs, samples.item_size
+        self.bound, self.held = bind_plan(plan), (samples,)
+        run.net, run.inputs, run.item_size = &self.bound.net, &samples.inputs, samples.item_size
         run.n, run.l2, run.l1 = n, l2, l1
-        if enlist(run, team_size(run.net, n_threads, n), n, False, gradient) < 0:
+        run.team_rows, run.gathers, run.backward, run.may_shrink = n, False, gradient, may_shrink
+        if form_team(run, team_size(run.net, n_threads, n)) < 0:
             raise MemoryError("no memory for a block of activations")
 
     def __dealloc__(self):
@@ -475,20 +500,20 @@ cdef class Evaluator:
         """
         cdef Run* run = &self.run
         cdef Py_ssize_t n_params = run.net.n_params
-        cdef int failed
+        cdef int outcome
         run.params = vector_of(params, n_params, run.item_size, False)
-        run.members[0].grad = NULL
+        run.grad = NULL
         if grad is not None:
-            if run.members[0].ws.delta == NULL:
+            if not run.backward:
                 raise ValueError("an Evaluator without gradients was asked for one")
-            run.members[0].grad = vector_of(grad, n_params, run.item_size, True)
+            run.grad = vector_of(grad, n_params, run.item_size, True)
         run.predictions = NULL
         if outputs is not None:
             run.predictions = vector_of(outputs, run.n * run.net.n_outputs, run.item_size, True)
         with nogil:
-            failed = do_work(run, evaluate_member)
-        if failed:
-            raise_failure(run, <Plan> self.held[0])
+            outcome = do_work(run, evaluate_member)
+        if outcome != DONE:
+            raise_failure(run, self.bound, outcome)
         return run.total_loss
 
 
@@ -502,7 +527,8 @@ cdef int gradients_of_rows(
     (n * m, n_features), where m is 1 for the loss, else n_outputs; square_norms (n,) of those by
     the parameters.
     """
-    cdef const NetworkSizes* net = &plan.net
+    cdef BoundPlan bound = bind_plan(plan)
+    cdef const NetworkSizes* net = &bound.net
     cdef const Inputs* inputs = &samples.inputs
     cdef Py_ssize_t n = inputs.n_samples, start = 0, rows, k
     cdef Py_ssize_t n_each = net.n_outputs if of_outputs else 1
@@ -546,12 +572,12 @@ cdef int gradients_of_rows(
                 add_square_norms(
                     net, &params[0], inputs, &block, &ws, square_norms + start)
             start += rows
-            failed = plan.failed or interrupted(
+            failed = bound.failed or interrupted(
                 &poll, 3.0 * <double> n_each * <double> net.n_coefs * <double> rows)
         release(&ws)
         free(buffer)
     if failed:
-        plan.raise_error_of_user_loss()
+        bound.raise_error_of_user_loss()
         raise_pending()
     return 0
 
@@ -639,9 +665,12 @@ cdef class Trainer:
     params (n_params,), moments (n_moments * n_params,) and grad (n_params,), which is work space,
     are of the samples' type. The penalty of a batch with weights of the sum n is
     alpha / (2n) * ((1 - l1_ratio) ||W||^2 + 2 l1_ratio |W|). max_grad_norm=0 clips nothing.
-    n_steps counts the steps taken. The result depends on n_threads, but not on their timing.
+    n_steps counts the steps taken. may_shrink: the caller's thread works alone where the others
+    cannot be started. The result depends on n_threads, but not on their timing.
     """
     cdef Run run
+    cdef Dropout masks
+    cdef BoundPlan bound
     cdef tuple held
 
     def __cinit__(
@@ -650,17 +679,17 @@ cdef class Trainer:
         double beta_2, double epsilon, double n_steps, Py_ssize_t batch_size, double alpha,
         double l1_ratio=0.0, double weight_decay=0.0, double max_grad_norm=0.0,
         double dropout=0.0, double input_dropout=0.0, unsigned long long dropout_seed=0,
-        int n_threads=1,
+        int n_threads=1, bint may_shrink=False,
     ):
         cdef Run* run = &self.run
-        cdef Dropout masks
+        cdef Dropout* masks = &self.masks
         cdef Py_ssize_t n_params = plan.net.n_params
         cdef size_t item_size = samples.item_size
         check_call(plan, samples, n_params, item_size, True)
         if batch_size < 1:
             raise ValueError(f"batches of {batch_size}")
-        self.held = (plan, params, moments, grad, samples)
-        run.net, run.inputs, run.item_size = &plan.net, &samples.inputs, item_size
+        self.bound, self.held = bind_plan(plan), (params, moments, grad, samples)
+        run.net, run.inputs, run.item_size = &self.bound.net, &samples.inputs, item_size
         run.params = vector_of(params, n_params, item_size, True)
         run.moments = vector_of(
             moments, (1 if optimizer == SGD else 2) * n_params, item_size, True)
@@ -671,10 +700,12 @@ cdef class Trainer:
         run.step.beta_1, run.step.beta_2, run.step.epsilon = beta_1, beta_2, epsilon
         run.step.n_steps, run.step.weight_decay = n_steps, weight_decay
         masks.hidden, masks.inputs, masks.seed, masks.step = dropout, input_dropout, dropout_seed, 0
-        if enlist(run, team_size(run.net, n_threads, batch_size), batch_size, True, True,
-                  &masks if dropout > 0 or input_dropout > 0 else NULL) < 0:
+        run.team_rows, run.gathers, run.backward, run.may_shrink = batch_size, True, True, may_shrink
+        if dropout > 0 or input_dropout > 0:
+            run.dropout = masks
+        if form_team(run, team_size(run.net, n_threads, batch_size)) < 0:
             raise MemoryError(f"no memory for a batch of {batch_size}")
-        run.members[0].grad = vector_of(grad, n_params, item_size, True)
+        run.grad = vector_of(grad, n_params, item_size, True)
 
     def __dealloc__(self):
         dismiss(&self.run)
@@ -701,7 +732,7 @@ cdef class Trainer:
         passed over. Raises KeyboardInterrupt between two steps on Ctrl-C.
         """
         cdef Run* run = &self.run
-        cdef int failed
+        cdef int outcome
         if order.shape[0] < 1:
             raise ValueError("an epoch without samples")
         run.order, run.n = &order[0], order.shape[0]
@@ -710,9 +741,9 @@ cdef class Trainer:
             check_size(rates.shape[0], (run.n + run.batch_size - 1) // run.batch_size)
             run.rates = &rates[0]
         with nogil:
-            failed = do_work(run, train_member)
-        if failed:
-            raise_failure(run, <Plan> self.held[0])
+            outcome = do_work(run, train_member)
+        if outcome != DONE:
+            raise_failure(run, self.bound, outcome)
         return run.total_loss / <double> run.n
 
     def params_are_finite(self):

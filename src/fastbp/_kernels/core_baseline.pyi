@@ -61,6 +61,7 @@ class Trainer:
         input_dropout: float = ...,
         dropout_seed: int = ...,
         n_threads: int = ...,
+        may_shrink: bool = ...,
     ) -> None: ...
     def train_epoch(self, order: NDArray[Any], rates: NDArray[Any] | None = ...) -> float: ...
     def params_are_finite(self) -> bool: ...
@@ -104,6 +105,7 @@ class Evaluator:
         *,
         gradient: bool = ...,
         n_threads: int = ...,
+        may_shrink: bool = ...,
     ) -> None: ...
     def evaluate(
         self,

@@ -48,12 +48,17 @@ cdef enum:
     SQUARE_NORM = 1
     ABSOLUTE_NORM = 2
     GRADIENT_NORM = 3
+    # what do_work returns
+    DONE = 0
+    STOPPED = 1                 # an exception is set, or the user's loss has raised
+    NO_THREADS = 2              # the threads cannot be started: nothing has been done
+    NO_MEMORY = 3               # nor is there memory for the caller alone
 
 
 cdef struct Member:
     Workspace ws
     Dropout dropout
-    void* grad                  # (n_params,)
+    void* grad                  # (n_params,): of its rows; NULL for the first, which has run.grad
     # LOSS: sum_i w_i l of its rows; of its slice SQUARE_NORM: ||W||^2, ABSOLUTE_NORM: |W|,
     # GRADIENT_NORM: the squared norm of the gradient
     double[4] sums
@@ -66,6 +71,13 @@ cdef struct Run:
     size_t item_size
     Barrier barrier
     Member* members
+    # what the members' workspaces are for
+    Py_ssize_t team_rows
+    bint gathers
+    bint backward
+    const Dropout* dropout      # NULL: none
+    bint may_shrink             # to the caller's thread, where the others cannot be started
+    void* grad                  # (n_params,): the whole gradient; NULL: losses only
     int stop                    # an exception is set: leave, without another step
     Poll poll
     const Py_ssize_t* order     # (n,); NULL: all rows as they stand
@@ -98,44 +110,49 @@ cdef inline Py_ssize_t slice_start(const Run* run, int member) noexcept nogil:
     return share(n_params, member, run.barrier.members) // SLICE * SLICE
 
 
-cdef inline int enlist(
-    Run* run, int members, Py_ssize_t batch_size, bint gathers, bint backward,
-    const Dropout* dropout=NULL
-) noexcept nogil:
-    """A team with workspaces and gradients; -1 when there is no memory. dismiss frees it.
-
-    The first member's gradient, which becomes the whole one, is the caller's: who does not
-    provide it gets losses only.
-    """
-    cdef int m
-    cdef Py_ssize_t rows = (batch_size + members - 1) // members
-    run.barrier.members = members
-    run.members = <Member*> calloc(members, sizeof(Member))
-    if run.members == NULL:
-        return -1
-    for m in range(members):
-        if dropout != NULL:
-            run.members[m].dropout = dropout[0]
-        if allocate(&run.members[m].ws, run.net, rows, run.item_size, gathers, backward,
-                    &run.members[m].dropout if dropout != NULL else NULL) < 0:
-            return -1
-        if backward and m > 0:
-            run.members[m].grad = calloc(run.net.n_params, run.item_size)
-            if run.members[m].grad == NULL:
-                return -1
-    return 0
-
-
 cdef inline void dismiss(Run* run) noexcept nogil:
     cdef int m
     if run.members == NULL:
         return
     for m in range(run.barrier.members):
         release(&run.members[m].ws)
-        if m > 0:
-            free(run.members[m].grad)
+        free(run.members[m].grad)
     free(run.members)
     run.members = NULL
+
+
+cdef inline int enlist(Run* run, int members) noexcept nogil:
+    """A team with workspaces and gradients, which dismiss frees; -1, and none, without memory."""
+    cdef int m
+    cdef Py_ssize_t rows = (run.team_rows + members - 1) // members
+    run.barrier.members = members
+    run.members = <Member*> calloc(members, sizeof(Member))
+    if run.members == NULL:
+        return -1
+    for m in range(members):
+        if run.dropout != NULL:
+            run.members[m].dropout = run.dropout[0]
+        if allocate(&run.members[m].ws, run.net, rows, run.item_size, run.gathers, run.backward,
+                    &run.members[m].dropout if run.dropout != NULL else NULL) < 0:
+            dismiss(run)
+            return -1
+        if run.backward and m > 0:
+            run.members[m].grad = calloc(run.net.n_params, run.item_size)
+            if run.members[m].grad == NULL:
+                dismiss(run)
+                return -1
+    return 0
+
+
+cdef inline int form_team(Run* run, int members) noexcept nogil:
+    """enlist, or a team of one where the run may shrink; -1 when there is no memory."""
+    if enlist(run, members) == 0:
+        return 0
+    return enlist(run, 1) if run.may_shrink and members > 1 else -1
+
+
+cdef inline void* grad_of(const Run* run, int member) noexcept nogil:
+    return run.grad if member == 0 or run.grad == NULL else run.members[member].grad
 
 
 cdef inline void zero(floating* x, Py_ssize_t n) noexcept nogil:
@@ -263,8 +280,8 @@ cdef inline void train_batches(Run* run, int member, floating* params) noexcept 
     cdef Step step = run.step
     cdef Dropout* dropout = run.members[member].ws.dropout
     cdef bint plain = steps_are_plain(run)
-    cdef floating* own_grad = <floating*> run.members[member].grad
-    cdef floating* grad = <floating*> run.members[0].grad
+    cdef floating* own_grad = <floating*> grad_of(run, member)
+    cdef floating* grad = <floating*> run.grad
     cdef floating* moments = <floating*> run.moments
     cdef unsigned long long denormals = flush_denormals()
     cdef Py_ssize_t own = slice_start(run, member)
@@ -317,12 +334,12 @@ cdef inline void train_batches(Run* run, int member, floating* params) noexcept 
 
 cdef inline void evaluate(Run* run, int member, const floating* params) noexcept nogil:
     """What one member does for the loss, and gradient, of all samples: one batch, no step."""
-    cdef floating* grad = <floating*> run.members[0].grad
+    cdef floating* grad = <floating*> run.grad
     cdef double weight_sum = sum_of_weights(
         <const floating*> run.inputs.weights, NULL, 0, run.n)
     cdef double scale = data_scale(run.net, weight_sum)
-    work_on_share(run, member, params, 0, run.n, scale,
-                  <floating*> run.members[member].grad, False)
+    work_on_share(
+        run, member, params, 0, run.n, scale, <floating*> grad_of(run, member), False)
     wait_for_team(&run.barrier)
     if grad != NULL:
         add_gradients(run, member, grad)
@@ -349,11 +366,19 @@ cdef inline void evaluate_member(void* run, int member) noexcept nogil:
 
 
 cdef inline int do_work(Run* run, void (*work)(void*, int) noexcept nogil) noexcept nogil:
-    """All members at work; -1 when the threads cannot be had, or an exception has been set."""
+    """All members at work; returns what has become of it."""
     run.stop = 0
     run.total_loss = 0
+    if run.members == NULL and enlist(run, 1) < 0:  # a call before this one found no memory
+        return NO_MEMORY
     if run.barrier.members == 1:
         work(run, 0)
     elif run_team(run.barrier.members, work, run) < 0:
-        return -1
-    return -1 if run.stop else 0
+        if not run.may_shrink:
+            return NO_THREADS
+        # for good, and made anew: then the numbers are those of n_threads=1
+        dismiss(run)
+        if enlist(run, 1) < 0:
+            return NO_MEMORY
+        work(run, 0)
+    return STOPPED if run.stop else DONE

@@ -20,7 +20,9 @@ from .threads import blas_threads
 LEAST_GAIN = 1e-9  # of the loss, by another run
 
 
-def minimize(network, samples, *, max_iter, max_fun, tol, after_iteration, n_threads=1):
+def minimize(
+    network, samples, *, max_iter, max_fun, tol, after_iteration, n_threads=1, may_shrink=False
+):
     """Minimise the network's objective over its parameters.
 
     Parameters
@@ -36,6 +38,8 @@ def minimize(network, samples, *, max_iter, max_fun, tol, after_iteration, n_thr
         Given the loss after each iteration; True ends the run.
     n_threads : int
         Threads that share an evaluation of the loss and its gradient.
+    may_shrink : bool
+        Whether to do with one thread where the others cannot be started.
 
     Returns
     -------
@@ -48,7 +52,7 @@ def minimize(network, samples, *, max_iter, max_fun, tol, after_iteration, n_thr
         When the parameters found, or the loss there, are not finite.
     """
     variables = _Split(network) if network.l1 > 0 else _Plain(network)
-    evaluate = _Objective(network, variables, samples, n_threads)
+    evaluate = _Objective(network, variables, samples, n_threads, may_shrink)
     ended = False
 
     def end_iteration(x):
@@ -172,11 +176,11 @@ class _Objective:
     The latter is what an interrupt falls back to, without another evaluation.
     """
 
-    def __init__(self, network, variables, samples, n_threads):
+    def __init__(self, network, variables, samples, n_threads, may_shrink):
         self.variables = variables
         # without l1, which the variables see to
         self.evaluator = _kernels.core.Evaluator(
-            network._plan, samples, network.l2, n_threads=n_threads
+            network._plan, samples, network.l2, n_threads=n_threads, may_shrink=may_shrink
         )
         self.last = None
         self.accepted = variables.begin(network.params), np.nan

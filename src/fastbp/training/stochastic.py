@@ -57,6 +57,7 @@ class StochasticSettings:
     early_stopping: bool
     max_time: float | None
     n_threads: int
+    threads_may_shrink: bool
 
     @property
     def schedule(self):
@@ -104,6 +105,7 @@ class StochasticSettings:
             input_dropout=self.input_dropout,
             dropout_seed=state.dropout_seed,
             n_threads=self.n_threads,
+            may_shrink=self.threads_may_shrink,
         )
 
 

@@ -1,21 +1,26 @@
-"""The training problems that every benchmark runs: shapes, their synthetic data, their objective.
+"""The training problems of all benchmarks: shapes, their synthetic data, their objective.
 
-A Shape says what is trained and how; TABLES has them as compare.py shows them: Adam and relu from
-a net of 31 parameters to one of 670 000, the other solvers and activations, a sparse matrix,
-incremental training, L-BFGS. A new row is one more Shape in a list.
+A Shape says what is trained and how. TABLES holds all of them, grouped as compare.py shows them:
+Adam and relu from a net of 31 parameters to one of 670,000, the other solvers and activations, a
+sparse matrix, incremental training, L-BFGS. A new row is one more Shape in a list.
 
     shape = find_shape("digits")
     X, y = shape.data("float32")          # the same for every library, y as scikit-learn takes it
+    targets = shape.target_matrix(y, "float32")        # one-hot rows for libraries that need them
+    params = shape.initial_params("float32", rng)      # every library starts from these
+    coefs, intercepts = shape.layer_views(params)
+    shape.orders(epochs, rng)                          # the order of the rows in each epoch
     shape.n_steps(epochs), shape.megaflops
-    shape.objective(X, y, coefs, intercepts)   # what training lowers, for any library's result
+    shape.objective(X, y, coefs, intercepts)           # what training lowers, in any library
 
-Inputs are standard normal. Targets come from a random tanh teacher with some noise, so that there
-is something to learn and nothing degenerates: no dead features, no perfect fit, and no moments
-that decay into denormals, which would slow some libraries and not others.
+Inputs are standard normal. Targets come from a random tanh teacher, with noise. So there is
+something to learn, and nothing degenerates: no dead features, no perfect fit, no moments that
+decay into denormals, which would slow down some libraries only.
 """
 
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from math import prod
 
 import numpy as np
 
@@ -27,10 +32,10 @@ LBFGS_ITERATIONS = 50
 
 @dataclass(frozen=True)
 class Shape:
-    """One training problem: sizes of data and net, and how it is trained.
+    """One training problem: sizes of the data and the net, and how it is trained.
 
-    The loss is the output's: half the squared error for "identity" and "squared_logistic" (a
-    logistic output without log loss), log loss for "logistic" (two classes) and "softmax".
+    The output determines the loss: half the squared error for "identity" and "squared_logistic"
+    (a logistic output unit), log loss for "logistic" (two classes) and "softmax".
     """
 
     name: str
@@ -41,7 +46,7 @@ class Shape:
     batch_size: int
     output: str = "identity"
     activation: str = "relu"
-    solver: str = "adam"  # "sgd" has Nesterov momentum, unless momentum is 0; "lbfgs"
+    solver: str = "adam"  # or "lbfgs", or "sgd": with Nesterov momentum unless momentum is 0
     learning_rate: float = LEARNING_RATE
     momentum: float = 0.9
     alpha: float = ALPHA
@@ -54,19 +59,27 @@ class Shape:
         return (self.n_features, *self.hidden, self.n_outputs)
 
     @property
+    def n_coefs(self):
+        return sum(fan_in * fan_out for fan_in, fan_out in pairwise(self.layer_sizes))
+
+    @property
+    def n_params(self):
+        return self.n_coefs + sum(self.layer_sizes[1:])
+
+    @property
     def is_regression(self):
         return self.output in ("identity", "squared_logistic")
 
     @property
     def megaflops(self):
-        """Work of the matrix products of one full batch, in millions of operations."""
-        products = [fan_in * fan_out for fan_in, fan_out in pairwise(self.layer_sizes)]
-        products[0] *= self.density
-        # three products a layer (forward, weight gradient, delta), but no delta for the input
-        return 2e-6 * self.batch_size * (3 * sum(products) - products[0])
+        """The matrix products of one full batch, in millions of operations."""
+        first = self.n_features * self.layer_sizes[1]
+        later = self.n_coefs - first
+        # three products a layer (outputs, coef_grads, deltas below), but no deltas below the first
+        return 2e-6 * self.batch_size * (2 * self.density * first + 3 * later)
 
     def n_steps(self, epochs):
-        """Optimizer steps; for lbfgs the iterations, each over all rows."""
+        """Steps of the optimizer; with lbfgs iterations, each over all rows."""
         return epochs * -(-self.n_samples // self.batch_size)
 
     def data(self, dtype):
@@ -83,7 +96,7 @@ class Shape:
             return X, (scores.ravel() > 0).astype(int)
         if self.output == "squared_logistic":
             scores = 0.5 + 0.3 * np.tanh(scores)
-        # float32 too: scikit-learn would train in float64 on float64 targets
+        # targets of X's type: with float64 targets, scikit-learn trains in float64
         return X, np.ascontiguousarray(scores.squeeze(), dtype)
 
     def _inputs(self, rng):
@@ -99,8 +112,43 @@ class Shape:
         X.sum_duplicates()
         return X
 
+    def target_matrix(self, y, dtype):
+        """(n_samples, n_outputs): one-hot rows for softmax, else y as columns."""
+        if self.output == "softmax":
+            return np.eye(self.n_outputs, dtype=dtype)[y]
+        return np.ascontiguousarray(y.reshape(len(y), -1), dtype)
+
+    def layer_views(self, flat):
+        """Views of flat's last axis by layer: the coefs, of shape (fan_in, fan_out), then the
+        intercepts."""
+        views, start = [], 0
+        for sizes in [*pairwise(self.layer_sizes), *((n,) for n in self.layer_sizes[1:])]:
+            end = start + prod(sizes)
+            views.append(flat[..., start:end].reshape(*flat.shape[:-1], *sizes))
+            start = end
+        n_layers = len(self.layer_sizes) - 1
+        return views[:n_layers], views[n_layers:]
+
+    def initial_params(self, dtype, rng):
+        """One flat vector: Glorot's uniform weights, drawn in scikit-learn's order."""
+        params = np.empty(self.n_params, dtype)
+        factor = 2 if self.activation == "logistic" else 6
+        for coef, intercept in zip(*self.layer_views(params), strict=True):
+            bound = np.sqrt(factor / sum(coef.shape))
+            coef[:] = rng.uniform(-bound, bound, coef.shape)
+            intercept[:] = rng.uniform(-bound, bound, intercept.shape)
+        return params
+
+    def orders(self, epochs, rng):
+        """The order of the rows, epoch by epoch: shuffled again each time, as scikit-learn does."""
+        order = np.arange(self.n_samples)
+        for _ in range(epochs):
+            if self.shuffle:
+                order = order[rng.permutation(self.n_samples)]
+            yield order
+
     def objective(self, X, y, coefs, intercepts):
-        """Mean loss on all rows plus alpha/(2n) ||W||^2 for the batch's n, in float64."""
+        """Mean loss of all rows plus alpha/(2n) sum ||W||^2 with the n of a batch, in float64."""
         z = X.astype(np.float64)
         for layer, (coef, intercept) in enumerate(zip(coefs, intercepts, strict=True)):
             z = z @ np.asarray(coef, np.float64) + np.asarray(intercept, np.float64)
@@ -110,17 +158,16 @@ class Shape:
         return LOSSES[self.output](z, y) + 0.5 * self.alpha / self.batch_size * penalty
 
 
-# The plainest formulas there are: they judge the libraries and are never timed.
+# The plainest formulas there are: they judge the libraries, and nothing times them.
 HIDDEN = {
-    "identity": lambda z: z,
     "relu": lambda z: np.maximum(z, 0),
     "logistic": lambda z: 1 / (1 + np.exp(-z)),
     "tanh": np.tanh,
 }
 
 
-def squared_error(y_hat, y):
-    return 0.5 * np.mean(np.sum((y_hat - y.reshape(y_hat.shape)) ** 2, axis=1))
+def squared_error(outputs, y):
+    return 0.5 * np.mean(np.sum((outputs - y.reshape(outputs.shape)) ** 2, axis=1))
 
 
 def logistic_log_loss(z, y):
@@ -152,19 +199,19 @@ SHAPES = [
 ]
 BY_NAME = {shape.name: shape for shape in SHAPES}
 
-# One thing changed in each.
+# One change in each.
 VARIANTS = [
     replace(BY_NAME[name], name=f"{name}-{change}", **{field: change})
     for name in ("small", "digits", "wide")
     for field, change in (("solver", "sgd"), ("activation", "logistic"), ("activation", "tanh"))
 ]
 
-# Ten entries in a row, as bags of words have them.
+# Ten entries a row, as in a bag of words.
 SPARSE = [Shape("sparse", 20_000, 10_000, (64,), 10, 200, output="softmax", density=0.001)]
 
 
 def incremental(name, n_features, hidden, n_outputs):
-    """A step for every row, in the rows' order, as textbooks and FANN do it."""
+    """A step after every row, in the rows' order, as textbooks and FANN do it."""
     return Shape(
         name,
         2_000,
@@ -175,7 +222,7 @@ def incremental(name, n_features, hidden, n_outputs):
         output="squared_logistic",
         activation="logistic",
         solver="sgd",
-        learning_rate=0.01,  # so small that no unit saturates, where FANN clips derivatives
+        learning_rate=0.01,  # small, so that no unit saturates: FANN would clip its derivative
         momentum=0.0,
         alpha=0.0,
         shuffle=False,
@@ -191,7 +238,7 @@ INCREMENTAL = [
 
 
 def full_batch(name, *sizes, **more):
-    # float64 only: fastbp computes in it for every input, scikit-learn mixes the two
+    # float64 only: fastbp always computes lbfgs in it, scikit-learn mixes both types
     return Shape(name, *sizes, sizes[0], solver="lbfgs", dtypes=("float64",), **more)
 
 
@@ -201,7 +248,7 @@ LBFGS = [
     full_batch("lbfgs-5000", 5_000, 20, (50,), 1, output="logistic"),
 ]
 
-# title -> rows; all of them are fits, and measured alike
+# title -> rows: all of them are fits, and all are measured in the same way
 TABLES = {
     "Adam, relu": SHAPES,
     "Other solvers and activations, and a CSR matrix": [*VARIANTS, *SPARSE],

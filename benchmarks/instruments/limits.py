@@ -1,16 +1,17 @@
-"""What no step can beat, or hardly: its products in BLAS, and this CPU's peaks. One thread.
+"""Limits of a step's speed: its products in BLAS, and the peaks of this CPU. One thread.
 
-    bare_products(shape, X, y, epochs)    a column of compare.py: the products of every step only
+    bare_products(shape, X, y, epochs)    a column of compare.py: only the products of every step
     gemm_peak("float32")                  GFLOP/s of the best square product in BLAS
     fma_peak("float32")                   GFLOP/s of fused multiply-adds in registers, or None
 
-bare_products computes what a step over dense rows must multiply, per layer Z = A W, dW = A^T D and
-(not in the first) D W^T, with numpy.dot into arrays made before: for 4 MFLOP and more the call
-costs nothing beside the product. Rows are not gathered, nothing is activated or updated.
+bare_products computes the products that a step over dense rows needs: for each layer Z = A W,
+dW = A^T D and (except in the first) D W^T. numpy.dot writes them into arrays allocated in advance;
+from 4 MFLOP the cost of the call is negligible. No rows are gathered, nothing is activated or
+updated.
 
-The FMA peak is measured, because neither a CPU's clock nor its number of FMA units can be asked
-for: a C loop of independent multiply-adds on vector registers, compiled for this machine. Without
-a compiler that takes GCC's options there is no figure.
+The FMA peak is measured, because a program can query neither the clock of a CPU nor its number of
+FMA units: it is a C loop of independent multiply-adds in vector registers, compiled for this
+machine. fma_peak returns None without a compiler that takes GCC's options.
 """
 
 import ctypes
@@ -25,9 +26,8 @@ from time import perf_counter
 
 import numpy as np
 
-PRODUCTS = "products in BLAS"
 SMALLEST_MEGAFLOPS = 4
-N_ACCUMULATORS = 12  # enough to hide the latency, few enough for sixteen registers
+N_ACCUMULATORS = 12  # enough to hide the latency, and few enough for sixteen registers
 
 FMA_LOOP = """
 #if defined(__AVX512F__)
@@ -39,7 +39,7 @@ FMA_LOOP = """
 #endif
 typedef REAL vector __attribute__((vector_size(BYTES)));
 
-/* n rounds of N fused multiply-adds on vectors; returns the operations done */
+/* n rounds of N fused multiply-adds on vectors; returns the number of operations */
 double loop(long n, REAL factor, REAL term, REAL *out)
 {
     vector a[N], x = factor - (vector){}, y = term - (vector){};
@@ -67,10 +67,10 @@ def bare_products(shape, X, y, epochs):
             for layer, coef in enumerate(coefs):
                 np.dot(activations[layer][rows], coef, out=activations[layer + 1][rows])
             for layer in range(len(coefs) - 1, -1, -1):
-                delta = deltas[layer + 1][rows]
-                np.dot(activations[layer][rows].T, delta, out=coef_grads[layer])
+                above = deltas[layer + 1][rows]
+                np.dot(activations[layer][rows].T, above, out=coef_grads[layer])
                 if layer:
-                    np.dot(delta, coefs[layer].T, out=deltas[layer][rows])
+                    np.dot(above, coefs[layer].T, out=deltas[layer][rows])
 
 
 @cache
@@ -80,7 +80,7 @@ def product_arrays(shape, dtype):
         [rng.standard_normal((shape.batch_size, n)).astype(dtype) for n in shape.layer_sizes]
         for _ in range(2)
     )
-    # so small that repeated products neither overflow nor decay
+    # scaled so that repeated products neither overflow nor decay
     coefs, coef_grads = (
         [
             (rng.standard_normal(s) / np.sqrt(s[0])).astype(dtype)
@@ -120,12 +120,12 @@ def fma_peak(dtype):
     c_real = {"float64": ctypes.c_double, "float32": ctypes.c_float}[dtype]
     loop.argtypes = [ctypes.c_long, c_real, c_real, ctypes.POINTER(c_real)]
     loop.restype = ctypes.c_double
-    # the values stay near 1: neither denormal nor infinite
+    # with these the values stay near 1, neither denormal nor infinite
     return best_rate(lambda: loop(1_000_000, 0.5, 0.5, c_real()))
 
 
 def best_rate(work, duration=0.3):
-    """Best GFLOP/s of `work`, which returns its number of operations, within so many seconds."""
+    """The best GFLOP/s of `work` within `duration` seconds; it returns its number of operations."""
     best, end = 0.0, perf_counter() + duration
     while perf_counter() < end:
         start = perf_counter()

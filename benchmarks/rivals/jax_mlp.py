@@ -1,14 +1,14 @@
-"""A multilayer perceptron in JAX: what a JAX user would write, one jitted call an epoch.
+"""A multilayer perceptron in JAX: what a JAX user would write, with one jitted call an epoch.
 
     run(shape, X, y, epochs) -> (coefs, intercepts)
 
-An epoch is a lax.scan over the batches, whose rows are gathered by the epoch's permutation, and
-one step more for what is left over. Gradients come from jax.value_and_grad of the loss with the
-L2 penalty; XLA fuses the rest. Data and parameters stay on the device, parameters are donated.
+An epoch is a lax.scan over the batches, whose rows are gathered in the epoch's order, then one
+more step for the rows left over. Gradients come from jax.value_and_grad of the loss with the L2
+penalty; XLA fuses the rest. Data and parameters stay on the device, and parameters are donated.
 
-float64 needs jax_enable_x64. The number of threads cannot be changed once JAX runs: XLA reads it
-from NPROC, which compare.py sets at its start (and checks by the CPU time spent). Compiling takes
-about a second for a shape and dtype; compare.py's warm-up pays for it, outside the timing.
+float64 needs jax_enable_x64. The number of threads cannot change once JAX runs: XLA reads it from
+NPROC, which compare.py sets when it starts (and checks by the CPU time spent). Compiling takes
+about a second for a shape and dtype; it happens in compare.py's warm-up, outside the timing.
 """
 
 from functools import cache, partial
@@ -16,23 +16,17 @@ from functools import cache, partial
 import jax
 import jax.numpy as jnp
 import numpy as np
+from instruments.workloads import SEED
 from jax import lax, nn
-from numpy_mlp import NumpyMLP, target_matrix
-from workloads import SEED
 
 jax.config.update("jax_enable_x64", True)
 
 BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8
-ACTIVATIONS = {
-    "identity": lambda z: z,
-    "relu": nn.relu,
-    "logistic": nn.sigmoid,
-    "tanh": jnp.tanh,
-}
+ACTIVATIONS = {"relu": nn.relu, "logistic": nn.sigmoid, "tanh": jnp.tanh}
 
 
-def half_squared_error(y_hat, y):
-    return 0.5 * jnp.sum((y_hat - y) ** 2)
+def half_squared_error(outputs, y):
+    return 0.5 * jnp.sum((outputs - y) ** 2)
 
 
 LOSSES = {
@@ -45,20 +39,18 @@ LOSSES = {
 
 def run(shape, X, y, epochs):
     rng = np.random.RandomState(SEED)
-    net = NumpyMLP.of_shape(shape, X.dtype, rng)
+    coefs, intercepts = shape.layer_views(shape.initial_params(X.dtype, rng))
     # copies, because the arrays are donated
-    params = [jnp.array(pair, copy=True) for pair in (*net.coefs, *net.intercepts)]
+    params = [jnp.array(param, copy=True) for param in (*coefs, *intercepts)]
     moments = [[jnp.zeros_like(p) for p in params] for _ in range(2)]
     state = params, *moments, jnp.zeros((), X.dtype)
-    inputs, targets = jnp.asarray(X), jnp.asarray(target_matrix(y, shape.output, X.dtype))
-    train_epoch, order, losses = epoch_function(shape), np.arange(len(X)), []
-    for _ in range(epochs):
-        if shape.shuffle:
-            order = order[rng.permutation(len(X))]
+    inputs, targets = jnp.asarray(X), jnp.asarray(shape.target_matrix(y, X.dtype))
+    train_epoch, losses = epoch_function(shape), []
+    for order in shape.orders(epochs, rng):
         state, loss = train_epoch(state, inputs, targets, order)
         losses.append(float(loss))
     params = [np.asarray(p) for p in state[0]]
-    return params[: len(net.coefs)], params[len(net.coefs) :]
+    return params[: len(coefs)], params[len(coefs) :]
 
 
 @cache
@@ -78,10 +70,10 @@ def epoch_function(shape):
         return loss / len(X)
 
     @partial(jax.jit, donate_argnums=0)
-    def train_epoch(state, X, Y, order):
+    def train_epoch(state, X, targets, order):
         def step(state, rows):
-            # spares XLA the check of the indices
-            batch = (array.at[rows].get(mode="promise_in_bounds") for array in (X, Y))
+            # without XLA's check of the indices
+            batch = (array.at[rows].get(mode="promise_in_bounds") for array in (X, targets))
             loss, grads = jax.value_and_grad(objective)(state[0], *batch)
             return update(shape, state, grads), loss * len(rows)
 

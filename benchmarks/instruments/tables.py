@@ -1,20 +1,18 @@
-"""The report's Markdown: tables padded so that they read as well in a terminal."""
+"""The report in Markdown: tables are padded, so that they can be read in a terminal too."""
 
 import platform
 from datetime import date
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from limits import PRODUCTS
-from predictions import PREDICT, TITLES
-from rivals import FASTBP, FASTBP_ALONE, RIVALS, SKLEARN
 from threadpoolctl import threadpool_info
 
-COLUMNS = [*(title for title in RIVALS if title != FASTBP), PRODUCTS, FASTBP_ALONE, FASTBP]
+from instruments.columns import COLUMNS, FASTBP, FASTBP_ALONE, PRODUCTS, SKLEARN
+from instruments.internals import build_name
 
 
 def fits_table(rows):
-    """A line a Row. Columns and ratios that no row has are left out, a row's own gaps empty."""
+    """A line for each Row (timing.py). What no row has is left out, what one lacks stays empty."""
     titles = [title for title in COLUMNS if any(title in row.microseconds for row in rows)]
     ratios = [
         (f"{SKLEARN} / {FASTBP}", SKLEARN, "speedup_over_sklearn"),
@@ -48,21 +46,6 @@ def row_label(shape):
     return f"{shape.name}: {sizes}, {shape.batch_size}"
 
 
-def predictions_table(predictions):
-    header = ["net", "rows", "dtype", *TITLES, f"{SKLEARN} / {FASTBP}"]
-    lines = [
-        [
-            prediction.shape.name,
-            str(prediction.n_rows),
-            prediction.dtype,
-            *time_cells(prediction.microseconds, TITLES, PREDICT),
-            f"{significant(prediction.speedup_over_sklearn)}x",
-        ]
-        for prediction in predictions
-    ]
-    return markdown_table(header, lines, n_left=3)
-
-
 def time_cells(microseconds, titles, emphasized):
     cells = [significant(microseconds[title]) if title in microseconds else "" for title in titles]
     return [
@@ -77,7 +60,7 @@ def significant(value):
 
 
 def markdown_table(header, lines, n_left):
-    """The first n_left columns to the left, numbers to the right."""
+    """The first n_left columns are aligned to the left, the others to the right."""
     lines = [header, *lines]
     widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
     rule = [
@@ -139,12 +122,11 @@ def cpu_model():
 def fastbp_build():
     import fastbp
 
-    build = fastbp._kernels.core.__name__.rpartition(".")[2]
-    return f"fastbp {fastbp.__version__} ({build})"
+    return f"fastbp {fastbp.__version__} ({build_name()})"
 
 
 def blas_versions():
-    """Every BLAS that is loaded: NumPy and SciPy bring one each, PyTorch its own."""
+    """Every BLAS that is loaded: NumPy, SciPy and PyTorch each come with their own."""
     libraries = [library for library in threadpool_info() if library["user_api"] == "blas"]
     names = {
         f"{library['internal_api']} {library['version']} {library.get('architecture', '')}".strip()

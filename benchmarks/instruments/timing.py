@@ -1,16 +1,16 @@
-"""How fits are timed: calibrated, checked, then round-robin; a Row has the medians.
+"""How fits are timed: calibrated, checked, then round-robin. A Row has the medians.
 
     row = measure(shape, "float32", rivals, budget=1.0, n_rounds=5, n_threads=1)
     row.microseconds["fastbp"], row.speedup_over_best_rival
 
-Every round times each column once, so that a slow phase of the machine hits all of them. The
-first call of a column is warm-up (JAX and Numba compile in it); the number of epochs is chosen so
-that a round takes about `budget` seconds, and a column that would be over in an instant is
-repeated within its turn. What is compared is checked, and the program stops when it is not alike:
+Each round times every column once, so that a slow phase of the machine affects all of them. The
+first call of a column is a warm-up (JAX and Numba compile in it). The number of epochs is chosen
+so that a round takes about `budget` seconds; short calls are repeated within their turn. Before
+the rounds, the columns are checked; where they differ, the program stops:
 
-- every column must have reached the training objective that scikit-learn reached (NumPy, where
+- every column must reach the training objective that scikit-learn reached (NumPy, where
   scikit-learn cannot train the row): see TOLERANCES;
-- no column may have spent more CPU time than its threads have.
+- no column may spend more CPU time than its number of threads allows.
 """
 
 import sys
@@ -19,19 +19,19 @@ from functools import partial
 from statistics import median
 from time import perf_counter, process_time
 
-from limits import PRODUCTS
-from rivals import FASTBP, FASTBP_ALONE, SKLEARN
-from workloads import LBFGS_ITERATIONS
+from instruments.columns import FASTBP, FASTBP_ALONE, NUMPY, PRODUCTS, PYTORCH, SKLEARN
+from instruments.workloads import LBFGS_ITERATIONS
 
-SHORTEST_TURN = 0.05  # seconds: what is over sooner is repeated, or the clock's noise shows
-STEPS_OF_A_FIT = 2000  # what a user waits for, rather than for a few epochs and the checks
+SHORTEST_TURN = 0.05  # seconds: shorter calls are repeated, or the clock's noise would show
+STEPS_OF_A_FIT = 2000  # a typical fit: with few epochs, the checks would weigh too much
 MOST_CPU = 1.2  # CPU seconds per second and thread
 
-# How far a column's final training objective may be from scikit-learn's, relatively. In float64
-# the same arithmetic is done in another order, and rounding is all that differs; plain gradient
-# descent keeps together in float32 too. PyTorch's Adam puts epsilon in another place, and
-# elsewhere float32 rounding grows over the steps, as it does in L-BFGS's line searches: there the
-# trajectories part, and the bound only says that the same problem was trained equally far.
+# The largest relative difference of a column's final training objective from scikit-learn's. In
+# float64 all columns do the same arithmetic in different orders, so only rounding differs; the
+# same holds for plain gradient descent in float32. Otherwise float32 rounding grows over the
+# steps, as any rounding does in the line searches of L-BFGS, and PyTorch's Adam adds epsilon
+# elsewhere: the trajectories diverge, and the bound only ensures that all columns trained the same
+# problem equally far.
 TOLERANCES = {"float64": 1e-6, "float32": 0.1}
 INCREMENTAL_TOLERANCE = 1e-4
 LOOSE_TOLERANCE = 0.1
@@ -39,7 +39,7 @@ LOOSE_TOLERANCE = 0.1
 
 @dataclass
 class Row:
-    """The result for one shape and dtype: microseconds a step, by column."""
+    """The result for one shape and dtype: microseconds a step, by title of the column."""
 
     shape: object
     dtype: str
@@ -95,7 +95,7 @@ def measure(shape, dtype, rivals, budget, n_rounds, n_threads):
 
 
 def choose_epochs(shape, affordable):
-    """As many as the budget pays for, or up to twice that where a fit would be a mere beginning."""
+    """As many as are affordable; up to twice that, if needed for STEPS_OF_A_FIT steps."""
     whole_fit = -(-STEPS_OF_A_FIT // shape.n_steps(1))
     return max(1, round(affordable), min(whole_fit, round(2 * affordable)))
 
@@ -103,7 +103,7 @@ def choose_epochs(shape, affordable):
 def interleaved(calls, expected, n_rounds):
     """title -> median seconds of a call, over rounds that time each call in turn.
 
-    expected: title -> about how long it takes.
+    expected: title -> about how many seconds it takes.
     """
     repeats = {title: max(1, round(SHORTEST_TURN / expected[title])) for title in calls}
     rounds = [
@@ -114,7 +114,7 @@ def interleaved(calls, expected, n_rounds):
 
 
 def seconds(call, repeats=1, n_threads=None, title=None):
-    """Mean duration of a call; with n_threads, check that it used no more."""
+    """Mean duration of a call; if n_threads is given, a call that uses more ends the program."""
     start, start_cpu = perf_counter(), process_time()
     for _ in range(repeats):
         call()
@@ -125,16 +125,16 @@ def seconds(call, repeats=1, n_threads=None, title=None):
 
 
 def check_agreement(shape, dtype, X, y, results):
-    """A benchmark that compares unlike things is worse than none: stop."""
+    """Ends the program unless all columns trained the same thing."""
     objectives = {
         title: shape.objective(X, y, *params)
         for title, params in results.items()
         if title != PRODUCTS
     }
-    reference = SKLEARN if SKLEARN in objectives else "NumPy"
+    reference = SKLEARN if SKLEARN in objectives else NUMPY
     expected = objectives[reference]
     for title, objective in objectives.items():
-        # written so that NaN fails
+        # in this form, NaN fails
         if not abs(objective - expected) <= tolerance(shape, dtype, title) * expected:
             sys.exit(
                 f"{shape.name}, {dtype}: {title} ended with training objective {objective:.10g}, "
@@ -145,6 +145,6 @@ def check_agreement(shape, dtype, X, y, results):
 def tolerance(shape, dtype, title):
     if shape.batch_size == 1:
         return INCREMENTAL_TOLERANCE
-    if shape.solver == "lbfgs" or (title == "PyTorch" and shape.solver == "adam"):
+    if shape.solver == "lbfgs" or (title == PYTORCH and shape.solver == "adam"):
         return LOOSE_TOLERANCE
     return TOLERANCES[dtype]

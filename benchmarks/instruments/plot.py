@@ -1,25 +1,25 @@
-"""The plot of compare.py: time of a step against its work, a panel a dtype, a line a library.
+"""The plot of compare.py: time of a step against its work; a panel a dtype, a line a library.
 
-The two straight lines are what the same work would take at this CPU's peak of fused
-multiply-adds, and at the rate of its best matrix product in BLAS (limits.py).
+The two straight lines are the time of the same work at this CPU's peak of fused multiply-adds,
+and at the rate of its best matrix product in BLAS (limits.py).
 """
 
-from limits import PRODUCTS, fma_peak, gemm_peak
-from rivals import FASTBP
+from instruments.columns import FASTBP, JAX, NUMBA, NUMPY, PRODUCTS, PYTORCH, SKLEARN
+from instruments.limits import fma_peak, gemm_peak
 
 COLORS = {
-    "NumPy": "#4c78a8",
-    "Numba": "#54a24b",
-    "scikit-learn": "#f58518",
-    "PyTorch": "#e45756",
-    "JAX": "#9d7fb8",
+    NUMPY: "#4c78a8",
+    NUMBA: "#54a24b",
+    SKLEARN: "#f58518",
+    PYTORCH: "#e45756",
+    JAX: "#9d7fb8",
     FASTBP: "black",
 }
 LIMIT_COLOR = "#888888"
 
 
 def draw(rows, path):
-    """rows: the Rows of one solver and activation."""
+    """rows: the Rows (timing.py) of one solver and activation."""
     from matplotlib.figure import Figure
 
     dtypes = list(dict.fromkeys(row.dtype for row in rows))

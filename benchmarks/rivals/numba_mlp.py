@@ -2,59 +2,55 @@
 
     run(shape, X, y, epochs) -> (coefs, intercepts)
 
-The same numbers as numpy_mlp.py (whose docstring has the equations), in loops that LLVM turns into
-vector code: fastmath, no temporaries, scalars of the arrays' own type (a Python number would
-promote float32 to float64), parameters and gradients one flat vector each. Matrix products are
-np.dot, which is SciPy's BLAS and was measured to be faster from two rows on, and loops for a
-single row.
+The numbers are those of numpy_mlp.py (its docstring has the equations), computed in loops that
+LLVM turns into vector code: fastmath, no temporaries, scalars of the arrays' own type (a Python
+number would promote float32 to float64), one flat vector each for parameters and gradients.
+Matrix products are np.dot, that is SciPy's BLAS. For a batch of one row, loops were measured to be
+faster, with a loop for each of the three products: one that serves all of them is 3 to 12 % slower.
 
-Compiling takes seconds for a dtype; compare.py's warm-up pays for it, outside the timing.
+Compiling takes seconds for a dtype; it happens in compare.py's warm-up, outside the timing.
 """
 
 import numpy as np
+from instruments.workloads import SEED
 from numba import njit
-from numpy_mlp import NumpyMLP, target_matrix
-from workloads import SEED
 
-ACTIVATIONS = {"identity": 0, "relu": 1, "logistic": 2, "tanh": 3}
+ACTIVATIONS = {"relu": 0, "logistic": 1, "tanh": 2}
 OUTPUTS = {"identity": 0, "logistic": 1, "softmax": 2, "squared_logistic": 3}
 SOLVERS = {"adam": 0, "sgd": 1}
 BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8
 
 
 def run(shape, X, y, epochs):
-    Y = target_matrix(y, shape.output, X.dtype)
     rng = np.random.RandomState(SEED)
-    net = NumpyMLP.of_shape(shape, X.dtype, rng)
-    sizes = np.array(shape.layer_sizes)
-    grads, m, v = (np.zeros_like(net.params) for _ in range(3))
+    params = shape.initial_params(X.dtype, rng)
+    grads, m, v = (np.zeros_like(params) for _ in range(3))
+    targets, sizes = shape.target_matrix(y, X.dtype), np.array(shape.layer_sizes)
     n_units = shape.batch_size * sizes[1:].sum()
     activations, deltas = np.empty(n_units, X.dtype), np.empty(n_units, X.dtype)
-    order, n_steps, losses = np.arange(len(X)), 0, []
-    for _ in range(epochs):
-        if shape.shuffle:
-            order = order[rng.permutation(len(X))]
+    n_steps, losses = 0, []
+    for order in shape.orders(epochs, rng):
         loss = train_epoch(
             X,
-            Y,
+            targets,
             order,
             sizes,
             (ACTIVATIONS[shape.activation], OUTPUTS[shape.output], SOLVERS[shape.solver]),
             (shape.learning_rate, shape.momentum, shape.alpha),
             shape.batch_size,
             n_steps,
-            (net.params, grads, m, v),
+            (params, grads, m, v),
             activations,
             deltas,
         )
         n_steps += shape.n_steps(1)
         losses.append(loss)
-    return net.coefs, net.intercepts
+    return shape.layer_views(params)
 
 
 @njit(fastmath=True)
 def train_epoch(
-    X, Y, order, sizes, kinds, factors, batch_size, n_steps, vectors, activations, deltas
+    X, targets, order, sizes, kinds, factors, batch_size, n_steps, vectors, activations, deltas
 ):
     """One pass over the rows in the given order; returns the mean of the batches' losses."""
     activation, output, solver = kinds
@@ -62,16 +58,16 @@ def train_epoch(
     params, grads, m, v = vectors
     n_coefs = np.sum(sizes[:-1] * sizes[1:])
     batch_X = np.empty((batch_size, sizes[0]), X.dtype)
-    batch_Y = np.empty((batch_size, sizes[-1]), X.dtype)
+    batch_y = np.empty((batch_size, sizes[-1]), X.dtype)
     total = 0.0
     for start in range(0, len(order), batch_size):
         n = min(batch_size, len(order) - start)
         for i in range(n):
             batch_X[i] = X[order[start + i]]
-            batch_Y[i] = Y[order[start + i]]
+            batch_y[i] = targets[order[start + i]]
         loss = loss_gradient(
             batch_X[:n],
-            batch_Y[:n],
+            batch_y[:n],
             sizes,
             activation,
             output,
@@ -93,9 +89,9 @@ def train_epoch(
 
 @njit(fastmath=True)
 def loss_gradient(
-    X, Y, sizes, activation, output, alpha, n_coefs, params, grads, activations, deltas
+    X, y, sizes, activation, output, alpha, n_coefs, params, grads, activations, deltas
 ):
-    """J of the batch; its gradient is left in grads."""
+    """J of the batch; its gradient goes to grads."""
     n, n_layers = len(X), len(sizes) - 1
     unit, coef, intercept = 0, 0, n_coefs
     inputs = X
@@ -112,7 +108,7 @@ def loss_gradient(
             intercept += fan_out
         inputs = Z
     D = deltas[unit : unit + inputs.size].reshape(inputs.shape)
-    loss = output_delta(inputs, Y, output, D)
+    loss = output_deltas(inputs, y, output, D)
     for layer in range(n_layers - 1, -1, -1):
         fan_in, fan_out = sizes[layer], sizes[layer + 1]
         W = params[coef : coef + fan_in * fan_out].reshape(fan_in, fan_out)
@@ -133,83 +129,76 @@ def loss_gradient(
     return (loss + add_penalty(params[:n_coefs], grads[:n_coefs], alpha, n)) / n
 
 
-# --- the three products
+# --- the three products: by BLAS, or by a loop for a batch of one row
 
 
 @njit(fastmath=True)
 def multiply(A, B, out):
-    n, k = A.shape
-    m = B.shape[1]
-    if n > 1:
+    """out = A B"""
+    if len(A) > 1:
         np.dot(A, B, out)
         return
     out[:] = 0
-    for i in range(n):
-        for j in range(k):
-            a = A[i, j]
-            for c in range(m):
-                out[i, c] += a * B[j, c]
+    for j in range(B.shape[0]):
+        a = A[0, j]
+        for k in range(B.shape[1]):
+            out[0, k] += a * B[j, k]
 
 
 @njit(fastmath=True)
 def multiply_first_transposed(A, B, out):
-    n, k = A.shape
-    m = B.shape[1]
-    if n > 1:
+    """out = A^T B"""
+    if len(A) > 1:
         np.dot(A.T, B, out)
         return
-    out[:] = 0
-    for i in range(n):
-        for j in range(k):
-            a = A[i, j]
-            for c in range(m):
-                out[j, c] += a * B[i, c]
+    for j in range(A.shape[1]):
+        a = A[0, j]
+        for k in range(B.shape[1]):
+            out[j, k] = a * B[0, k]
 
 
 @njit(fastmath=True)
 def multiply_second_transposed(A, B, out):
-    n, k = A.shape
-    m = B.shape[0]
-    if n > 1:
+    """out = A B^T"""
+    if len(A) > 1:
         np.dot(A, B.T, out)
         return
-    for i in range(n):
-        for j in range(m):
-            total = A.dtype.type(0)
-            for c in range(k):
-                total += A[i, c] * B[j, c]
-            out[i, j] = total
+    for j in range(B.shape[0]):
+        total = A.dtype.type(0)
+        for k in range(B.shape[1]):
+            total += A[0, k] * B[j, k]
+        out[0, j] = total
 
 
 @njit(fastmath=True)
 def add_intercepts(Z, b):
     for i in range(Z.shape[0]):
-        for j in range(Z.shape[1]):
-            Z[i, j] += b[j]
+        for k in range(Z.shape[1]):
+            Z[i, k] += b[k]
 
 
 @njit(fastmath=True)
 def sum_rows(D, out):
     out[:] = 0
     for i in range(D.shape[0]):
-        for j in range(D.shape[1]):
-            out[j] += D[i, j]
+        for k in range(D.shape[1]):
+            out[k] += D[i, k]
 
 
-# --- activations and losses, in place; the branch stands outside the loops
+# --- activations and losses, in place; branches are outside the loops
 
 
 @njit(fastmath=True)
 def activate(Z, activation):
     one = Z.dtype.type(1)
     z = Z.ravel()
-    if activation == 1:
+    if activation == 0:
         for i in range(z.size):
             z[i] = max(z[i], Z.dtype.type(0))
-    elif activation == 2:
+    elif activation == 1:
         for i in range(z.size):
             z[i] = one / (one + np.exp(-z[i]))
-    elif activation == 3:
+    elif activation == 2:
         for i in range(z.size):
             z[i] = np.tanh(z[i])
 
@@ -218,19 +207,19 @@ def activate(Z, activation):
 def multiply_derivative(A, D, activation):
     one, zero = A.dtype.type(1), A.dtype.type(0)
     a, d = A.ravel(), D.ravel()
-    if activation == 1:
+    if activation == 0:
         for i in range(a.size):
             d[i] = d[i] if a[i] > zero else zero
-    elif activation == 2:
+    elif activation == 1:
         for i in range(a.size):
             d[i] *= a[i] * (one - a[i])
-    elif activation == 3:
+    elif activation == 2:
         for i in range(a.size):
             d[i] *= one - a[i] * a[i]
 
 
 @njit(fastmath=True)
-def output_delta(Z, Y, output, D):
+def output_deltas(Z, targets, output, D):
     """D = d(mean loss)/dZ; returns the sum of the losses."""
     n, n_outputs = Z.shape
     one = Z.dtype.type(1)
@@ -238,20 +227,20 @@ def output_delta(Z, Y, output, D):
     loss = 0.0
     for i in range(n):
         if output == 2:
-            loss += softmax_row(Z[i], Y[i], D[i])
-        for j in range(n_outputs):
-            z, y = Z[i, j], Y[i, j]
+            loss += softmax_row(Z[i], targets[i], D[i])
+        for k in range(n_outputs):
+            z, y = Z[i, k], targets[i, k]
             if output == 0:
-                D[i, j] = z - y
+                D[i, k] = z - y
                 loss += (z - y) * (z - y) / 2
             elif output == 1:
-                D[i, j] = one / (one + np.exp(-z)) - y
+                D[i, k] = one / (one + np.exp(-z)) - y
                 loss += max(z, Z.dtype.type(0)) + np.log1p(np.exp(-abs(z))) - y * z
             elif output == 3:
                 p = one / (one + np.exp(-z))
-                D[i, j] = (p - y) * p * (one - p)
+                D[i, k] = (p - y) * p * (one - p)
                 loss += (p - y) * (p - y) / 2
-            D[i, j] *= scale
+            D[i, k] *= scale
     return loss
 
 
@@ -259,13 +248,13 @@ def output_delta(Z, Y, output, D):
 def softmax_row(z, y, d):
     largest = z.max()
     total = z.dtype.type(0)
-    for j in range(z.size):
-        d[j] = np.exp(z[j] - largest)
-        total += d[j]
+    for k in range(z.size):
+        d[k] = np.exp(z[k] - largest)
+        total += d[k]
     loss = np.log(total)
-    for j in range(z.size):
-        loss -= y[j] * (z[j] - largest)
-        d[j] = d[j] / total - y[j]
+    for k in range(z.size):
+        loss -= y[k] * (z[k] - largest)
+        d[k] = d[k] / total - y[k]
     return loss
 
 

@@ -1,0 +1,1 @@
+"""What the benchmarks share: training problems, timing, hardware limits, tables, the plot."""
