@@ -45,25 +45,24 @@ cdef extern from "simd/cpu.h" nogil:
 
 cdef extern from *:
     """
-    #if defined(__clang__)
-    #define FASTBP_COMPILER "clang " __clang_version__
-    #elif defined(__GNUC__)
-    #define FASTBP_COMPILER "gcc " __VERSION__
-    #elif defined(_MSC_VER)
-    #define FASTBP_COMPILER "MSVC"
-    #else
-    #define FASTBP_COMPILER "an unknown compiler"
-    #endif
     #ifdef FASTBP_PLAIN
     #define FASTBP_KIND ", debug build"
     #else
     #define FASTBP_KIND ""
     #endif
+    #if defined(__clang__)
+    #define FASTBP_COMPILER "clang " __clang_version__ FASTBP_KIND
+    #elif defined(__GNUC__)
+    #define FASTBP_COMPILER "gcc " __VERSION__ FASTBP_KIND
+    #elif defined(_MSC_VER)
+    #define FASTBP_COMPILER "MSVC"
+    #else
+    #define FASTBP_COMPILER "an unknown compiler"
+    #endif
     """
     const char* FASTBP_COMPILER
-    const char* FASTBP_KIND
 
-COMPILER = FASTBP_COMPILER.decode() + FASTBP_KIND.decode()
+COMPILER = FASTBP_COMPILER.decode()
 ACTIVATIONS = {
     "identity": IDENTITY, "logistic": LOGISTIC, "tanh": TANH, "relu": RELU,
     "leaky_relu": LEAKY_RELU, "elu": ELU, "selu": SELU, "softplus": SOFTPLUS, "silu": SILU,
