@@ -22,7 +22,8 @@ from fastbp import BackpropClassifier, BackpropRegressor, Network
 ESTIMATORS = pytest.mark.parametrize("cls", [BackpropClassifier, BackpropRegressor])
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
-GUIDE = Path(__file__).parents[1] / "docs" / "guide"
+ROOT = next(folder for folder in Path(__file__).parents if (folder / "docs" / "guide").is_dir())
+GUIDE = ROOT / "docs" / "guide"
 
 
 def names_in(text):

@@ -16,7 +16,8 @@ from sklearn.exceptions import InconsistentVersionWarning
 
 from fastbp import Network
 
-FOLDER = Path(__file__).parent / "data" / "before_run"
+TESTS = next(folder for folder in Path(__file__).parents if folder.name == "tests")
+FOLDER = TESTS / "data" / "before_run"
 MAKE = runpy.run_path(str(FOLDER / "make.py"))
 NAMES = sorted(path.stem for path in FOLDER.glob("*.pkl"))
 EVERY_MODEL = pytest.mark.parametrize("name", NAMES)

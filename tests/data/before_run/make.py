@@ -1,6 +1,6 @@
 """Pickles of fastbp 0.1.0 at commit b8ce58c, and what their models computed there.
 
-tests/test_pickles_of_before.py loads them. They were made once, and are not made again:
+test_pickles_of_before.py loads them. They were made once, and are not made again:
 
     python make.py models       in an environment of .ci/oldest.txt: writes samples.npz, *.pkl
 
