@@ -34,10 +34,15 @@ cdef extern from "simd/cpu.h" nogil:
 
 cdef extern from *:
     """
+    #ifdef FASTBP_PLAIN
+    #define FASTBP_KIND ", debug build"
+    #else
+    #define FASTBP_KIND ""
+    #endif
     #if defined(__clang__)
-    #define FASTBP_COMPILER "clang " __clang_version__
+    #define FASTBP_COMPILER "clang " __clang_version__ FASTBP_KIND
     #elif defined(__GNUC__)
-    #define FASTBP_COMPILER "gcc " __VERSION__
+    #define FASTBP_COMPILER "gcc " __VERSION__ FASTBP_KIND
     #elif defined(_MSC_VER)
     #define FASTBP_COMPILER "MSVC"
     #else
