@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
-
-from fastbp import _kernels
+from internals import BUILDS, kernels
 
 
 @pytest.fixture(autouse=True)
@@ -10,8 +9,8 @@ def _seeded():
     np.random.seed(0)
 
 
-@pytest.fixture(params=_kernels.available_builds())
+@pytest.fixture(params=BUILDS)
 def build(request, monkeypatch):
     """Run the test once in every build of the compiled core that this machine can execute."""
-    monkeypatch.setattr(_kernels, "core", _kernels.load_build(request.param))
+    monkeypatch.setattr(kernels, "core", kernels.load_build(request.param))
     return request.param
