@@ -194,8 +194,12 @@ STABLE_LOSSES = {
     ("softmax", "gamma"): (lambda z, y: gamma("softmax", z, y), gamma_softmax_delta),
 }
 
+# Where labels can be smoothed: probabilities of classes.
+SMOOTHED_OUTPUTS, SMOOTHED_LOSSES = ("logistic", "softmax"), ("log_loss", "squared_error")
+SMOOTHED_PAIRS = list(product(SMOOTHED_OUTPUTS, SMOOTHED_LOSSES))
+
 # Every (output, loss) that is defined.
-LOSSES = [*STABLE_LOSSES, *product(OUTPUTS, ELEMENTWISE_LOSSES)]
+OBJECTIVES = [*STABLE_LOSSES, *product(OUTPUTS, ELEMENTWISE_LOSSES)]
 
 
 @dataclass

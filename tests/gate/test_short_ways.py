@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from arrays import DOORS, MATRIX, as_type, byte_swapped, read_only, strided, unaligned, with_value
-from internals import DTYPES, check_everything, core
+from internals import ACTIVATIONS, DTYPES, OPTIMIZERS, check_everything
 from problems import CUT_SHORT, ESTIMATORS, SCIKIT, tiny
 from reference import ReferenceNetwork
 from scipy import sparse
@@ -124,7 +124,7 @@ def test_predictions_before_fit(method):
 SCIKIT_ACTIVATIONS = ("identity", "logistic", "tanh", "relu")
 
 
-@pytest.mark.parametrize("activation", core.ACTIVATIONS)
+@pytest.mark.parametrize("activation", ACTIVATIONS)
 @ESTIMATORS
 def test_predictions_when_finiteness_is_assumed(build, cls, activation):
     """What is not finite then goes through the network, and is seen in the outputs."""
@@ -155,7 +155,7 @@ def test_predictions_when_finiteness_is_assumed(build, cls, activation):
 # --- fits -----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("solver", [*core.OPTIMIZERS, "lbfgs"])
+@pytest.mark.parametrize("solver", [*OPTIMIZERS, "lbfgs"])
 @pytest.mark.parametrize("dtype", DTYPES)
 @ESTIMATORS
 def test_fits_of_plain_arrays(all_checks, cls, dtype, solver):
@@ -308,7 +308,7 @@ def test_fits_when_finiteness_is_assumed(cls):
     expected = fitted_arrays(tiny(cls).fit(X, y))
     with config_context(assume_finite=True):
         same_arrays(fitted_arrays(tiny(cls).fit(X, y)), expected)
-        for value, activation in itertools.product((np.nan, np.inf), core.ACTIVATIONS):
+        for value, activation in itertools.product((np.nan, np.inf), ACTIVATIONS):
             estimator = tiny(cls, activation=activation)
             with pytest.raises(ValueError, match="non-finite"), np.errstate(all="ignore"):
                 estimator.fit(with_value(value)(X), y)

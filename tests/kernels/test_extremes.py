@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 from agreement import TOLERANCE
-from internals import DTYPES, PAIRS, core
+from internals import ACTIVATIONS, DTYPES, PAIRS
 from reference import (
     ReferenceNetwork,
 )
@@ -51,7 +51,7 @@ def test_extreme_outputs_have_a_finite_stable_loss(build, dtype, pair):
         np.testing.assert_allclose(losses, expected_losses, rtol=tolerance, atol=atol)
 
 
-@pytest.mark.parametrize("activation", core.ACTIVATIONS)
+@pytest.mark.parametrize("activation", ACTIVATIONS)
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_extreme_hidden_units(build, dtype, activation):
     """Weights 1 again: the input is the pre-activation of every hidden unit."""

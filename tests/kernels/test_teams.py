@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from agreement import TRAINED, assert_close, random_problem, random_weights
-from internals import DTYPES, PAIRS, core, evaluator, trainer
+from internals import ACTIVATIONS, DTYPES, PAIRS, core, evaluator, trainer
 from problems import CUT_SHORT, EVERY_OPTIMIZER
 from reference import SGD, Adam, ReferenceNetwork, Rprop, train
 from scipy import sparse
@@ -78,7 +78,6 @@ def assert_evaluates(net, twin, X, y, weights, teams, *, dense_X=None):
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_gradients_of_every_objective(build, dtype):
     rng = np.random.default_rng(0)
-    activations = list(core.ACTIVATIONS)
     for index, pair in enumerate(PAIRS):
         net, twin, X, y = random_problem(
             rng,
@@ -87,7 +86,7 @@ def test_gradients_of_every_objective(build, dtype):
             *pair,
             dtype=dtype,
             density=0.3 if index % 2 else 1.0,
-            activation=activations[index % len(activations)],
+            activation=ACTIVATIONS[index % len(ACTIVATIONS)],
             fit_intercept=index % 3 > 0,
             reduction="sum" if index % 5 == 0 else "mean",
             l2=[0.0, 0.01, 1.0][index % 3],

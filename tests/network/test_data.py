@@ -5,11 +5,10 @@ import copy
 import numpy as np
 import pytest
 from problems import SIZES, make_data
+from reference import SMOOTHED_OUTPUTS
 from scipy import sparse
 
 import fastbp
-
-SMOOTHED_OUTPUTS, SMOOTHED_LOSSES = ("logistic", "softmax"), ("log_loss", "squared_error")
 
 
 # Data.

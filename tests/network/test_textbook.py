@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from internals import core
+from internals import ACTIVATIONS
 
 import fastbp
 
@@ -155,7 +155,7 @@ def test_t2_takes_the_derivative_of_relu_at_zero_as_zero():
 
 
 @pytest.mark.parametrize("hidden_layer_sizes", [(), (5,), (5, 4), (5, 4, 3)])
-@pytest.mark.parametrize("activation", core.ACTIVATIONS)
+@pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_t4a_holds_for_any_network_below_the_sigmoid(build, activation, hidden_layer_sizes):
     """dH/dw = sum_i df(x_i)/dw (p_i - y_i), whatever f is.
 

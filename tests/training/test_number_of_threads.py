@@ -8,7 +8,7 @@ from itertools import pairwise
 import joblib
 import numpy as np
 import pytest
-from internals import LEAST_CALL, LEAST_STEP, allowed, choose_n_threads, core, threads
+from internals import LEAST_CALL, LEAST_STEP, OPTIMIZERS, allowed, choose_n_threads, core, threads
 from problems import CUT_SHORT, assert_same_bits
 from separate import CAN_FORK, in_forked_child
 from sklearn.datasets import make_regression
@@ -105,7 +105,7 @@ def test_none_without_limit_is_what_is_allowed():
     assert choose_n_threads(None, MUCH, MUCH) == allowed() >= 1
 
 
-@pytest.mark.parametrize("solver", [*core.OPTIMIZERS, "lbfgs"])
+@pytest.mark.parametrize("solver", [*OPTIMIZERS, "lbfgs"])
 def test_estimators_take_the_number_chosen(monkeypatch, solver):
     monkeypatch.setattr(threads, "allowed", lambda: 2)
     X, y, hidden = much_work()

@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 from agreement import TRAINED
-from internals import core, threads
+from internals import ACTIVATIONS, OPTIMIZERS, core, threads
 from problems import CUT_SHORT, ESTIMATORS, EVERY_OPTIMIZER, assert_same_bits
 from scipy import sparse
 from separate import CAN_FORK, assert_usable, in_forked_child, run
@@ -76,10 +76,9 @@ RUNS = [
 def test_the_number_of_threads_is_rounding_only(cls, solver, batch_size):
     X, y = make_data(cls)
     weights = make_weights(len(X))
-    activations = list(core.ACTIVATIONS)
     for index, (dtype, container, weighted, params) in enumerate(RUNS):
         number = index + len(RUNS) * BATCH_SIZES.index(batch_size)
-        activation = activations[number % len(activations)]
+        activation = ACTIVATIONS[number % len(ACTIVATIONS)]
         estimator = cls(
             (9, 5),
             activation=activation,
@@ -135,7 +134,7 @@ def test_lbfgs(cls):
 
 
 @pytest.mark.parametrize("n_threads", [10**6, 2**31, 10**12, 2**64], ids=str)
-@pytest.mark.parametrize("solver", [*core.OPTIMIZERS, "lbfgs"])
+@pytest.mark.parametrize("solver", [*OPTIMIZERS, "lbfgs"])
 @ESTIMATORS
 def test_any_number_may_be_asked_for(cls, solver, n_threads):
     """A batch of 3 rows has work for three of them."""
@@ -170,7 +169,7 @@ def test_bad_numbers_of_threads(cls, method, n_threads):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="limits memory as Linux does")
-@pytest.mark.parametrize("solver", [*core.OPTIMIZERS, "lbfgs"])
+@pytest.mark.parametrize("solver", [*OPTIMIZERS, "lbfgs"])
 @ESTIMATORS
 def test_threads_that_cannot_be_had(cls, solver):
     """Memory for the stacks of some threads only: an error, and no thread is left behind."""
@@ -311,7 +310,7 @@ def test_interrupts_and_the_limit_of_openmp(monkeypatch):
 
 
 @CAN_FORK
-@pytest.mark.parametrize("solver", [*core.OPTIMIZERS, "lbfgs"])
+@pytest.mark.parametrize("solver", [*OPTIMIZERS, "lbfgs"])
 @ESTIMATORS
 def test_fork(cls, solver):
     """Teams live for one call: a child finds nothing to wait for in vain."""
@@ -331,7 +330,7 @@ def test_fork(cls, solver):
 @ESTIMATORS
 def test_fits_in_several_threads_at_once(cls, n_threads):
     X, y = make_data(cls)
-    cases = [(solver, seed) for solver in (*core.OPTIMIZERS, "lbfgs") for seed in range(3)]
+    cases = [(solver, seed) for solver in (*OPTIMIZERS, "lbfgs") for seed in range(3)]
 
     def fitted(case):
         solver, seed = case
