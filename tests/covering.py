@@ -9,9 +9,11 @@ Who runs what:
 
 * `make test`: the best build runs the full grid against the NumPy twin.  The other builds, and
   finite differences, run a covering subset.
-* `make check`: a covering subset of every grid.  The other cases are marked `grid`.
+* `make check`: a covering subset of every grid; of cases that are no product, and of a few
+  slow grids, one where every value of each factor is there at least once.  The others are marked
+  `grid`, and so is a test of a full grid, which then names the test of its covering subset.
 
-So a case marked `grid` never is the only guard of a value or of a pair of values.
+So what is marked `grid` is never the only guard of a value.
 """
 
 from itertools import combinations, product
@@ -99,6 +101,19 @@ def grid(strength=2, **factors):
         for case in every(**factors)
     ]
     return pytest.mark.parametrize(tuple(factors), params)
+
+
+def at_first(cases, values):
+    """Cases that are no product: those with no value that is new in the list are marked `grid`.
+
+    `values` gives the set of a case's values; a case's `id` names it.
+    """
+    seen, params = set(), []
+    for case in cases:
+        new = values(case) - seen
+        seen |= new
+        params.append(pytest.param(case, id=case.id, marks=[] if new else [pytest.mark.grid]))
+    return params
 
 
 def name_of(value):

@@ -51,14 +51,20 @@ REGRESSOR_SETTINGS = [
 
 
 def checks(cls, settings):
-    """Every check of every setting.
+    """Every check of every setting; of the latter, one after the other is not marked `grid`.
 
-    parametrize_with_checks does the same, but hands pytest a generator, of which pytest 9 warns.
+    So `make check` runs every check, and checks of every setting. parametrize_with_checks does the
+    same without marks, but hands pytest a generator, of which pytest 9 warns.
     """
     return [
-        pytest.param(estimator, check, id=f"{estimator}-{name_of(check)}")
-        for params in settings
-        for estimator, check in estimator_checks_generator(cls(**params))
+        pytest.param(
+            estimator,
+            check,
+            id=f"{estimator}-{name_of(check)}",
+            marks=[] if i_check % len(settings) == i_setting else [pytest.mark.grid],
+        )
+        for i_setting, params in enumerate(settings)
+        for i_check, (estimator, check) in enumerate(estimator_checks_generator(cls(**params)))
     ]
 
 

@@ -152,10 +152,3 @@ def test_readme_examples_run(capsys):
     shown = capsys.readouterr().out
     assert float(shown.splitlines()[0]) > 0.9
     assert "gradient check passed" in shown
-
-
-def test_textbook_example_runs():
-    example = Path(__file__).parents[2] / "examples" / "textbook.py"
-    done = subprocess.run([sys.executable, example], capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, done.stderr
-    assert "T4b" in done.stdout

@@ -1,33 +1,37 @@
 """Ctrl-C during training: it stops, warns, and leaves an estimator that can be used.
 
-Each case runs in a process of its own, so that an interrupt that comes too late cannot hit the
+Each test runs in a process of its own, so that an interrupt that comes too late cannot hit the
 tests. The scripts print facts as JSON; the tests judge them. Nothing is asserted in seconds: the
 runs would go on for hours, or the interrupt falls in the midst of one compiled call, whose length
 was measured just before, and whose work must then be undone or unfinished.
 """
 
 import pytest
-from separate import assert_usable, run
+from separate import assert_usable, run, run_each
 
 
-@pytest.mark.parametrize("solver", ["sgd", "adam"])
-@pytest.mark.parametrize("cls", ["BackpropClassifier", "BackpropRegressor"])
-def test_endless_epochs(cls, solver):
-    facts = run(f"""
+def test_endless_epochs():
+    cases = [
+        dict(cls=cls, solver=solver)
+        for cls in ("BackpropClassifier", "BackpropRegressor")
+        for solver in ("sgd", "adam")
+    ]
+    script = """
         rng = np.random.default_rng(0)
         X = rng.standard_normal((500, 10))
         y = (X[:, 0] > 0).astype(int)
         estimator = {cls}(
-            (20,), solver={solver!r}, tol=0.0, n_iter_no_change=np.inf, max_iter=ENDLESS,
+            (20,), solver="{solver}", tol=0.0, n_iter_no_change=np.inf, max_iter=ENDLESS,
             learning_rate_init=1e-5, random_state=0,
         )
-        messages = interrupted(lambda: estimator.fit(X, y), 0.5)
+        messages = interrupted(lambda: estimator.fit(X, y), 0.4)
         facts(estimator, X, y, messages=messages)
-    """)
-    assert_usable(facts)
-    assert 0 < facts["n_iter"] < 10**9
-    assert facts["n_losses"] == facts["n_iter"]
-    assert facts["t"] == 500 * facts["n_iter"]
+    """
+    for facts in run_each(script, cases):
+        assert_usable(facts)
+        assert 0 < facts["n_iter"] < 10**9
+        assert facts["n_losses"] == facts["n_iter"]
+        assert facts["t"] == 500 * facts["n_iter"]
 
 
 def test_training_goes_on_afterwards():
@@ -62,10 +66,10 @@ def test_training_goes_on_afterwards():
     assert facts["n_losses"] == facts["epochs"] + 3
 
 
-@pytest.mark.parametrize("cls", ["BackpropClassifier", "BackpropRegressor"])
-def test_best_weights_are_restored(cls):
+def test_best_weights_are_restored():
     """They are the weights of a run that ended with the best epoch."""
-    facts = run(f"""
+    cases = [dict(cls="BackpropClassifier"), dict(cls="BackpropRegressor")]
+    script = """
         rng = np.random.default_rng(0)
         X = rng.standard_normal((200, 5))
         y = (X[:, 0] + rng.standard_normal(200) > 0).astype(int)
@@ -82,10 +86,11 @@ def test_best_weights_are_restored(cls):
         same = bool((stopped.network_.params == estimator.network_.params).all())
         score = estimator.best_validation_score_ == max(estimator.validation_scores_)
         facts(estimator, X, y, messages=messages, best=best, same=same, score=score)
-    """)
-    assert_usable(facts)
-    assert facts["best"] + 1 < facts["n_iter"], "the last epoch must not be the best one"
-    assert facts["same"] and facts["score"]
+    """
+    for facts in run_each(script, cases):
+        assert_usable(facts)
+        assert facts["best"] + 1 < facts["n_iter"], "the last epoch must not be the best one"
+        assert facts["same"] and facts["score"]
 
 
 def test_endless_lbfgs():
@@ -114,38 +119,37 @@ def test_endless_lbfgs():
 # The interrupt comes after a quarter of the time that the work took before: were it noticed at the
 # end only, the weights would have moved.
 
-GIANT = """
-X = np.random.default_rng(0).standard_normal((5000, 40))
-y = np.sin(X[:, 0])
-X = {container}(X)
-network = Network([40, 1000, 1000, 1], random_state=0)
-duration = seconds(lambda: network.loss_gradient(X, y))
-estimator = BackpropRegressor(
-    (1000, 1000), solver={solver!r}, batch_size=len(y), max_iter=1, random_state=0
-)
-messages = interrupted(lambda: estimator.{method}(X, y), duration / 4)
-same = bool((estimator.network_.params == network.params).all())
-facts(estimator, X, y, messages=messages, same=same)
-"""
 
-
-@pytest.mark.parametrize(
-    ("solver", "method", "container"),
-    [
-        ("sgd", "fit", "np.asarray"),
-        ("adam", "fit", "np.asarray"),
-        ("adam", "fit", "sparse.csr_matrix"),
-        ("adam", "partial_fit", "np.asarray"),
-        ("lbfgs", "fit", "np.asarray"),
-    ],
-)
-def test_one_giant_batch(solver, method, container):
+def test_one_giant_batch():
     """A batch that was not finished is not stepped on."""
-    facts = run(GIANT.format(solver=solver, method=method, container=container))
-    assert_usable(facts)
-    assert facts["same"]
-    assert facts["n_iter"] == 0
-    assert facts["t"] == 0
+    cases = [
+        dict(solver=solver, method=method, container=container)
+        for solver, method, container in [
+            ("sgd", "fit", "np.asarray"),
+            ("adam", "fit", "np.asarray"),
+            ("adam", "fit", "sparse.csr_matrix"),
+            ("adam", "partial_fit", "np.asarray"),
+            ("lbfgs", "fit", "np.asarray"),
+        ]
+    ]
+    script = """
+        X = np.random.default_rng(0).standard_normal((5000, 40))
+        y = np.sin(X[:, 0])
+        X = {container}(X)
+        network = Network([40, 600, 600, 1], random_state=0)
+        duration = seconds(lambda: network.loss_gradient(X, y))
+        estimator = BackpropRegressor(
+            (600, 600), solver="{solver}", batch_size=len(y), max_iter=1, random_state=0
+        )
+        messages = interrupted(lambda: estimator.{method}(X, y), duration / 4)
+        same = bool((estimator.network_.params == network.params).all())
+        facts(estimator, X, y, messages=messages, same=same)
+    """
+    for case, facts in zip(cases, run_each(script, cases), strict=True):
+        assert_usable(facts)
+        assert facts["same"], case
+        assert facts["n_iter"] == 0
+        assert facts["t"] == 0
 
 
 def test_one_long_epoch_of_tiny_batches():

@@ -5,6 +5,7 @@ import itertools
 import numpy as np
 import pytest
 from agreement import random_problem
+from covering import covering, every, grid
 from internals import DTYPES, PAIRS
 from problems import CUT_SHORT, tiny
 from scipy import sparse
@@ -14,19 +15,15 @@ from fastbp import BackpropClassifier, BackpropRegressor
 
 pytestmark = CUT_SHORT
 
-CONTAINERS = pytest.mark.parametrize(
-    "container", [np.asarray, sparse.csr_matrix], ids=["dense", "csr"]
-)
-
 
 # --- weights that were not given ------------------------------------------------------------------
 
 
-@CONTAINERS
-@pytest.mark.parametrize("pair", PAIRS, ids="-".join)
-@pytest.mark.parametrize("dtype", DTYPES)
-def test_no_weights_are_ones_to_a_network(build, dtype, pair, container):
-    rng = np.random.default_rng(0)
+CASES = dict(dtype=DTYPES, container=[np.asarray, sparse.csr_matrix])
+COVERING = covering(pair=PAIRS, **CASES)
+
+
+def assert_no_weights_are_ones(rng, pair, dtype, container):
     for reduction, l2, n_samples in itertools.product(("mean", "sum"), (0.0, 0.3), (1, 7, 300)):
         net, _, X, y = random_problem(
             rng, (5, 9, 200, 2), n_samples, *pair, dtype=dtype, reduction=reduction, l2=l2
@@ -36,6 +33,21 @@ def test_no_weights_are_ones_to_a_network(build, dtype, pair, container):
         assert gradients[0].loss == gradients[1].loss
         assert net.loss(X, y) == net.loss(X, y, np.ones(n_samples)) == gradients[0].loss
         np.testing.assert_array_equal(gradients[0].flat, gradients[1].flat)
+
+
+@pytest.mark.grid(covering="test_no_weights_are_ones_to_some_networks")
+@pytest.mark.parametrize("pair", PAIRS, ids="-".join)
+def test_no_weights_are_ones_to_a_network(pair):
+    for case in every(**CASES):
+        assert_no_weights_are_ones(np.random.default_rng(0), pair, **case)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_no_weights_are_ones_to_some_networks(build, dtype):
+    rng = np.random.default_rng(0)
+    for case in COVERING:
+        if case["dtype"] == dtype:
+            assert_no_weights_are_ones(rng, **case)
 
 
 OBJECTIVES = [
@@ -67,10 +79,9 @@ RUNS = [
 ]
 
 
-@CONTAINERS
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize(("cls", "objective"), OBJECTIVES)
-def test_no_weights_are_ones_to_an_estimator(cls, objective, dtype, container):
+@grid(objective=OBJECTIVES, **CASES)
+def test_no_weights_are_ones_to_an_estimator(objective, dtype, container):
+    cls, objective = objective
     X, y = (make_quarters(40) - 4).astype(dtype), make_targets(cls, 40)
     if cls is BackpropRegressor:
         y = np.column_stack([y, 1 - y])

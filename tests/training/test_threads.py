@@ -13,13 +13,14 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 from agreement import TRAINED
+from covering import grid
 from internals import ACTIVATIONS, OPTIMIZERS, core, threads
 from problems import CUT_SHORT, ESTIMATORS, EVERY_OPTIMIZER, assert_same_bits
 from scipy import sparse
 from separate import CAN_FORK, assert_usable, in_forked_child, run
 from threadpoolctl import threadpool_limits  # scikit-learn needs it: it is always there
 
-from fastbp import BackpropClassifier
+from fastbp import BackpropClassifier, BackpropRegressor
 
 pytestmark = CUT_SHORT
 
@@ -70,9 +71,7 @@ RUNS = [
 ]
 
 
-@pytest.mark.parametrize("batch_size", BATCH_SIZES)
-@EVERY_OPTIMIZER
-@ESTIMATORS
+@grid(cls=[BackpropClassifier, BackpropRegressor], solver=OPTIMIZERS, batch_size=BATCH_SIZES)
 def test_the_number_of_threads_is_rounding_only(cls, solver, batch_size):
     X, y = make_data(cls)
     weights = make_weights(len(X))

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
+from covering import at_first
 from problems import CUT_SHORT, OLD_LBFGS
 from scipy import sparse
 from sklearn.neural_network import MLPClassifier, MLPRegressor
@@ -415,8 +416,16 @@ def lbfgs_cases():
 LBFGS_CASES = list(lbfgs_cases())
 
 
-def ids(cases):
-    return [one.id for one in cases]
+def values(one):
+    """All that a case sets, as (name, value)."""
+    settings = [*one.params.items(), ("task", one.task), ("weighted", one.weighted)]
+    settings += [("container", one.container), ("train", one.train), ("stops", one.stops)]
+    return {(name, str(value)) for name, value in settings}
+
+
+def each(cases):
+    """Parametrise a test with the cases; those that set nothing for the first time are marked."""
+    return pytest.mark.parametrize("case", at_first(cases, values))
 
 
 # --- comparison ---
@@ -532,7 +541,7 @@ def test_the_grid_is_as_large_as_promised():
     assert len(LBFGS_CASES) >= 24
 
 
-@pytest.mark.parametrize("case", CASES, ids=ids(CASES))
+@each(CASES)
 def test_stochastic_trajectory(case):
     ours, theirs, X = train_both(case)
     assert_same_counters(ours, theirs)
@@ -563,7 +572,7 @@ def float32_cases():
 FLOAT32_CASES = list(float32_cases())
 
 
-@pytest.mark.parametrize("case", FLOAT32_CASES, ids=ids(FLOAT32_CASES))
+@each(FLOAT32_CASES)
 def test_float32_trajectory(case):
     ours, theirs, X = train_both(case, np.float32)
     bound = FLOAT32_BOUNDS[theirs.solver]
@@ -586,7 +595,7 @@ LBFGS = {
 }
 
 
-@pytest.mark.parametrize("case", LBFGS_CASES, ids=ids(LBFGS_CASES))
+@each(LBFGS_CASES)
 def test_lbfgs_trajectory(case):
     ours, theirs, X = train_both(case, **LBFGS)
     assert_same_counters(ours, theirs)
