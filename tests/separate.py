@@ -1,15 +1,19 @@
 """Python in processes of its own: scripts that print facts, and forked children."""
 
+import io
 import json
 import multiprocessing
 import subprocess
 import sys
 import textwrap
+import traceback
 import warnings
+from contextlib import redirect_stdout
 
 import pytest
 
-TIMEOUT = 120  # seconds, for runs that end within a few
+HAS_FORK = "fork" in multiprocessing.get_all_start_methods()
+HANGS = 120  # seconds, for what takes a few
 
 PREAMBLE = """
 import json, pickle, signal, threading, time, warnings
@@ -55,27 +59,38 @@ def facts(estimator, X, y, **more):
 """
 
 
-def run(script):
+def run(script, fresh=False):
     """The facts that a script prints last."""
-    return run_each(script, [{}])[-1]
+    return run_each(script, [{}], fresh)[-1]
 
 
-def run_each(script, cases):
+def run_each(script, cases, fresh=False):
     """What a script prints for each case, a dict whose values are put in place of its names in {}.
 
-    All in one process, since most of the time goes to starting it.
+    In a forked child, where there are such, as starting Python and its imports takes a second or
+    two; fresh: in a process that has just started.
     """
     script = textwrap.dedent(script)
     scripts = [script.format(**case) if case else script for case in cases]
-    process = subprocess.run(
-        [sys.executable, "-c", "\n".join([PREAMBLE, *scripts])],
-        capture_output=True,
-        text=True,
-        timeout=TIMEOUT,
-        check=False,
-    )
-    assert process.returncode == 0, process.stderr
-    return [json.loads(line) for line in process.stdout.splitlines()]
+    code = "\n".join([PREAMBLE, *scripts])
+    if fresh or not HAS_FORK:
+        command = [sys.executable, "-c", code]
+        process = subprocess.run(command, capture_output=True, text=True, timeout=HANGS)
+        assert process.returncode == 0, process.stderr
+        printed = process.stdout
+    else:
+        printed = in_forked_child(lambda: output_of(code))
+    return [json.loads(line) for line in printed.splitlines()]
+
+
+def output_of(code):
+    """What it prints; or where it fails, the traceback, which is no JSON."""
+    with redirect_stdout(io.StringIO()) as printed:
+        try:
+            exec(code, {"__name__": "__main__"})
+        except BaseException:
+            traceback.print_exc(file=sys.stdout)
+    return printed.getvalue()
 
 
 def assert_usable(facts):
@@ -85,10 +100,7 @@ def assert_usable(facts):
 
 # --- forked children ---
 
-CAN_FORK = pytest.mark.skipif(
-    "fork" not in multiprocessing.get_all_start_methods(), reason="no fork on this system"
-)
-HANGS = 60  # seconds, for what takes a fraction of one
+CAN_FORK = pytest.mark.skipif(not HAS_FORK, reason="no fork on this system")
 
 
 def in_forked_child(function):

@@ -9,7 +9,8 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
-from problems import CUT_SHORT
+from covering import grid
+from problems import CUT_SHORT, ESTIMATORS
 from scipy import sparse
 from sklearn.base import clone
 from sklearn.compose import ColumnTransformer
@@ -27,8 +28,8 @@ from fastbp import BackpropClassifier, BackpropRegressor
 
 pytestmark = CUT_SHORT
 
-ESTIMATORS = pytest.mark.parametrize("cls", [BackpropClassifier, BackpropRegressor])
-PARALLEL = pytest.mark.parametrize("backend", ["threading", "loky"])
+CLASSES = [BackpropClassifier, BackpropRegressor]
+BACKENDS = ["threading", "loky"]
 
 
 def make_data(cls):
@@ -146,8 +147,7 @@ def test_a_memory_mapped_model_goes_on_training(cls, tmp_path):
 # --- several at a time: the numbers do not depend on n_jobs or the backend ---
 
 
-@ESTIMATORS
-@PARALLEL
+@grid(1, cls=CLASSES, backend=BACKENDS)
 def test_cross_val_score(cls, backend):
     X, y = make_data(cls)
     alone = cross_val_score(make_model(cls), X, y, cv=3)
@@ -157,8 +157,7 @@ def test_cross_val_score(cls, backend):
     np.testing.assert_array_equal(alone, together)
 
 
-@ESTIMATORS
-@PARALLEL
+@grid(1, cls=CLASSES, backend=BACKENDS)
 def test_cross_validate_with_estimators(cls, backend):
     X, y = make_data(cls)
     options = {"cv": 3, "return_estimator": True, "return_train_score": True}
@@ -170,9 +169,7 @@ def test_cross_validate_with_estimators(cls, backend):
         np.testing.assert_array_equal(one[-1].network_.params, other[-1].network_.params)
 
 
-@ESTIMATORS
-@PARALLEL
-@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+@grid(1, cls=CLASSES, backend=BACKENDS, solver=["adam", "lbfgs"])
 def test_grid_search(cls, backend, solver):
     X, y = make_data(cls)
     name = step_name(cls)
@@ -191,8 +188,7 @@ def test_grid_search(cls, backend, solver):
     np.testing.assert_array_equal(alone.predict(X), together.predict(X))
 
 
-@ESTIMATORS
-@PARALLEL
+@grid(1, cls=CLASSES, backend=BACKENDS)
 def test_cross_val_predict(cls, backend):
     X, y = make_data(cls)
     alone = cross_val_predict(make_model(cls), X, y, cv=3)

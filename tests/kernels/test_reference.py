@@ -21,17 +21,27 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.utils import shuffle
 
-DIFFERENCED = covering(pair=OBJECTIVES, activation=ACTIVATIONS, fit_intercept=[True, False])
+FACTORS = dict(pair=OBJECTIVES, activation=ACTIVATIONS, fit_intercept=[True, False])
+
+
+@pytest.mark.grid(covering="test_the_twin_against_finite_differences")
+@pytest.mark.parametrize("pair", OBJECTIVES, ids="-".join)
+def test_every_two_parts_of_the_twin_against_finite_differences(pair):
+    assert_equals_differences(case for case in covering(**FACTORS) if case["pair"] == pair)
 
 
 @pytest.mark.parametrize("pair", OBJECTIVES, ids="-".join)
 def test_the_twin_against_finite_differences(pair):
+    assert_equals_differences(case for case in covering(1, **FACTORS) if case["pair"] == pair)
+
+
+def assert_equals_differences(cases):
     rng = np.random.default_rng(1)
     layer_sizes = (3, 5, 2, 4)
-    for case in DIFFERENCED:
-        if case["pair"] != pair:
-            continue
-        activation, fit_intercept = case["activation"], case["fit_intercept"]
+    for case in cases:
+        activation, fit_intercept, pair = (
+            case[name] for name in ("activation", "fit_intercept", "pair")
+        )
         n_params = 15 + 10 + 8 + (5 + 2 + 4 if fit_intercept else 0)
         arguments = dict(reduction="sum", l2=0.1, loss_scale=1.3, fit_intercept=fit_intercept)
         twin = ReferenceNetwork(layer_sizes, np.empty(n_params), activation, *pair, **arguments)

@@ -1,11 +1,9 @@
 """DOC"""
 
-import subprocess
 import sys
 
 import numpy as np
 import pytest
-from internals import DISPLAY_MODULES
 from problems import CUT_SHORT, make_clf
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.ensemble import RandomForestClassifier
@@ -82,13 +80,6 @@ def test_estimator_of_another_kind(display, attribute, digits):
 
 
 # --- without Matplotlib ---
-
-
-def test_importing_does_not_import_matplotlib():
-    modules = ", ".join(["sys", "fastbp", *DISPLAY_MODULES])
-    code = f"import {modules}; print('matplotlib' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "False"
 
 
 @pytest.mark.parametrize(

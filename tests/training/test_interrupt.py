@@ -102,7 +102,7 @@ def test_endless_lbfgs():
             (100, 100), activation="tanh", solver="lbfgs", alpha=0.0, tol=1e-300,
             max_iter=ENDLESS, max_fun=ENDLESS, random_state=0,
         )
-        messages = interrupted(lambda: estimator.fit(X, y), 1.0)
+        messages = interrupted(lambda: estimator.fit(X, y), 0.5)
         start = Network([30, 100, 100, 1], activation="tanh", random_state=0).loss(X, y)
         facts(
             estimator, X, y, messages=messages, start=start, loss=estimator.loss_,
@@ -155,7 +155,7 @@ def test_one_giant_batch():
 def test_one_long_epoch_of_tiny_batches():
     """The batches that were finished count, the epoch does not."""
     facts = run("""
-        X = np.random.default_rng(0).standard_normal((200_000, 20))
+        X = np.random.default_rng(0).standard_normal((100_000, 20))
         y = np.sin(X[:, 0])
         params = dict(
             hidden_layer_sizes=(50,), solver="sgd", batch_size=1, max_iter=1, random_state=0,

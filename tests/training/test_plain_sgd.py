@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 from agreement import TRAINED, random_weights
+from covering import grid
 from internals import DTYPES
-from problems import CUT_SHORT, ESTIMATORS
+from problems import CUT_SHORT
 from scipy import sparse
 
 from fastbp import BackpropClassifier, BackpropRegressor, Network
@@ -45,10 +46,12 @@ def assert_trained_alike(params, losses, expected_params, expected_losses, dtype
     np.testing.assert_allclose(losses, expected_losses, rtol=TRAINED[dtype])
 
 
-@CONTAINERS
-@pytest.mark.parametrize("batch_size", [1, 2, 7, 200])
-@pytest.mark.parametrize("dtype", DTYPES)
-@ESTIMATORS
+@grid(
+    cls=[BackpropClassifier, BackpropRegressor],
+    dtype=DTYPES,
+    batch_size=[1, 2, 7, 200],
+    container=[np.asarray, sparse.csr_matrix],
+)
 def test_plain_sgd_is_gradient_descent(build, cls, dtype, batch_size, container):
     rng = np.random.default_rng(batch_size)
     X = rng.normal(size=(210, 6)).astype(dtype)  # the last batch of 200 has 10 rows

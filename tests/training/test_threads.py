@@ -71,7 +71,7 @@ RUNS = [
 ]
 
 
-@grid(cls=[BackpropClassifier, BackpropRegressor], solver=OPTIMIZERS, batch_size=BATCH_SIZES)
+@grid(1, cls=[BackpropClassifier, BackpropRegressor], solver=OPTIMIZERS, batch_size=BATCH_SIZES)
 def test_the_number_of_threads_is_rounding_only(cls, solver, batch_size):
     X, y = make_data(cls)
     weights = make_weights(len(X))
@@ -290,7 +290,8 @@ def test_interrupts_and_the_limit_of_openmp(monkeypatch):
             with contextlib.redirect_stdout(giant):
                 facts(estimator, X, y, messages=messages, same=same)
         print(json.dumps([both(endless), both(giant), allowed()]))
-    """)
+    """),
+        fresh=True,
     )
     assert allowed_there == 1
     assert len(endless) == len(giant) == 2
