@@ -14,8 +14,7 @@ Arrays are C-contiguous float32 or float64, all arrays of a call of one type. Th
 shapes have been checked in Python. What is checked here again is what would read or write outside
 an array.
 """
-from fastbp._kernels.optimizers cimport N_MOMENTS as N_MOMENTS_OF
-from fastbp._kernels.optimizers cimport N_OPTIMIZERS, OPTIMIZER_NAMES
+from fastbp._kernels.optimizers cimport N_MOMENTS_OF, N_OPTIMIZERS, OPTIMIZER_NAMES
 from fastbp._kernels.types cimport (
     ABSOLUTE_ERROR, ELU, GAMMA, GELU, HUBER, IDENTITY, LEAKY_RELU, LOG_LOSS, LOGISTIC, MISH,
     OUTPUT_EXP, OUTPUT_IDENTITY, OUTPUT_INCREASING, OUTPUT_LOGISTIC, OUTPUT_SOFTMAX, POISSON,
@@ -53,7 +52,12 @@ cdef extern from *:
 
 COMPILER = FASTBP_COMPILER.decode()
 
-# The names by which Python knows the members of the enums.
+
+cdef dict members(const char** names, int n):
+    """The members of an enum by their names, which are in the enum's order."""
+    return {names[member].decode(): member for member in range(n)}
+
+
 ACTIVATIONS = {
     "identity": IDENTITY, "logistic": LOGISTIC, "tanh": TANH, "relu": RELU,
     "leaky_relu": LEAKY_RELU, "elu": ELU, "selu": SELU, "softplus": SOFTPLUS, "silu": SILU,
@@ -67,8 +71,8 @@ LOSSES = {
     "squared_error": SQUARED_ERROR, "log_loss": LOG_LOSS, "poisson": POISSON,
     "absolute_error": ABSOLUTE_ERROR, "huber": HUBER, "gamma": GAMMA, "quantile": QUANTILE,
 }
-OPTIMIZERS = {OPTIMIZER_NAMES[i].decode(): i for i in range(N_OPTIMIZERS)}
-N_MOMENTS = {OPTIMIZER_NAMES[i].decode(): N_MOMENTS_OF[i] for i in range(N_OPTIMIZERS)}
+OPTIMIZERS = members(OPTIMIZER_NAMES, N_OPTIMIZERS)
+N_MOMENTS = {name: N_MOMENTS_OF[optimizer] for name, optimizer in OPTIMIZERS.items()}
 USER = <int> USER_LOSS
 MAX_THREADS = MAX_TEAM
 
