@@ -18,14 +18,14 @@ from libc.string cimport memcpy, memset
 
 from .dropout cimport Dropout, begin_masks
 from .inputs cimport Block, sum_of_weights
-from .losses cimport loss_of_rows
+from .losses cimport USER_LOSS, Objective, sum_losses
 from .network cimport (
     NetworkSizes, Workspace, allocate, backward_block, forward_rows, release, square_norm,
 )
 from .optimizers cimport begin_steps, count_step, decay_weights, optimizer_step
 from .penalties cimport add_l1_gradient, add_l2_gradient, l1_norm, l2_penalty
 from .signals cimport Poll, interrupted
-from .types cimport SGD, USER_LOSS, Inputs, Objective, Step, floating
+from .types cimport SGD, Inputs, Step, floating
 
 
 cdef extern from "simd/fpstate.h" nogil:
@@ -163,7 +163,7 @@ cdef inline void work_on_share(
         n = min(ws.block_rows, stop - start)
         block = forward_rows(
             run.net, params, run.inputs, run.order, batch_first + start, n, ws)
-        self.sums[LOSS] += loss_of_rows(
+        self.sums[LOSS] += sum_losses(
             &run.net.objective, <const floating*> ws.activations[run.net.n_layers - 1],
             <const floating*> ws.predictions, ws.losses, <const floating*> block.targets,
             <const floating*> block.weights, n, run.net.n_outputs)
