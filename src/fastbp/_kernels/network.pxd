@@ -16,17 +16,20 @@ from the shares of its threads.
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy
 
-from .activations cimport activate, activate_with_slope, multiply_by_derivative, needs_slope
+from .activations cimport (
+    RELU, Activation, activate, activate_with_slope, multiply_by_derivative, needs_slope,
+)
 from .dropout cimport Dropout, drop
 from .inputs cimport Block, Inputs, gather_block
-from .losses cimport deltas_of_rows, output_derivative, predict
+from .losses cimport (
+    OUTPUT_IDENTITY, OUTPUT_SOFTMAX, USER_LOSS, Objective, compute_deltas,
+    compute_output_derivative, compute_outputs,
+)
 from .products cimport (
-    VECTOR_BYTES, affine, affine_csr, coef_gradient, coef_gradient_csr, delta_back,
-    intercept_gradient,
+    VECTOR_BYTES, compute_affine, compute_affine_csr, compute_coef_grads, compute_coef_grads_csr,
+    compute_intercept_grads, take_deltas_back,
 )
-from .types cimport (
-    OUTPUT_IDENTITY, OUTPUT_SOFTMAX, RELU, USER_LOSS, Activation, Objective, floating,
-)
+from .types cimport floating
 
 
 cdef struct Layer:
@@ -192,12 +195,14 @@ cdef inline void forward_block(
         # Z = 1 b' + A_below @ W
         if l == 0 and block.dense == NULL:
             with_relu = False
-            affine_csr(inputs, block.order, block.first, params + layer.coef_start,
-                       intercept_of(layer, params), a, ws.strides[l], block.rows, layer.fan_out,
-                       ws.dropout)
+            compute_affine_csr(
+                inputs, block.order, block.first, params + layer.coef_start,
+                intercept_of(layer, params), a, ws.strides[l], block.rows, layer.fan_out,
+                ws.dropout)
         else:
-            affine(below, below_stride, params + layer.coef_start, intercept_of(layer, params),
-                   a, ws.strides[l], block.rows, layer.fan_in, layer.fan_out, with_relu)
+            compute_affine(
+                below, below_stride, params + layer.coef_start, intercept_of(layer, params),
+                a, ws.strides[l], block.rows, layer.fan_in, layer.fan_out, with_relu)
         if slope != NULL:
             activate_with_slope(layer.activation, a, slope, block.rows * ws.strides[l])
         elif not with_relu:
@@ -206,8 +211,8 @@ cdef inline void forward_block(
             drop(ws.dropout, ws.dropout.hidden, l + 1, block.first, a, slope, block.rows,
                  ws.strides[l], layer.fan_out)
         below, below_stride = a, ws.strides[l]
-    predict(net.objective.output, below, <floating*> ws.outputs, ws.losses, block.rows,
-            net.n_outputs)
+    compute_outputs(net.objective.output, below, <floating*> ws.outputs, ws.losses,
+                    block.rows, net.n_outputs)
 
 
 cdef inline void deltas_through_layer(
@@ -223,9 +228,9 @@ cdef inline void deltas_through_layer(
     cdef Py_ssize_t i, n = rows * ws.strides[l - 1]
     cdef floating kept
     # deltas_below = (deltas @ W') * g'(z_below); relu' is 1 where a > 0, else 0
-    delta_back(<const floating*> ws.deltas, ws.strides[l], params + layer.coef_start,
-               next_deltas, ws.strides[l - 1], a if is_relu else NULL, rows,
-               layer.fan_in, layer.fan_out)
+    take_deltas_back(
+        <const floating*> ws.deltas, ws.strides[l], params + layer.coef_start, next_deltas,
+        ws.strides[l - 1], a if is_relu else NULL, rows, layer.fan_in, layer.fan_out)
     if slope != NULL:
         for i in range(n):
             next_deltas[i] *= slope[i]
@@ -249,17 +254,19 @@ cdef inline void layer_gradient(
     cdef Py_ssize_t below_stride
     # dJ/dW = A_below' @ deltas
     if l == 0 and block.dense == NULL:
-        coef_gradient_csr(inputs, block.order, block.first + start, deltas, ws.strides[l],
-                          grad + layer.coef_start, rows, layer.fan_out, accumulate, ws.dropout)
+        compute_coef_grads_csr(
+            inputs, block.order, block.first + start, deltas, ws.strides[l],
+            grad + layer.coef_start, rows, layer.fan_out, accumulate, ws.dropout)
     else:
         below = <const floating*> (block.dense if l == 0 else ws.activations[l - 1])
         below_stride = net.n_features if l == 0 else ws.strides[l - 1]
-        coef_gradient(below + start * below_stride, below_stride, deltas, ws.strides[l],
-                      grad + layer.coef_start, rows, layer.fan_in, layer.fan_out, accumulate)
+        compute_coef_grads(
+            below + start * below_stride, below_stride, deltas, ws.strides[l],
+            grad + layer.coef_start, rows, layer.fan_in, layer.fan_out, accumulate)
     if layer.intercept_start >= 0:
         # dJ/db = deltas' @ 1
-        intercept_gradient(deltas, ws.strides[l], grad + layer.intercept_start, rows,
-                           layer.fan_out, accumulate)
+        compute_intercept_grads(
+            deltas, ws.strides[l], grad + layer.intercept_start, rows, layer.fan_out, accumulate)
 
 
 cdef inline void loss_deltas(
@@ -267,7 +274,7 @@ cdef inline void loss_deltas(
     floating* deltas
 ) noexcept nogil:
     """deltas = scale * w_i * dl/dz of the block's rows."""
-    deltas_of_rows(
+    compute_deltas(
         &net.objective, <const floating*> ws.activations[net.n_layers - 1],
         <const floating*> ws.outputs, <const floating*> block.targets,
         <const floating*> block.weights, scale, deltas, block.rows, net.n_outputs)
@@ -348,8 +355,9 @@ cdef inline void deltas_to_inputs(
         deltas_through_layer(net, params, l, rows, ws)
         ws.deltas, ws.next_deltas = ws.next_deltas, ws.deltas
     # dJ/dX = deltas_0 @ W_0'
-    delta_back(<const floating*> ws.deltas, ws.strides[0], params + net.layers[0].coef_start,
-               buffer, stride, NULL, rows, net.n_features, net.layers[0].fan_out)
+    take_deltas_back(
+        <const floating*> ws.deltas, ws.strides[0], params + net.layers[0].coef_start, buffer,
+        stride, NULL, rows, net.n_features, net.layers[0].fan_out)
     for i in range(rows):
         memcpy(grads + i * grad_stride, buffer + i * stride, net.n_features * sizeof(floating))
 
@@ -407,7 +415,7 @@ cdef inline void add_square_norms(
 cdef inline void output_deltas(
     const NetworkSizes* net, Py_ssize_t k, Py_ssize_t rows, const Workspace* ws, floating* deltas
 ) noexcept nogil:
-    """deltas = the derivatives of output k by the pre-activations z of the output layer."""
-    output_derivative(
+    """deltas = dp_which/dz of each row."""
+    compute_output_derivative(
         net.objective.output, <const floating*> ws.activations[net.n_layers - 1],
         <const floating*> ws.outputs, k, deltas, rows, net.n_outputs)

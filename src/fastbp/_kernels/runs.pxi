@@ -12,7 +12,7 @@ from fastbp._kernels.team cimport (
     DONE, MAX_TEAM, NO_MEMORY, NO_THREADS, Team, allocate_team, free_team, run_together,
 )
 from fastbp._kernels.training cimport Training, TrainingSettings, train_member
-from fastbp._kernels.types cimport USER_LOSS
+from fastbp._kernels.losses cimport USER_LOSS
 from libc.stdlib cimport calloc, free
 
 

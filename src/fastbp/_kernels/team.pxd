@@ -17,13 +17,13 @@ from libc.string cimport memcpy, memset
 
 from .dropout cimport Dropout
 from .inputs cimport Block, Inputs
-from .losses cimport loss_of_rows
+from .losses cimport USER_LOSS, Objective, sum_losses
 from .network cimport (
     NetworkSizes, Workspace, allocate, backward_block, forward_rows, release,
 )
 from .penalties cimport add_l1_gradient, add_l2_gradient, l1_norm, l2_penalty
 from .signals cimport Poll, interrupted
-from .types cimport USER_LOSS, Objective, floating
+from .types cimport floating
 
 
 cdef extern from "simd/threads.h" nogil:
@@ -167,7 +167,7 @@ cdef inline void work_on_share(
         n = min(ws.block_rows, stop - start)
         block = forward_rows(
             team.net, params, team.inputs, team.order, batch_first + start, n, ws)
-        self.sums[LOSS] += loss_of_rows(
+        self.sums[LOSS] += sum_losses(
             &team.net.objective, <const floating*> ws.activations[team.net.n_layers - 1],
             <const floating*> ws.outputs, ws.losses, <const floating*> block.targets,
             <const floating*> block.weights, n, team.net.n_outputs)

@@ -12,6 +12,7 @@ from libc.string cimport memcmp, memcpy, memset
 
 from .dropout cimport Dropout, begin_masks
 from .inputs cimport sum_of_weights
+from .losses cimport USER_LOSS
 from .network cimport square_norm
 from .optimizers cimport (
     OptimizerSettings, Step, begin_steps, count_step, decay_weights, optimizer_step,
@@ -20,7 +21,7 @@ from .team cimport (
     ABSOLUTE_NORM, GRADIENT_NORM, LOSS, SQUARE_NORM, Team, add_gradients, add_penalty, data_scale,
     grad_of, read_flag, slice_start, sum_of_members, wait_for_team, work_on_share,
 )
-from .types cimport USER_LOSS, floating
+from .types cimport floating
 
 
 cdef extern from "simd/fpstate.h" nogil:
