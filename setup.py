@@ -29,7 +29,16 @@ DIRECTIVES = {
 # of the whole process. Not -march=native: what ships must run elsewhere.
 GNU_FLAGS = ["-O3", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast"]
 GNU_DEBUG_FLAGS = ["-O1", "-g", "-UNDEBUG", "-DFASTBP_PLAIN"]
-HEADERS = ["gemm.h", "gemm_template.h", "vmath.h", "cpu.h", "fpstate.h", "mix.h", "threads.h"]
+HEADERS = [
+    "gemm.h",
+    "gemm_template.h",
+    "vmath.h",
+    "vmath_template.h",
+    "cpu.h",
+    "fpstate.h",
+    "mix.h",
+    "threads.h",
+]
 AVX512_FEATURES = ["f", "bw", "cd", "dq", "vl"]
 # simd/cpu.h asks the CPU for exactly these features.
 GNU_BUILDS = {

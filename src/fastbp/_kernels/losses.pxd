@@ -20,7 +20,7 @@ output's derivative. network.py refuses the pairs that are undefined.
 """
 from libc.math cimport NAN, fabs, log
 
-from .activations cimport exponential, logistic, softplus
+from .activations cimport exp, logistic, softplus
 from .types cimport (
     ABSOLUTE_ERROR, GAMMA, HUBER, LOG_LOSS, OUTPUT_EXP, OUTPUT_IDENTITY, OUTPUT_INCREASING,
     OUTPUT_LOGISTIC, OUTPUT_SOFTMAX, POISSON, QUANTILE, SQUARED_ERROR, USER_LOSS, Loss, Objective,
@@ -28,7 +28,8 @@ from .types cimport (
 )
 
 cdef extern from "simd/vmath.h" nogil:
-    double softplus_f64(double z) noexcept
+    double log_of_logistic(double z) noexcept
+    double logistic_log_loss(double z, double y) noexcept
 
 
 cdef inline double xlogx(double x) noexcept nogil:
@@ -44,7 +45,7 @@ cdef inline double softmax(const floating* z, floating* p, Py_ssize_t k) noexcep
         # a NaN is kept: it compares false
         largest = largest if z[j] <= largest else z[j]
     for j in range(k):
-        p[j] = exponential[floating](z[j] - largest)
+        p[j] = exp(z[j] - largest)
     for j in range(k):
         total += p[j]
     for j in range(k):
@@ -66,7 +67,7 @@ cdef inline void predict(
             p[i] = logistic(z[i])
     elif kind == OUTPUT_EXP:
         for i in range(rows * k):
-            p[i] = exponential(z[i])
+            p[i] = exp(z[i])
     elif kind == OUTPUT_INCREASING:
         for i in range(rows):
             p[i * k] = z[i * k]
@@ -76,14 +77,7 @@ cdef inline void predict(
 
 cdef inline double log_prediction(Output kind, double z) noexcept nogil:
     """log p of the elementwise outputs that are positive."""
-    return -softplus_f64(-z) if kind == OUTPUT_LOGISTIC else z
-
-
-cdef inline double logistic_log_loss(double z, double y) noexcept nogil:
-    # -y log p - (1 - y) log(1 - p) = softplus(z) - y z, without inf - inf at y = 1
-    return (
-        (softplus_f64(-z) * y if y != 0 else 0)
-        + (softplus_f64(z) * (1 - y) if y != 1 else 0))
+    return log_of_logistic(z) if kind == OUTPUT_LOGISTIC else z
 
 
 cdef inline bint is_distance(Loss loss) noexcept nogil:
