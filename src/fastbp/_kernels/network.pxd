@@ -18,7 +18,7 @@ from libc.string cimport memcpy
 from .activations cimport activate, activate_with_slope, multiply_by_derivative, needs_slope
 from .dropout cimport Dropout, drop
 from .inputs cimport Block, gather_block
-from .losses cimport deltas_of_rows, output_derivative, predict
+from .losses cimport compute_deltas, compute_output_derivative, compute_outputs
 from .products cimport (
     VECTOR_BYTES, affine, affine_csr, coef_gradient, coef_gradient_csr, delta_back,
     intercept_gradient,
@@ -195,8 +195,8 @@ cdef inline void forward_block(
             drop(ws.dropout, ws.dropout.hidden, l + 1, block.first, a, slope, block.rows,
                  ws.strides[l], layer.fan_out)
         below, below_stride = a, ws.strides[l]
-    predict(net.objective.output, below, <floating*> ws.predictions, ws.losses, block.rows,
-            net.n_outputs)
+    compute_outputs(net.objective.output, below, <floating*> ws.predictions, ws.losses,
+                    block.rows, net.n_outputs)
 
 
 cdef inline void delta_through_layer(
@@ -256,7 +256,7 @@ cdef inline void loss_deltas(
     floating* deltas
 ) noexcept nogil:
     """deltas = scale * w_i * dl/dz of the block's rows."""
-    deltas_of_rows(
+    compute_deltas(
         &net.objective, <const floating*> ws.activations[net.n_layers - 1],
         <const floating*> ws.predictions, <const floating*> block.targets,
         <const floating*> block.weights, scale, deltas, block.rows, net.n_outputs)
@@ -398,6 +398,6 @@ cdef inline void output_deltas(
     floating* deltas
 ) noexcept nogil:
     """deltas = dp_which/dz of each row."""
-    output_derivative(
+    compute_output_derivative(
         net.objective.output, <const floating*> ws.activations[net.n_layers - 1],
         <const floating*> ws.predictions, which, deltas, rows, net.n_outputs)

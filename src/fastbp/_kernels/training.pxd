@@ -18,7 +18,7 @@ from libc.string cimport memcpy, memset
 
 from .dropout cimport Dropout, begin_masks
 from .inputs cimport Block, sum_of_weights
-from .losses cimport loss_of_rows
+from .losses cimport sum_losses
 from .network cimport (
     NetworkSizes, Workspace, allocate, backward_block, forward_rows, release, square_norm,
 )
@@ -163,7 +163,7 @@ cdef inline void work_on_share(
         n = min(ws.block_rows, stop - start)
         block = forward_rows(
             run.net, params, run.inputs, run.order, batch_first + start, n, ws)
-        self.sums[LOSS] += loss_of_rows(
+        self.sums[LOSS] += sum_losses(
             &run.net.objective, <const floating*> ws.activations[run.net.n_layers - 1],
             <const floating*> ws.predictions, ws.losses, <const floating*> block.targets,
             <const floating*> block.weights, n, run.net.n_outputs)
