@@ -1,6 +1,6 @@
 """Hidden activations: a = g(z) in place, and deltas through g.
 
-Each is a member of Activation and a block in run_loops. The branch on the member stands
+Each is a member of Activation, a name and a block in run_loops. The branch on the member stands
 outside the loops, which the compiler turns into vector code: the functions that they call are
 always inlined. The derivatives are written in terms of the activation a:
 
@@ -22,17 +22,36 @@ or, where a does not determine it (needs_slope), from z together with a:
 elu: Clevert et al. (2016); selu and its c, d: Klambauer et al. (2017); silu, gelu: Hendrycks and
 Gimpel (2016); mish: Misra (2019). Phi and phi are the normal distribution and its density.
 """
-from .types cimport (
-    ELU, GELU, LEAKY_RELU, LOGISTIC, MISH, RELU, SELU, SILU, SOFTPLUS, TANH, Activation, floating,
-)
+from .types cimport floating
+
+cdef enum Activation:
+    IDENTITY
+    LOGISTIC
+    TANH
+    RELU
+    LEAKY_RELU
+    ELU
+    SELU
+    SOFTPLUS
+    SILU
+    GELU
+    MISH
 
 cdef extern from *:
     """
+    /* The public names of the members of Activation, in their order. */
+    static const char *FASTBP_ACTIVATION_NAMES[] = {
+        "identity", "logistic", "tanh", "relu", "leaky_relu", "elu", "selu", "softplus", "silu",
+        "gelu", "mish"};
+    #define FASTBP_N_ACTIVATIONS ((int)(sizeof FASTBP_ACTIVATION_NAMES / sizeof(char *)))
+
     #define FASTBP_LEAK 0.01
     #define FASTBP_SELU_SCALE 1.0507009873554805
     #define FASTBP_SELU_LOWER (1.0507009873554805 * 1.6732632423543772)
     #define FASTBP_ROOT_OF_2_PI 2.5066282746310002
     """
+    const char** ACTIVATION_NAMES "FASTBP_ACTIVATION_NAMES"
+    const int N_ACTIVATIONS "FASTBP_N_ACTIVATIONS"
     const double LEAK "FASTBP_LEAK"
     const double SELU_SCALE "FASTBP_SELU_SCALE"
     const double SELU_LOWER "FASTBP_SELU_LOWER"

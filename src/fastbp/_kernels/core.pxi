@@ -19,10 +19,16 @@ import numpy
 from cpython.buffer cimport PyBUF_READ, PyBUF_WRITE
 from cpython.memoryview cimport PyMemoryView_FromMemory
 from cpython.pycapsule cimport PyCapsule_GetPointer
+from fastbp._kernels.activations cimport (
+    ACTIVATION_NAMES, IDENTITY, N_ACTIVATIONS, Activation,
+)
 from fastbp._kernels.dropout cimport Dropout
 from fastbp._kernels.inputs cimport Block
+from fastbp._kernels.losses cimport (
+    LOSS_NAMES, N_LOSSES, N_OUTPUTS, OUTPUT_NAMES, QUANTILE, USER_LOSS, Loss, Output,
+)
 from fastbp._kernels.network cimport (
-    NetworkSizes, Workspace, add_square_norms, allocate, delta_to_inputs, forward_rows,
+    Layer, NetworkSizes, Workspace, add_square_norms, allocate, delta_to_inputs, forward_rows,
     gradient_of_rows, loss_deltas, output_deltas, padded_stride, release,
 )
 from fastbp._kernels.shuffling cimport BitGenerator, shuffle_indices
@@ -30,12 +36,7 @@ from fastbp._kernels.signals cimport Poll, interrupted
 from fastbp._kernels.training cimport (
     MAX_TEAM, Run, dismiss, do_work, enlist, evaluate_member, train_member,
 )
-from fastbp._kernels.types cimport (
-    ABSOLUTE_ERROR, ADAM, ELU, GAMMA, GELU, HUBER, IDENTITY, LEAKY_RELU, LOG_LOSS, LOGISTIC, MISH,
-    OUTPUT_EXP, OUTPUT_IDENTITY, OUTPUT_INCREASING, OUTPUT_LOGISTIC, OUTPUT_SOFTMAX, POISSON,
-    QUANTILE, RELU, RPROP, SELU, SGD, SILU, SOFTPLUS, SQUARED_ERROR, TANH, USER_LOSS, Activation,
-    Inputs, Layer, Loss, Optimizer, Output, Step, floating,
-)
+from fastbp._kernels.types cimport ADAM, RPROP, SGD, Inputs, Optimizer, Step, floating
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 
@@ -56,20 +57,15 @@ cdef extern from *:
     """
     const char* FASTBP_COMPILER
 
+cdef dict members(const char** names, int n):
+    """The members of an enum by their names, which stand in the enum's order."""
+    return {names[member].decode(): member for member in range(n)}
+
+
 COMPILER = FASTBP_COMPILER.decode()
-ACTIVATIONS = {
-    "identity": IDENTITY, "logistic": LOGISTIC, "tanh": TANH, "relu": RELU,
-    "leaky_relu": LEAKY_RELU, "elu": ELU, "selu": SELU, "softplus": SOFTPLUS, "silu": SILU,
-    "gelu": GELU, "mish": MISH,
-}
-OUTPUTS = {
-    "identity": OUTPUT_IDENTITY, "logistic": OUTPUT_LOGISTIC, "softmax": OUTPUT_SOFTMAX,
-    "exp": OUTPUT_EXP, "increasing": OUTPUT_INCREASING,
-}
-LOSSES = {
-    "squared_error": SQUARED_ERROR, "log_loss": LOG_LOSS, "poisson": POISSON,
-    "absolute_error": ABSOLUTE_ERROR, "huber": HUBER, "gamma": GAMMA, "quantile": QUANTILE,
-}
+ACTIVATIONS = members(ACTIVATION_NAMES, N_ACTIVATIONS)
+OUTPUTS = members(OUTPUT_NAMES, N_OUTPUTS)
+LOSSES = members(LOSS_NAMES, N_LOSSES)
 OPTIMIZERS = {"sgd": SGD, "adam": ADAM, "rprop": RPROP}
 N_MOMENTS = {"sgd": 1, "adam": 2, "rprop": 2}
 USER = <int> USER_LOSS

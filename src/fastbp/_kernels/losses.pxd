@@ -28,14 +28,64 @@ network.py refuses the pairs of output and loss that are undefined.
 from libc.math cimport NAN, fabs, log
 
 from .activations cimport exp, logistic, softplus
-from .types cimport (
-    ABSOLUTE_ERROR, GAMMA, HUBER, LOG_LOSS, OUTPUT_EXP, OUTPUT_INCREASING, OUTPUT_LOGISTIC,
-    OUTPUT_SOFTMAX, POISSON, QUANTILE, SQUARED_ERROR, USER_LOSS, Loss, Objective, Output, floating,
-)
+from .types cimport floating
+
+cdef enum Output:
+    OUTPUT_IDENTITY
+    OUTPUT_LOGISTIC
+    OUTPUT_SOFTMAX
+    OUTPUT_EXP
+    OUTPUT_INCREASING
+
+cdef enum Loss:
+    SQUARED_ERROR
+    LOG_LOSS
+    POISSON
+    ABSOLUTE_ERROR
+    HUBER
+    GAMMA
+    QUANTILE
+    USER_LOSS   # the last one: it has no name
+
+cdef extern from *:
+    """
+    /* The public names of the members of Output and of Loss, in their order. */
+    static const char *FASTBP_OUTPUT_NAMES[] = {
+        "identity", "logistic", "softmax", "exp", "increasing"};
+    static const char *FASTBP_LOSS_NAMES[] = {
+        "squared_error", "log_loss", "poisson", "absolute_error", "huber", "gamma", "quantile"};
+    #define FASTBP_N_OUTPUTS ((int)(sizeof FASTBP_OUTPUT_NAMES / sizeof(char *)))
+    #define FASTBP_N_LOSSES ((int)(sizeof FASTBP_LOSS_NAMES / sizeof(char *)))
+    """
+    const char** OUTPUT_NAMES "FASTBP_OUTPUT_NAMES"
+    const int N_OUTPUTS "FASTBP_N_OUTPUTS"
+    const char** LOSS_NAMES "FASTBP_LOSS_NAMES"
+    const int N_LOSSES "FASTBP_N_LOSSES"
 
 cdef extern from "simd/vmath.h" nogil:
     double log_of_logistic(double z) noexcept
     double logistic_log_loss(double z, double y) noexcept
+
+# A user's loss, in Python: fills losses (rows,), or, where losses is NULL, derivatives
+# (rows, n_outputs) by the outputs; -1, and the exception kept, when it has failed.
+ctypedef int (*UserLoss)(
+    void* owner, const void* outputs, const void* targets, Py_ssize_t rows, Py_ssize_t n_outputs,
+    size_t item_size, double* losses, void* derivatives
+) noexcept nogil
+
+
+cdef struct Objective:
+    # J = scale * reduce_i[w_i sum_k loss] + l2 * sum ||W||^2 + l1 * sum |W|
+    Output output
+    Loss loss
+    double scale
+    bint mean                   # reduce divides by the sum of the weights
+    double label_smoothing
+    double huber_delta
+    const double* quantiles     # (n_outputs,)
+    UserLoss user_loss
+    void* user_loss_owner
+    const int* user_loss_failed
 
 
 cdef inline double softmax(

@@ -15,17 +15,29 @@ the shares of a team of threads.
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy
 
-from .activations cimport activate, activate_with_slope, multiply_by_derivative, needs_slope
+from .activations cimport (
+    RELU, Activation, activate, activate_with_slope, multiply_by_derivative, needs_slope,
+)
 from .dropout cimport Dropout, drop
 from .inputs cimport Block, gather_block
-from .losses cimport compute_deltas, compute_output_derivative, compute_outputs
+from .losses cimport (
+    OUTPUT_IDENTITY, OUTPUT_SOFTMAX, USER_LOSS, Objective, compute_deltas,
+    compute_output_derivative, compute_outputs,
+)
 from .products cimport (
     VECTOR_BYTES, affine, affine_csr, coef_gradient, coef_gradient_csr, delta_back,
     intercept_gradient,
 )
-from .types cimport (
-    OUTPUT_IDENTITY, OUTPUT_SOFTMAX, RELU, USER_LOSS, Inputs, Layer, Objective, floating,
-)
+from .types cimport Inputs, floating
+
+cdef struct Layer:
+    # z = a @ coef + intercept, then the activation; the output layer's is the network's Output.
+    Py_ssize_t fan_in
+    Py_ssize_t fan_out
+    Py_ssize_t coef_start       # offsets into the flat parameter vector
+    Py_ssize_t intercept_start  # -1: the network has no intercepts
+    Activation activation
+
 
 cdef struct NetworkSizes:
     Py_ssize_t n_layers         # of weights: hidden layers and the output layer

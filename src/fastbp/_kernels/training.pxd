@@ -18,14 +18,14 @@ from libc.string cimport memcpy, memset
 
 from .dropout cimport Dropout, begin_masks
 from .inputs cimport Block, sum_of_weights
-from .losses cimport sum_losses
+from .losses cimport USER_LOSS, Objective, sum_losses
 from .network cimport (
     NetworkSizes, Workspace, allocate, backward_block, forward_rows, release, square_norm,
 )
 from .optimizers cimport begin_steps, count_step, decay_weights, optimizer_step
 from .penalties cimport add_l1_gradient, add_l2_gradient, l1_norm, l2_penalty
 from .signals cimport Poll, interrupted
-from .types cimport SGD, USER_LOSS, Inputs, Objective, Step, floating
+from .types cimport SGD, Inputs, Step, floating
 
 
 cdef extern from "simd/fpstate.h" nogil:
