@@ -32,6 +32,7 @@ GNU_DEBUG_FLAGS = ["-O1", "-g", "-UNDEBUG", "-DFASTBP_PLAIN"]
 HEADERS = [
     "gemm.h",
     "gemm_template.h",
+    "thin_template.h",
     "vmath.h",
     "vmath_template.h",
     "cpu.h",

@@ -25,8 +25,8 @@ from .losses cimport (
     compute_output_derivative, compute_outputs,
 )
 from .products cimport (
-    VECTOR_BYTES, affine, affine_csr, coef_gradient, coef_gradient_csr, delta_back,
-    intercept_gradient,
+    VECTOR_BYTES, compute_affine, compute_affine_csr, compute_coef_grads, compute_coef_grads_csr,
+    compute_intercept_grads, take_deltas_back,
 )
 from .types cimport Inputs, floating
 
@@ -193,12 +193,14 @@ cdef inline void forward_block(
         # Z = 1 b' + A_below @ W
         if l == 0 and block.dense == NULL:
             with_relu = False
-            affine_csr(inputs, block.order, block.first, params + layer.coef_start,
-                       intercept_of(layer, params), a, ws.strides[l], block.rows, layer.fan_out,
-                       ws.dropout)
+            compute_affine_csr(
+                inputs, block.order, block.first, params + layer.coef_start,
+                intercept_of(layer, params), a, ws.strides[l], block.rows, layer.fan_out,
+                ws.dropout)
         else:
-            affine(below, below_stride, params + layer.coef_start, intercept_of(layer, params),
-                   a, ws.strides[l], block.rows, layer.fan_in, layer.fan_out, with_relu)
+            compute_affine(
+                below, below_stride, params + layer.coef_start, intercept_of(layer, params),
+                a, ws.strides[l], block.rows, layer.fan_in, layer.fan_out, with_relu)
         if slope != NULL:
             activate_with_slope(layer.activation, a, slope, block.rows * ws.strides[l])
         elif not with_relu:
@@ -224,9 +226,9 @@ cdef inline void delta_through_layer(
     cdef Py_ssize_t i, n = rows * ws.strides[l - 1]
     cdef floating kept
     # delta_below = (delta @ W') * g'(z_below); relu' is 1 where a > 0, else 0
-    delta_back(<const floating*> ws.delta, ws.strides[l], params + layer.coef_start,
-               next_delta, ws.strides[l - 1], a if is_relu else NULL, rows,
-               layer.fan_in, layer.fan_out)
+    take_deltas_back(
+        <const floating*> ws.delta, ws.strides[l], params + layer.coef_start, next_delta,
+        ws.strides[l - 1], a if is_relu else NULL, rows, layer.fan_in, layer.fan_out)
     if slope != NULL:
         for i in range(n):
             next_delta[i] *= slope[i]
@@ -250,17 +252,19 @@ cdef inline void layer_gradient(
     cdef Py_ssize_t below_stride
     # dJ/dW = A_below' @ delta
     if l == 0 and block.dense == NULL:
-        coef_gradient_csr(inputs, block.order, block.first + start, delta, ws.strides[l],
-                          grad + layer.coef_start, rows, layer.fan_out, accumulate, ws.dropout)
+        compute_coef_grads_csr(
+            inputs, block.order, block.first + start, delta, ws.strides[l],
+            grad + layer.coef_start, rows, layer.fan_out, accumulate, ws.dropout)
     else:
         below = <const floating*> (block.dense if l == 0 else ws.activations[l - 1])
         below_stride = net.n_features if l == 0 else ws.strides[l - 1]
-        coef_gradient(below + start * below_stride, below_stride, delta, ws.strides[l],
-                      grad + layer.coef_start, rows, layer.fan_in, layer.fan_out, accumulate)
+        compute_coef_grads(
+            below + start * below_stride, below_stride, delta, ws.strides[l],
+            grad + layer.coef_start, rows, layer.fan_in, layer.fan_out, accumulate)
     if layer.intercept_start >= 0:
         # dJ/db = delta' @ 1
-        intercept_gradient(delta, ws.strides[l], grad + layer.intercept_start, rows,
-                           layer.fan_out, accumulate)
+        compute_intercept_grads(
+            delta, ws.strides[l], grad + layer.intercept_start, rows, layer.fan_out, accumulate)
 
 
 cdef inline void loss_deltas(
@@ -349,8 +353,9 @@ cdef inline void delta_to_inputs(
         delta_through_layer(net, params, l, rows, ws)
         ws.delta, ws.next_delta = ws.next_delta, ws.delta
     # dJ/dX = delta_0 @ W_0'
-    delta_back(<const floating*> ws.delta, ws.strides[0], params + net.layers[0].coef_start,
-               buffer, stride, NULL, rows, net.n_features, net.layers[0].fan_out)
+    take_deltas_back(
+        <const floating*> ws.delta, ws.strides[0], params + net.layers[0].coef_start, buffer,
+        stride, NULL, rows, net.n_features, net.layers[0].fan_out)
     for i in range(rows):
         memcpy(grads + i * grad_stride, buffer + i * stride, net.n_features * sizeof(floating))
 
