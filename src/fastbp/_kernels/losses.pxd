@@ -1,8 +1,9 @@
 """Outputs and losses: the outputs, the loss of each sample, and its deltas.
 
 Takes pre-activations z (rows, n_outputs) of the output layer, targets y likewise and sample
-weights w (rows,); returns outputs p (rows, n_outputs), losses and deltas. The loss is computed
-from z in a form that neither overflows nor cancels, and probabilities are not clipped.
+weights w (rows,); returns outputs p (rows, n_outputs), losses and deltas. i is a sample, k an
+output, ik an entry of a matrix (rows, n_outputs). The loss is computed from z in a form that
+neither overflows nor cancels, and probabilities are not clipped.
 
     output      p                           loss       l(y, p)
     identity    z                           squared    1/2 (p - y)^2
@@ -17,7 +18,7 @@ from z in a form that neither overflows nor cancels, and probabilities are not c
 
 A delta is w * scale * dl/dz. The losses come to dl/dz by one of three ways:
 
-    log loss            p - y, since its two outputs are its canonical ones
+    log loss            p - y: logistic and softmax, its only outputs, are canonical for it
     Poisson, gamma      p dl/dp = dl/d(log p), through the logarithm of the output: p - y, (p - y)/p
     all others          dl/dp, through the output: the squared error's is p - y
 
