@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 from agreement import TRAINED, assert_close, random_problem, random_weights
-from internals import ACTIVATIONS, DTYPES, PAIRS, core, evaluator, trainer
-from problems import CUT_SHORT, EVERY_OPTIMIZER
+from covering import grid
+from internals import ACTIVATIONS, DTYPES, OPTIMIZERS, PAIRS, core, evaluator, trainer
+from problems import CUT_SHORT
 from reference import SGD, Adam, ReferenceNetwork, Rprop, train
 from scipy import sparse
 
@@ -19,9 +20,7 @@ TEAMS = [
 ]
 
 
-@pytest.mark.parametrize("team", TEAMS, ids=str)
-@EVERY_OPTIMIZER
-@pytest.mark.parametrize("dtype", DTYPES)
+@grid(dtype=DTYPES, solver=OPTIMIZERS, team=TEAMS)
 def test_the_trainer_agrees_with_the_twin(build, dtype, solver, team):
     layer_sizes, n_samples, batch_size, teams = team
     rng = np.random.default_rng(n_samples)
