@@ -206,6 +206,7 @@ def test_cross_val_predict(cls, backend):
         )
 
 
+@pytest.mark.grid(covering="test_grid_search")
 def test_large_data_reaches_worker_processes_as_memory_maps():
     """joblib hands arrays of more than max_nbytes to its workers as read-only memory maps."""
     X, y = make_data(BackpropRegressor)

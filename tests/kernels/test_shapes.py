@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from agreement import assert_agrees, random_problem, random_weights
 from covering import covering, every, grid
-from internals import ACTIVATIONS, DTYPES, PAIRS
+from internals import ACTIVATIONS, BUILDS, DTYPES, PAIRS
 from scipy import sparse
 
 # Around the vector lengths and the register tiles: 1 to 3 elements, a vector +-1, odd multiples.
@@ -90,7 +90,12 @@ def test_a_covering_subset_of_rows_agrees_with_the_twin(build, n_samples):
             assert_rows_agree(rng, **case)
 
 
-@grid(1, layer_sizes=[(1020, 2), (700, 330, 4), (300, 500, 240, 10)], dtype=DTYPES)
+@grid(
+    1,
+    build=BUILDS,
+    layer_sizes=[(1020, 2), (700, 330, 4), (300, 500, 240, 10)],
+    dtype=DTYPES,
+)
 def test_more_rows_than_one_block_agree_with_the_twin(build, layer_sizes, dtype):
     """Rows this long leave the second-level cache after a few hundred: the core splits them."""
     rng = np.random.default_rng(0)
