@@ -89,7 +89,7 @@ def _add_factor(cases, sizes, size, groups):
 def grid(strength=2, **factors):
     """Parametrise a test with every combination; those that are not covering are marked `grid`.
 
-    The arguments of the test have the names of the factors.
+    The arguments of the test have the names of the factors; `build` is the fixture.
     """
     kept = covering(strength, **factors)
     params = [
@@ -100,7 +100,8 @@ def grid(strength=2, **factors):
         )
         for case in every(**factors)
     ]
-    return pytest.mark.parametrize(tuple(factors), params)
+    indirect = [name for name in factors if name == "build"]
+    return pytest.mark.parametrize(tuple(factors), params, indirect=indirect)
 
 
 def at_first(cases, values):

@@ -51,11 +51,11 @@ def raises(expected, words):
     return pytest.raises(expected, match=f"(?is){words}")
 
 
-def same_arrays(ours, clean, exact=True):
+def same_arrays(ours, clean, exact=True, what=""):
     """Bit for bit; entries of a CSR row may come in another order, and add up in another."""
     bound = {"rtol": 0, "atol": 0} if exact else {"rtol": 1e-5, "atol": 1e-7}
     for one, other in zip(ours, clean, strict=True):
-        np.testing.assert_allclose(one, other, **bound)
+        np.testing.assert_allclose(one, other, **bound, err_msg=what)
 
 
 def fitted_arrays(estimator):

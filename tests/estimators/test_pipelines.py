@@ -30,6 +30,11 @@ pytestmark = CUT_SHORT
 
 CLASSES = [BackpropClassifier, BackpropRegressor]
 BACKENDS = ["threading", "loky"]
+# In make check processes are started by the search alone.
+BACKEND = pytest.mark.parametrize(
+    "backend",
+    ["threading", pytest.param("loky", marks=pytest.mark.grid(covering="test_grid_search"))],
+)
 
 
 def make_data(cls):
@@ -147,7 +152,8 @@ def test_a_memory_mapped_model_goes_on_training(cls, tmp_path):
 # --- several at a time: the numbers do not depend on n_jobs or the backend ---
 
 
-@grid(1, cls=CLASSES, backend=BACKENDS)
+@ESTIMATORS
+@BACKEND
 def test_cross_val_score(cls, backend):
     X, y = make_data(cls)
     alone = cross_val_score(make_model(cls), X, y, cv=3)
@@ -157,7 +163,8 @@ def test_cross_val_score(cls, backend):
     np.testing.assert_array_equal(alone, together)
 
 
-@grid(1, cls=CLASSES, backend=BACKENDS)
+@ESTIMATORS
+@BACKEND
 def test_cross_validate_with_estimators(cls, backend):
     X, y = make_data(cls)
     options = {"cv": 3, "return_estimator": True, "return_train_score": True}
@@ -188,7 +195,8 @@ def test_grid_search(cls, backend, solver):
     np.testing.assert_array_equal(alone.predict(X), together.predict(X))
 
 
-@grid(1, cls=CLASSES, backend=BACKENDS)
+@ESTIMATORS
+@BACKEND
 def test_cross_val_predict(cls, backend):
     X, y = make_data(cls)
     alone = cross_val_predict(make_model(cls), X, y, cv=3)
@@ -198,6 +206,7 @@ def test_cross_val_predict(cls, backend):
         )
 
 
+@pytest.mark.grid(covering="test_grid_search")
 def test_large_data_reaches_worker_processes_as_memory_maps():
     """joblib hands arrays of more than max_nbytes to its workers as read-only memory maps."""
     X, y = make_data(BackpropRegressor)

@@ -56,16 +56,15 @@ def checks(cls, settings):
     So `make check` runs every check, and checks of every setting. parametrize_with_checks does the
     same without marks, but hands pytest a generator, of which pytest 9 warns.
     """
-    return [
-        pytest.param(
-            estimator,
-            check,
-            id=f"{estimator}-{name_of(check)}",
-            marks=[] if i_check % len(settings) == i_setting else [pytest.mark.grid],
-        )
-        for i_setting, params in enumerate(settings)
-        for i_check, (estimator, check) in enumerate(estimator_checks_generator(cls(**params)))
-    ]
+    params = []
+    for i_setting, setting in enumerate(settings):
+        name = repr(cls(**setting))
+        for i_check, (estimator, check) in enumerate(estimator_checks_generator(cls(**setting))):
+            marks = [] if i_check % len(settings) == i_setting else [pytest.mark.grid]
+            params.append(
+                pytest.param(estimator, check, id=f"{name}-{name_of(check)}", marks=marks)
+            )
+    return params
 
 
 def name_of(check):

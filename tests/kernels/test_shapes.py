@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from agreement import assert_agrees, random_problem, random_weights
 from covering import covering, every, grid
-from internals import ACTIVATIONS, DTYPES, PAIRS
+from internals import ACTIVATIONS, BUILDS, DTYPES, PAIRS
 from scipy import sparse
 
 # Around the vector lengths and the register tiles: 1 to 3 elements, a vector +-1, odd multiples.
@@ -90,7 +90,12 @@ def test_a_covering_subset_of_rows_agrees_with_the_twin(build, n_samples):
             assert_rows_agree(rng, **case)
 
 
-@grid(1, layer_sizes=[(1020, 2), (700, 330, 4), (300, 500, 240, 10)], dtype=DTYPES)
+@grid(
+    1,
+    build=BUILDS,
+    layer_sizes=[(1020, 2), (700, 330, 4), (300, 500, 240, 10)],
+    dtype=DTYPES,
+)
 def test_more_rows_than_one_block_agree_with_the_twin(build, layer_sizes, dtype):
     """Rows this long leave the second-level cache after a few hundred: the core splits them."""
     rng = np.random.default_rng(0)
@@ -147,25 +152,42 @@ def test_csr_in_every_form(build, dtype):
 # --- products of few rows and columns, which have ways of their own through the arithmetic ---
 
 LANES = [2, 4, 8, 16]  # of float64 in 16 bytes to float32 in 64
+FEW_ROWS = [1, 2, 3, 4, 5]
 SMALL_WIDTHS = sorted({1, 2, 3, *(lanes + offset for lanes in LANES for offset in (-1, 0, 1))})
 
 
-@grid(1, n_samples=[1, 2, 3, 4, 5], dtype=DTYPES)
-def test_every_small_shape_agrees_with_the_twin(build, n_samples, dtype):
-    """Every two widths beside one another, as the first layer and as the last one."""
-    rng = np.random.default_rng(n_samples)
+def assert_small_shape_agrees(rng, i, j, n_samples, dtype):
+    """Two widths beside one another, as the first layer and as the last one."""
+    number = len(SMALL_WIDTHS) * i + j
+    layer_sizes = SMALL_WIDTHS[i], SMALL_WIDTHS[j], SMALL_WIDTHS[(i + j) % len(SMALL_WIDTHS)]
     pairs = [pair for pair in PAIRS if pair[0] != "softmax"]  # of one output: a constant
-    cases = itertools.product(enumerate(SMALL_WIDTHS), enumerate(SMALL_WIDTHS))
-    for number, ((i, n_features), (j, n_hidden)) in enumerate(cases):
-        layer_sizes = n_features, n_hidden, SMALL_WIDTHS[(i + j) % len(SMALL_WIDTHS)]
-        net, twin, X, y = random_problem(
-            rng,
-            layer_sizes,
-            n_samples,
-            *pairs[number % len(pairs)],
-            dtype=dtype,
-            activation=ACTIVATIONS[(number + n_samples) % len(ACTIVATIONS)],
-            fit_intercept=number % 5 > 0,
-        )
-        weights = random_weights(rng, n_samples, dtype) if number % 2 else None
-        assert_agrees(net, twin, X, y, weights, f"{net!r}, {n_samples} rows")
+    net, twin, X, y = random_problem(
+        rng,
+        layer_sizes,
+        n_samples,
+        *pairs[number % len(pairs)],
+        dtype=dtype,
+        activation=ACTIVATIONS[(number + n_samples) % len(ACTIVATIONS)],
+        fit_intercept=number % 5 > 0,
+    )
+    weights = random_weights(rng, n_samples, dtype) if number % 2 else None
+    assert_agrees(net, twin, X, y, weights, f"{net!r}, {n_samples} rows")
+
+
+# In every build: which of these ways is taken depends on its vectors.
+@pytest.mark.grid(covering="test_a_covering_subset_of_small_shapes_agrees_with_the_twin")
+@pytest.mark.parametrize("n_samples", FEW_ROWS)
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_every_small_shape_agrees_with_the_twin(build, dtype, n_samples):
+    rng = np.random.default_rng(n_samples)
+    for i, j in itertools.product(range(len(SMALL_WIDTHS)), repeat=2):
+        assert_small_shape_agrees(rng, i, j, n_samples, dtype)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_a_covering_subset_of_small_shapes_agrees_with_the_twin(build, dtype):
+    rng = np.random.default_rng(0)
+    indices = range(len(SMALL_WIDTHS))
+    for case in covering(i=indices, j=indices, n_samples=FEW_ROWS, dtype=DTYPES):
+        if case["dtype"] == dtype:
+            assert_small_shape_agrees(rng, **case)

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 from agreement import TRAINED, assert_close, random_problem, random_weights
-from internals import ACTIVATIONS, DTYPES, PAIRS, core, evaluator, trainer
-from problems import CUT_SHORT, EVERY_OPTIMIZER
+from covering import grid
+from internals import ACTIVATIONS, BUILDS, DTYPES, OPTIMIZERS, PAIRS, core, evaluator, trainer
+from problems import CUT_SHORT
 from reference import SGD, Adam, ReferenceNetwork, Rprop, train
 from scipy import sparse
 
@@ -19,9 +20,7 @@ TEAMS = [
 ]
 
 
-@pytest.mark.parametrize("team", TEAMS, ids=str)
-@EVERY_OPTIMIZER
-@pytest.mark.parametrize("dtype", DTYPES)
+@grid(build=BUILDS, dtype=DTYPES, solver=OPTIMIZERS, team=TEAMS)
 def test_the_trainer_agrees_with_the_twin(build, dtype, solver, team):
     layer_sizes, n_samples, batch_size, teams = team
     rng = np.random.default_rng(n_samples)
@@ -75,7 +74,7 @@ def assert_evaluates(net, twin, X, y, weights, teams, *, dense_X=None):
         np.testing.assert_array_equal(*grads)
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
+@grid(1, build=BUILDS, dtype=DTYPES)
 def test_gradients_of_every_objective(build, dtype):
     rng = np.random.default_rng(0)
     for index, pair in enumerate(PAIRS):
@@ -106,8 +105,7 @@ def test_gradients_by_more_threads_than_rows(build, dtype, n_samples):
     assert_evaluates(net, twin, X, y, random_weights(rng, n_samples, dtype), (n_samples + 1, 7))
 
 
-@pytest.mark.parametrize("is_sparse", [False, True], ids=["dense", "csr"])
-@pytest.mark.parametrize("dtype", DTYPES)
+@grid(build=BUILDS, dtype=DTYPES, is_sparse=[False, True])
 def test_gradients_of_several_blocks_a_thread(build, dtype, is_sparse):
     rng = np.random.default_rng(0)
     net, twin, X, y = random_problem(

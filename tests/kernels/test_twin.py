@@ -7,8 +7,8 @@ sparse inputs and type. Every build runs a covering subset of them (covering.py)
 import numpy as np
 import pytest
 from agreement import assert_agrees, random_problem, random_weights
-from covering import covering, every
-from internals import ACTIVATIONS, DTYPES, OUTPUTS, PAIRS
+from covering import covering, every, grid
+from internals import ACTIVATIONS, BUILDS, DTYPES, OUTPUTS, PAIRS
 from reference import SMOOTHED_PAIRS
 from scipy import sparse
 
@@ -77,7 +77,7 @@ SETTINGS = [
 ]
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
+@grid(1, build=BUILDS, dtype=DTYPES)
 def test_every_setting_of_the_objective_agrees_with_the_twin(build, dtype):
     """Beside a different activation in each layer."""
     rng = np.random.default_rng(0)

@@ -106,7 +106,14 @@ GOALS = {"T1": 0.01, "T2": 0.05, "T3": 0.01, "T4a": 0.5, "T4b": 1e-9, "T5": 0.2}
 SHARE_OF_J = {"T1": 1, "T2": 1, "T3": 1 / 2, "T4a": 1 / 200, "T4b": 1 / 2, "T5": 1}
 
 
-@each_exercise
+# The longest of them are left to make test; their gradients, above, are not.
+SLOW = pytest.mark.grid(covering="test_the_gradient_is_the_closed_form")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=SLOW if name in ("T1", "T2", "T5") else []) for name in GOALS],
+)
 def test_the_estimator_converges_as_descent_by_hand(name):
     """T2 in its mini-batches, the others in full batches."""
     exercise = textbook.EXERCISES[name]()

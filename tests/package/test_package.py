@@ -30,7 +30,7 @@ def run_python(code, **environment):
 @pytest.mark.parametrize(
     ("variable", "build"),
     [
-        pytest.param("", BEST_BUILD, id="empty"),
+        pytest.param("", BEST_BUILD, id="empty", marks=pytest.mark.grid),
         *(pytest.param(name, name, marks=pytest.mark.grid) for name in BUILDS[1:]),
         (BUILDS[0], BUILDS[0]),
     ],

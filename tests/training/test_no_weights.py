@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from agreement import random_problem
 from covering import covering, every, grid
-from internals import DTYPES, PAIRS
+from internals import BUILDS, DTYPES, PAIRS
 from problems import CUT_SHORT, tiny
 from scipy import sparse
 from tables import fitted_arrays, make_quarters, make_targets, same_arrays
@@ -42,7 +42,7 @@ def test_no_weights_are_ones_to_a_network(pair):
         assert_no_weights_are_ones(np.random.default_rng(0), pair, **case)
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
+@grid(1, build=BUILDS, dtype=DTYPES)
 def test_no_weights_are_ones_to_some_networks(build, dtype):
     rng = np.random.default_rng(0)
     for case in COVERING:

@@ -42,7 +42,7 @@ def cores(request, monkeypatch):
     return n_cores
 
 
-@pytest.mark.parametrize("backend", ["loky", "threading"])
+@pytest.mark.parametrize("backend", ["threading", pytest.param("loky", marks=pytest.mark.grid)])
 def test_a_search_by_several_jobs(backend):
     """They agree to rounding, as there each fit has fewer threads than alone."""
     X, y, hidden = much_work()

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from agreement import TRAINED, random_weights
 from covering import grid
-from internals import DTYPES
+from internals import BUILDS, DTYPES
 from problems import CUT_SHORT
 from scipy import sparse
 
@@ -47,6 +47,7 @@ def assert_trained_alike(params, losses, expected_params, expected_losses, dtype
 
 
 @grid(
+    build=BUILDS,
     cls=[BackpropClassifier, BackpropRegressor],
     dtype=DTYPES,
     batch_size=[1, 2, 7, 200],

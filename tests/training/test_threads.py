@@ -275,13 +275,13 @@ def test_interrupts_and_the_limit_of_openmp(monkeypatch):
             with contextlib.redirect_stdout(endless):
                 facts(estimator, X, y, messages=messages)
 
-        X = rng.standard_normal((2500, 40))
+        X = rng.standard_normal((5000, 40))
         y = np.sin(X[:, 0])
-        network = Network([40, 400, 400, 1], random_state=0)
+        network = Network([40, 600, 600, 1], random_state=0)
         giant = io.StringIO()
         for solver in ("adam", "lbfgs"):
             estimator = BackpropRegressor(
-                (400, 400), solver=solver, batch_size=len(y), max_iter=1, max_fun=1,
+                (600, 600), solver=solver, batch_size=len(y), max_iter=1, max_fun=1,
                 random_state=0, n_threads=2,
             )
             duration = seconds(lambda: estimator.fit(X, y))
