@@ -1,17 +1,25 @@
-# make demo | test | docs | bench | compare | bench-instructions | lint; each sets up .venv and builds the package when needed.
+# make demo | check | test | docs | bench | compare | bench-instructions | lint: each sets up .venv and
+# builds the package when needed.
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := pyproject.toml setup.py $(wildcard src/fastbp/_kernels/*.p* src/fastbp/_kernels/simd/*)
 
-.PHONY: demo test docs bench compare bench-instructions lint clean
+.PHONY: demo check test docs bench compare bench-instructions lint clean
 
 demo: $(VENV)/built
 	$(BIN)/python examples/demo.py
 
+# worksteal: the tests differ in length by a factor of a thousand.
+PYTEST := $(BIN)/python -m pytest --numprocesses auto --dist worksteal
+
+# What to run at every change: a covering subset of each grid (tests/covering.py), all the rest.
+check: $(VENV)/built
+	$(PYTEST) -m "not grid" $(PYTEST_ARGS)
+
 test: $(VENV)/built
-	$(BIN)/python -m pytest --numprocesses auto $(PYTEST_ARGS)
+	$(PYTEST) $(PYTEST_ARGS)
 
 docs: $(VENV)/documents
 	$(BIN)/python docs/run_guide.py

@@ -1,17 +1,17 @@
-"""fastbp beside scikit-learn on real data: the same scores, many times sooner.
+"""fastbp beside scikit-learn on real data: the same scores, many times faster.
 
     python examples/demo.py [--png demo/learning_curves.png]
 
-Three things that a scikit-learn user does every day, each with `BackpropClassifier` or
-`BackpropRegressor` where `MLPClassifier` or `MLPRegressor` used to stand, and nothing else changed:
+The demo does three things that a scikit-learn user does every day. `BackpropClassifier` and
+`BackpropRegressor` replace `MLPClassifier` and `MLPRegressor`; nothing else changes:
 
 1. cross-validation of a pipeline, on three data sets that come with scikit-learn. Both libraries
-   get the same parameters and the same random_state, and so make the same steps: the scores agree,
-   the times don't.
+   get the same parameters and the same random_state, so they take the same steps: the scores agree,
+   the times do not.
 2. a grid search in two processes.
-3. learning curves, drawn into a PNG where matplotlib is installed (`pip install fastbp[demo]`).
+3. learning curves, saved as a PNG if matplotlib is installed (`pip install fastbp[demo]`).
 
-Fits run on one thread. All of it takes under a minute, most of it scikit-learn's.
+Fits run on one thread. The demo takes less than a minute, most of it in scikit-learn.
 """
 
 import argparse
@@ -139,7 +139,7 @@ def draw_learning_curves(path):
     print(f"  saved in {path.resolve()}")
 
 
-# label, class, and a line style that shows both where they coincide: dashes on a broad band
+# label, class, and a line style that shows both curves where they coincide: dashes on a broad band
 CURVES = [
     ("fastbp", BackpropClassifier, {"color": "#f4a259", "linewidth": 6, "solid_capstyle": "round"}),
     (

@@ -1,11 +1,11 @@
 """The five networks that courses derive by hand, each beside its closed form.
 
-Backpropagation is usually met as one of five exercises, T1 to T5.  All of them are one objective,
+Backpropagation is usually taught by one of five exercises, T1 to T5.  They share one objective,
 
     J = loss_scale * reduce_i [ w_i sum_k loss(y_ik, yhat_ik) ] + l2 * sum_l ||W_l||^2,
 
-so each is a ``fastbp.Network`` with other arguments.  Here every exercise is solved as on paper, in
-plain NumPy.  ``python examples/textbook.py`` prints how far the network's gradient is from that
+so each is a ``fastbp.Network`` with its own arguments.  Here every exercise is solved as on paper,
+in plain NumPy.  ``python examples/textbook.py`` prints how far the network's gradient is from that
 solution, and how J falls when an estimator is trained by gradient descent until it converges.
 
 The estimators follow scikit-learn: they descend the *mean* over the samples of 1/2 (yhat - y)^2 or
@@ -168,7 +168,7 @@ def t4a():
 
 # T4b: m linear units z_j added up, and a sigmoid on top; one example.  J = (s(sum_j z_j) - y)^2.
 def t4b_closed_form(coefs, intercepts, X, y):
-    """The same gradient for every unit j.  The output weights stay 1: theirs is left out."""
+    """The same gradient for every unit j.  The output weights stay 1 and have no gradient here."""
     W1 = coefs[0]
     s = sigmoid((X @ W1).sum())
     gradient = 2 * X.T * s * (1 - s) * (s - y)
@@ -176,7 +176,7 @@ def t4b_closed_form(coefs, intercepts, X, y):
 
 
 class SummedUnits(Exercise):
-    """m linear units added up are one linear unit: each has an m-th of the estimator's weights."""
+    """A sum of m linear units is one linear unit: each has 1/m of the estimator's weights."""
 
     def load(self, trained):
         self.net.coefs[0][:] = trained.coefs[0] / self.net.layer_sizes[1]

@@ -12,6 +12,7 @@ of fastbp.  X is (n, f) and dense, y is (n, K), w holds one weight a row, s is t
 
 from dataclasses import dataclass, fields, replace
 from itertools import pairwise, product
+from math import prod
 
 import numpy as np
 from scipy.special import expit, log_softmax, ndtr, softmax, xlogy
@@ -193,8 +194,12 @@ STABLE_LOSSES = {
     ("softmax", "gamma"): (lambda z, y: gamma("softmax", z, y), gamma_softmax_delta),
 }
 
+# Where labels can be smoothed: probabilities of classes.
+SMOOTHED_OUTPUTS, SMOOTHED_LOSSES = ("logistic", "softmax"), ("log_loss", "squared_error")
+SMOOTHED_PAIRS = list(product(SMOOTHED_OUTPUTS, SMOOTHED_LOSSES))
+
 # Every (output, loss) that is defined.
-LOSSES = [*STABLE_LOSSES, *product(OUTPUTS, ELEMENTWISE_LOSSES)]
+OBJECTIVES = [*STABLE_LOSSES, *product(OUTPUTS, ELEMENTWISE_LOSSES)]
 
 
 @dataclass
@@ -239,9 +244,10 @@ class ReferenceNetwork:
         shapes = list(pairwise(self.layer_sizes))
         if self.fit_intercept:
             shapes += [(fan_out,) for fan_out in self.layer_sizes[1:]]
-        ends = np.cumsum([np.prod(shape) for shape in shapes])
-        pieces = np.split(flat, ends[:-1])
-        parts = [piece.reshape(shape) for piece, shape in zip(pieces, shapes, strict=True)]
+        parts, end = [], 0
+        for shape in shapes:
+            start, end = end, end + prod(shape)
+            parts.append(flat[start:end].reshape(shape))
         n_layers = len(self.layer_sizes) - 1
         return parts[:n_layers], parts[n_layers:]
 

@@ -22,7 +22,7 @@ from sklearn.base import (
     _fit_context,
     is_regressor,
 )
-from sklearn.utils import check_random_state, column_or_1d
+from sklearn.utils import column_or_1d
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .callbacks import CallbackSupportMixin, FitTask, begin_fit
@@ -33,12 +33,14 @@ from .checks import (
     check_storage,
     is_kernel_matrix,
     is_plain_target,
+    plain_array_of,
 )
 from .data import DataSet
 from .initialization import assign_params
 from .network import Network, count_params
 from .objective import penalty_factors
 from .parameters import check_parameters, parameters_of
+from .random_states import random_source
 from .scoring import fitted_copy, make_score
 from .training.run import begin_run, train
 from .training.solvers import SOLVERS
@@ -149,19 +151,21 @@ class BaseBackprop(
             As in fit, and for initial weights of another number or shape. The estimator is then
             as it was before.
         """
-        with unchanged_on_error(self):
+        with unchanged_on_error(self), random_source(self.random_state) as source:
             data, problem = self._data(X, y, None, goes_on=False)
-            random_state = check_random_state(self.random_state)
-            network, state = self._begin(data, problem, random_state, goes_on=False)
+            network, state = self._begin(data, problem, source, goes_on=False)
             assign_params("coefs", network.coefs, coefs)
             assign_params("intercepts", _shown_intercepts(network), intercepts)
             return self._finish(network, state, problem)
 
-    def _fit(self, X, y, sample_weight, validation, *, goes_on, context=None, **how):
+    def _fit(self, X, y, sample_weight, validation, **how):
+        with random_source(self.random_state) as source:
+            return self._fit_with(source, X, y, sample_weight, validation, **how)
+
+    def _fit_with(self, source, X, y, sample_weight, validation, *, goes_on, context=None, **how):
         data, problem = self._data(X, y, sample_weight, goes_on=goes_on, **how)
         held_out = self._validation_data(data, problem, *validation)
-        random_state = check_random_state(self.random_state)
-        network, state = self._begin(data, problem, random_state, goes_on=goes_on)
+        network, state = self._begin(data, problem, source, goes_on=goes_on)
 
         def fitted_attributes():
             # in the estimator's precision, whatever the solver's is
@@ -183,7 +187,7 @@ class BaseBackprop(
             held_out,
             state,
             solver.settings(parameters_of(self)),
-            random_state,
+            source,
             make_score=score_of,
             is_classifier=problem.is_classification,
             is_incremental=how.get("is_incremental", False),
@@ -210,6 +214,12 @@ class BaseBackprop(
         return DataSet(X, y, targets, problem.weights(y, weights, X.dtype)), problem
 
     def _checked_arrays(self, X, y, dtypes, *, reset):
+        is_plain = is_kernel_matrix(X, dtypes) and is_plain_target(y, len(X))
+        if is_plain and reset:
+            # scikit-learn's checks cost 10 % of a small fit, and would find nothing here.
+            vars(self).pop("feature_names_in_", None)
+            self.n_features_in_ = X.shape[1]
+            return X, self._as_column(y)
         check_storage(X)
         X, y = validate_data(
             self,
@@ -221,12 +231,13 @@ class BaseBackprop(
             multi_output=True,
             y_numeric=is_regressor(self),
             reset=reset,
-            # costs 20 % of a small fit and cannot fail here
-            skip_check_array=is_kernel_matrix(X, dtypes) and is_plain_target(y, len(X)),
+            skip_check_array=is_plain,
         )
-        if y.ndim == 2 and y.shape[1] == 1:
-            y = column_or_1d(y, warn=True)
-        return as_kernel_matrix(X, X.dtype), y
+        return as_kernel_matrix(X, X.dtype), self._as_column(y)
+
+    @staticmethod
+    def _as_column(y):
+        return column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
 
     def _validation_data(self, data, problem, X_val, y_val, sample_weight_val):
         """The DataSet that the user validates on, or None."""
@@ -321,9 +332,11 @@ class BaseBackprop(
 
     def _outputs(self, X):
         """Outputs of the fitted network for a user's X."""
-        if "network_" in vars(self) and "feature_names_in_" not in vars(self):
-            # scikit-learn's checks take 130 us, and would pass such an X on as it is.
-            outputs = self.network_.try_forward(X, self.n_threads)
+        if "network_" in vars(self):
+            # scikit-learn's checks take 130 us, and would find nothing in such an X.
+            names = vars(self).get("feature_names_in_")
+            array = X if names is None else plain_array_of(X, names)
+            outputs = None if array is None else self.network_.try_forward(array, self.n_threads)
             if outputs is not None:
                 return outputs
         X = self._checked_inputs(X)

@@ -62,6 +62,19 @@ def is_plain_target(y, n_samples):
     return y.dtype.kind in "iub" or (y.dtype.kind == "f" and bool(np.isfinite(y).all()))
 
 
+def plain_array_of(X, names):
+    """The array of a pandas DataFrame with exactly these columns, all NumPy's; else None."""
+    cls = type(X)
+    if cls.__name__ != "DataFrame" or cls.__module__.split(".")[0] != "pandas":
+        return None
+    columns = X.columns.to_numpy()
+    if len(columns) != len(names) or not (columns == names).all():
+        return None
+    if not all(isinstance(dtype, np.dtype) for dtype in X.dtypes):
+        return None
+    return np.ascontiguousarray(X.to_numpy())
+
+
 def as_kernel_matrix(X, dtype, name="X"):
     """A matrix of numbers as the kernels read it: an array as above, or a sound CSR matrix."""
     if not sparse.issparse(X):

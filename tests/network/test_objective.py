@@ -1,4 +1,4 @@
-"""The records of losses and outputs: they are the kernels', and what they say is what is checked."""
+"""The records of losses and outputs: they are the kernels', and what they say is checked."""
 
 import itertools
 

@@ -15,7 +15,7 @@ FLOORS = [
     {"show"},
     {"classifier", "regressor"},
     {"base"},
-    {"parameters", "scoring", "classes", "callbacks"},
+    {"parameters", "random_states", "scoring", "classes", "callbacks"},
     {"training"},
     {"gradcheck"},
     {"network"},

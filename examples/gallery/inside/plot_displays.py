@@ -2,17 +2,17 @@
 Displays
 ========
 
-``LossCurveDisplay`` draws what a fit has recorded, ``WeightsDisplay`` the weights of the first
-layer.
+``LossCurveDisplay`` draws what a fit has recorded. ``WeightsDisplay`` draws the weights of the
+first layer.
 """
 
 # %%
 # One fit
 # -------
 #
-# Solid is the training loss, dashed the validation loss; the ring is the epoch whose weights early
-# stopping has restored. That is the epoch with the best score, here accuracy, not the one with the
-# smallest loss. The training loss is the larger one, because the penalty is in it.
+# The solid line is the training loss, the dashed line the validation loss. The ring marks the epoch
+# whose weights early stopping has restored: the epoch with the best score (here accuracy), not the
+# one with the smallest loss. The training loss is larger because it includes the penalty.
 
 import warnings
 
@@ -26,7 +26,7 @@ from sklearn.preprocessing import StandardScaler
 
 from fastbp import BackpropClassifier, LossCurveDisplay, WeightsDisplay
 
-# Not all of these fits are done after 300 epochs.
+# Not all of these fits have converged after 300 epochs.
 warnings.filterwarnings("ignore", category=ConvergenceWarning)
 
 X, y = load_digits(return_X_y=True)
@@ -39,11 +39,11 @@ display.ax_.set_title("digits, 24 hidden units")
 plt.show()
 
 # %%
-# Several
-# -------
+# Several fits
+# ------------
 #
-# Each has a colour. Pipelines are looked into, and scikit-learn's MLP has a loss curve as well:
-# with the same random_state the same one.
+# Each fit has its own colour. The display finds the network at the end of a pipeline. It also draws
+# scikit-learn's MLP, whose loss curve is the same for the same random_state.
 
 table, target = load_breast_cancer(return_X_y=True)
 parameters = dict(hidden_layer_sizes=(16,), max_iter=300, random_state=0)
@@ -66,15 +66,15 @@ plt.show()
 # Weights
 # -------
 #
-# Where features are pixels, each hidden unit has an image of what it looks for: red counts in
-# favour, blue against.
+# If the features are pixels, the weights of each hidden unit are an image of what it looks for: red
+# counts in favour, blue against.
 
 WeightsDisplay.from_estimator(model, image_shape=(8, 8))
 plt.show()
 
 # %%
-# Elsewhere there is a heat map of features by units. Names come from the estimator or from the
-# steps of the pipeline before it, if they know any.
+# For other features there is a heat map of features by units. The names come from the estimator, or
+# from the earlier steps of the pipeline, if they know them.
 
 data = load_breast_cancer(as_frame=True)
 pipeline = make_pipeline(
@@ -86,4 +86,4 @@ display.ax_.grid(False)
 plt.show()
 
 # %%
-# The penalty of this network is half L1, so whole units are left without weights.
+# The penalty of this network is half L1, so some units are left without any weights.

@@ -2,16 +2,16 @@
 Initial weights of your own
 ===========================
 
-``initialize`` builds the network without training it, with drawn weights or with given ones.
-``fit`` goes on from there when ``warm_start=True``, ``partial_fit`` always.
+``initialize`` builds the network without training it, with random weights or with yours.
+``fit`` continues from there if ``warm_start=True``; ``partial_fit`` always does.
 """
 
 # %%
 # Before any training
 # -------------------
 #
-# An initialised estimator predicts, has ``network_``, ``coefs_`` and ``classes_``, and can be
-# looked at.
+# An initialised estimator can predict and has ``network_``, ``coefs_`` and (for a classifier)
+# ``classes_``.
 
 import warnings
 
@@ -21,7 +21,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from fastbp import BackpropRegressor
 
-# Fits of a fixed number of epochs end with a ConvergenceWarning; here that is what is wanted.
+# Fits of a fixed number of epochs end with a ConvergenceWarning, which is intended here.
 warnings.filterwarnings("ignore", category=ConvergenceWarning)
 
 rng = np.random.default_rng(0)
@@ -41,8 +41,8 @@ print("loss before training:", round(drawn.network_.loss(X, y), 3))
 # A better start
 # --------------
 #
-# Tanh units that bend at places spread over the data, and output weights that are the ridge
-# solution for them: a closed form, from which training goes on.
+# Here the tanh units bend at places spread over the data, and the output weights are the ridge
+# solution for these units. This closed form is where training starts.
 
 slopes = rng.choice([-1, 1], 20) * rng.uniform(1, 4, 20)
 bends = rng.uniform(-3, 3, 20)

@@ -2,8 +2,8 @@
 Which pixels matter: gradients by the input
 ===========================================
 
-``Network.input_gradient`` is the gradient of each sample's own loss by its inputs,
-``Network.input_jacobian`` that of each output. Both cost about one backward pass.
+``Network.input_gradient`` returns the gradient of each sample's own loss by its inputs,
+``Network.input_jacobian`` the gradient of each output. Both cost about one backward pass.
 """
 
 # %%
@@ -27,8 +27,8 @@ gradients = model.network_.input_gradient(X_test, y_test)
 print("input_gradient:", gradients.shape)
 
 # %%
-# Minus the gradient is the direction in which a pixel should change for the digit to become more
-# itself: red asks for more ink, blue for less.
+# The negative gradient shows how each pixel should change to make the digit more typical: red asks
+# for more ink, blue for less.
 
 chosen = [int(np.flatnonzero(y_test == digit)[0]) for digit in range(10)]
 fig, axes = plt.subplots(2, 10, figsize=(12, 2.8))
@@ -45,8 +45,8 @@ plt.show()
 # A few steps the other way
 # -------------------------
 #
-# Following the gradient upwards, a digit is soon taken for another. Each step moves every pixel
-# by 0.02 at most.
+# If we follow the gradient upwards, a digit is soon taken for another one. Each step moves every
+# pixel by at most 0.02.
 
 names = "pixels moved by at most", "accuracy"
 print(f"{names[0]:>24} {names[1]:>9}")

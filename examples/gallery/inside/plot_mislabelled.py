@@ -2,9 +2,9 @@
 Finding wrong labels by per-sample gradients
 ============================================
 
-A sample whose gradient is much larger than that of the others still pulls at the weights when
-they have come to rest: it is rare, hard or wrong. ``Network.per_sample_gradient_norms`` has the
-Euclidean norm of every sample's gradient without forming the gradients.
+A sample with a much larger gradient than the others still pulls at the weights after they have come
+to rest: it is rare, hard or wrong. ``Network.per_sample_gradient_norms`` returns the Euclidean norm
+of every sample's gradient without forming the gradients.
 """
 
 # %%
@@ -21,7 +21,7 @@ from sklearn.model_selection import StratifiedKFold
 
 from fastbp import BackpropClassifier
 
-# Fits of a fixed number of epochs end with a ConvergenceWarning; here that is what is wanted.
+# Fits of a fixed number of epochs end with a ConvergenceWarning, which is intended here.
 warnings.filterwarnings("ignore", category=ConvergenceWarning)
 
 X, y_true = load_digits(return_X_y=True)
@@ -32,8 +32,8 @@ y = np.where(wrong, (y_true + rng.integers(1, 10, y_true.size)) % 10, y_true)
 print(f"{wrong.sum()} of {y.size} labels are wrong")
 
 # %%
-# Trained long enough, a network fits wrong labels too. So each norm is taken from a network that
-# was trained without that sample, in five folds.
+# A network that is trained long enough also fits wrong labels. So each norm comes from a network
+# that was trained without that sample, in five folds.
 
 norms = np.empty(y.size)
 for train, test in StratifiedKFold(5, shuffle=True, random_state=0).split(X, y):
@@ -44,7 +44,7 @@ for train, test in StratifiedKFold(5, shuffle=True, random_state=0).split(X, y):
     norms[test] = model.network_.per_sample_gradient_norms(X[test], y[test])
 
 # %%
-# They are the norms of the rows of per_sample_gradients.
+# These are the norms of the rows of per_sample_gradients.
 
 rows = model.network_.per_sample_gradients(X[test][:10], y[test][:10])
 assert np.allclose(np.linalg.norm(rows, axis=1), norms[test][:10])
@@ -66,7 +66,7 @@ right.set(xlabel="share of the wrong labels found", ylabel="share of suspects th
 plt.show()
 
 # %%
-# The twelve largest, with the label they had and the digit they are.
+# The samples with the twelve largest norms, with their label and the digit that they show.
 
 fig, axes = plt.subplots(2, 6, figsize=(9, 3.6))
 for ax, i in zip(axes.flat, suspects, strict=False):

@@ -2,13 +2,13 @@
 The hidden layer as a transformer
 =================================
 
-``transform`` gives the activations of the last hidden layer. So a fitted network can stand in a
-pipeline in front of another estimator.
+``transform`` returns the activations of the last hidden layer, so a network can come before another
+estimator in a pipeline.
 """
 
 # %%
-# A network with two hidden units in its last layer makes a map of the digits, next to that of a
-# principal component analysis.
+# A network with two units in its last hidden layer makes a map of the digits. Next to it is the map
+# of a principal component analysis.
 
 import warnings
 
@@ -24,7 +24,7 @@ from sklearn.preprocessing import StandardScaler
 
 from fastbp import BackpropClassifier
 
-# Fits of a fixed number of epochs end with a ConvergenceWarning; here that is what is wanted.
+# Fits of a fixed number of epochs end with a ConvergenceWarning, which is intended here.
 warnings.filterwarnings("ignore", category=ConvergenceWarning)
 
 X, y = load_digits(return_X_y=True)
@@ -50,9 +50,9 @@ plt.show()
 # In a pipeline
 # -------------
 #
-# Nearest neighbours take every feature for equally important. Here half of the features are the
-# pixels and half are noise: the hidden units have learned which are which. The network is fitted
-# anew in each fold, on that fold's training samples only.
+# Nearest neighbours treat every feature as equally important. Here half of the features are pixels
+# and half are noise, and the hidden units have learned which are which. In each fold the network is
+# fitted again, on the training samples of that fold only.
 
 noise = 0.5 * np.random.default_rng(0).normal(size=X.shape)
 X_noisy = np.hstack([X / 16, noise])

@@ -2,8 +2,8 @@
 Rare classes: class_weight
 ==========================
 
-Where one class is rare, the most likely class is nearly always the other. ``class_weight``
-multiplies the weights of a class's samples; ``"balanced"`` gives each class the same sum.
+If one class is rare, the most likely class is almost always the other one. ``class_weight``
+multiplies the weights of the samples of a class; ``"balanced"`` gives each class the same sum.
 """
 
 # %%
@@ -29,8 +29,8 @@ X, y = draw(1500)
 X_test, y_test = draw(20000)
 
 # %%
-# A weight is a statement about costs: ``{1: 5}`` says that to miss a positive is five times as
-# bad as a false alarm.
+# A weight is a statement about costs: ``{1: 5}`` says that missing a positive is five times as bad
+# as a false alarm.
 
 fig, axes = plt.subplots(1, 3, figsize=(11, 4), sharex=True, sharey=True)
 for ax, class_weight in zip(axes, (None, {1: 5}, "balanced"), strict=True):
@@ -53,6 +53,6 @@ for ax, class_weight in zip(axes, (None, {1: 5}, "balanced"), strict=True):
 plt.show()
 
 # %%
-# The weights move the boundary, not the ranking: the area under the ROC curve hardly changes.
-# And the probabilities are then those of the weighted data. Where they are to be read as
-# probabilities, leave the weights out and move the threshold instead.
+# The weights move the boundary, not the ranking: the area under the ROC curve hardly changes. The
+# probabilities become those of the weighted data. If you need the probabilities of the data
+# themselves, leave the weights out and move the threshold instead.

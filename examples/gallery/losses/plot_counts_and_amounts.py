@@ -3,13 +3,13 @@ Counts and amounts: Poisson and gamma
 =====================================
 
 Counts vary by about the root of their mean, costs and durations often in proportion to it. The
-squared error treats a deviation of 5 the same at a mean of 1 and at a mean of 100; half the
-Poisson or the gamma deviance does not. Both have the output ``"exp"``, so predictions are
-positive.
+squared error treats a deviation of 5 the same at a mean of 1 and at a mean of 100. Half the Poisson
+deviance and half the gamma deviance do not. Both losses come with the output ``"exp"``, so
+predictions are positive.
 """
 
 # %%
-# Two data sets with one feature and the same mean, exp(3 sin x): Poisson counts, and
+# There are two data sets with one feature and the same mean, exp(3 sin x): Poisson counts, and
 # gamma-distributed amounts with shape 2.
 
 import matplotlib.pyplot as plt
@@ -33,8 +33,8 @@ def draw(distribution, n):
 
 
 # %%
-# The squared error gets the same output, exp, so that both are positive and only the loss
-# differs.
+# The squared error gets the same output, exp, so that both predictions are positive and only the
+# loss differs.
 
 deviances = {"poisson": mean_poisson_deviance, "gamma": mean_gamma_deviance}
 fig, axes = plt.subplots(2, 2, figsize=(10, 7), sharex=True)
@@ -65,5 +65,5 @@ for column, (loss, deviance) in enumerate(deviances.items()):
 plt.show()
 
 # %%
-# On the linear scale the curves look alike. On the logarithmic one it shows that the squared
-# error cares little for the samples with a small mean, on the left.
+# On the linear scale the curves look alike. The logarithmic scale shows that the squared error
+# cares little about the samples with a small mean, on the left.

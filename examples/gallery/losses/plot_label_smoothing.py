@@ -2,13 +2,14 @@
 Label smoothing and calibration
 ===============================
 
-A network that has fitted its training set perfectly is sure of everything, mistakes included.
-``label_smoothing=e`` takes the share e of each target and spreads it over all classes, so that
-probabilities of one are no longer the aim.
+A network that fits its training set perfectly is sure of everything, including its mistakes.
+``label_smoothing=e`` takes the share e of each target and spreads it over all classes, so that the
+network no longer aims at probabilities of one.
 """
 
 # %%
-# Three classes, one label in twenty wrong, and a network that learns its 1000 samples by heart.
+# There are three classes, one label in twenty is wrong, and the network learns its 1000 samples by
+# heart.
 
 import warnings
 
@@ -22,7 +23,7 @@ from sklearn.preprocessing import StandardScaler
 
 from fastbp import BackpropClassifier
 
-# Fits of a fixed number of epochs end with a ConvergenceWarning; here that is what is wanted.
+# Fits of a fixed number of epochs end with a ConvergenceWarning, which is intended here.
 warnings.filterwarnings("ignore", category=ConvergenceWarning)
 
 X, y = make_classification(
@@ -33,7 +34,7 @@ scaler = StandardScaler().fit(X_train)
 X_train, X_test = scaler.transform(X_train), scaler.transform(X_test)
 
 # %%
-# Calibrated means: of the predictions made with a confidence of 0.8, four in five are right.
+# Calibrated means that of the predictions with a confidence of 0.8, four in five are right.
 
 
 def reliability(probabilities, y, bins=10):
@@ -79,6 +80,7 @@ left.legend()
 plt.show()
 
 # %%
-# A little of it takes out the overconfidence, and the log loss is less than half. Too much, and the
-# network is less sure than it is right. It is a remedy for overconfidence, not for overfitting:
-# here the accuracy hardly changes, and on the digits with noisy pixels, say, it gets worse.
+# A little smoothing removes the overconfidence and more than halves the log loss. With too much,
+# the network is less confident than it should be. Smoothing helps against overconfidence, not
+# against overfitting: here the accuracy hardly changes, and on the digits with noisy pixels it gets
+# worse.

@@ -2,13 +2,13 @@
 A loss of your own
 ==================
 
-Any object with two methods is a loss: ``loss(y, outputs)``, one value a sample, and
-``gradient(y, outputs)``, its derivative by the network's outputs. Both work on whole batches of
+Any object with two methods can be a loss: ``loss(y, outputs)`` returns one value per sample, and
+``gradient(y, outputs)`` its derivative by the outputs of the network. Both work on whole batches of
 NumPy arrays; everything else stays compiled.
 """
 
 # %%
-# Here, predicting too little is dearer than predicting too much: the LINEX loss,
+# Here, predicting too little costs more than predicting too much. The LINEX loss,
 # :math:`e^{-a d} + a d - 1` with :math:`d = p - y`, grows exponentially on one side and linearly
 # on the other.
 
@@ -32,8 +32,8 @@ class Linex:
 
 
 # %%
-# Whether the two methods belong together is checked before anything is trained: the network's
-# gradient goes through both.
+# Before any training, check that the two methods belong together: the gradient of the network
+# depends on both.
 
 rng = np.random.default_rng(0)
 X = np.sort(rng.uniform(-3, 3, (600, 1)), axis=0)
@@ -43,7 +43,7 @@ net = Network([1, 5, 1], activation="tanh", loss=Linex(2.0), random_state=0)
 print(check_gradient(net, X, y))
 
 # %%
-# A wrong sign shows at once.
+# A wrong sign is found at once.
 
 
 class WrongLinex(Linex):
@@ -55,8 +55,8 @@ wrong = Network([1, 5, 1], activation="tanh", loss=WrongLinex(2.0), random_state
 print("passed:", check_gradient(wrong, X, y).passed)
 
 # %%
-# The larger a, the farther the prediction stays above the mean; a negative a turns it around. With
-# normal noise of variance :math:`\sigma^2` the best prediction is the mean plus
+# The larger a, the farther the prediction is above the mean; with a negative a it is below. For
+# normal noise of variance :math:`\sigma^2`, the best prediction is the mean plus
 # :math:`a \sigma^2 / 2`.
 
 fig, (left, right) = plt.subplots(1, 2, figsize=(10, 4.2))

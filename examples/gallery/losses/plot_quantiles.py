@@ -2,13 +2,14 @@
 Several quantiles that never cross
 ==================================
 
-``loss="quantile"`` with a list fits all its quantiles by one network. Its output
-(``"increasing"``) adds a positive amount from each column to the next, so that a higher quantile
-is never below a lower one, on no input.
+``loss="quantile"`` with a list fits all quantiles of the list with one network. Its output
+(``"increasing"``) adds a positive amount from each column to the next, so a higher quantile is
+never below a lower one, whatever the input.
 """
 
 # %%
-# The noise grows with x, so the nine deciles have to spread. A hundred samples are few for that.
+# The noise grows with x, so the nine deciles have to spread. A hundred samples are not many for
+# that.
 
 import warnings
 
@@ -19,7 +20,7 @@ from sklearn.metrics import mean_pinball_loss
 
 from fastbp import BackpropRegressor
 
-# Fits of a fixed number of epochs end with a ConvergenceWarning; here that is what is wanted.
+# Fits of a fixed number of epochs end with a ConvergenceWarning, which is intended here.
 warnings.filterwarnings("ignore", category=ConvergenceWarning)
 
 
@@ -48,15 +49,15 @@ together = BackpropRegressor(quantile=quantiles, **settings).fit(X, y).predict(X
 print("predict gives", together.shape)
 
 # %%
-# Nine networks, one for each quantile, know nothing of each other.
+# Nine networks, one per quantile, know nothing about each other.
 
 apart = np.column_stack(
     [BackpropRegressor(quantile=q, **settings).fit(X, y).predict(X_test) for q in quantiles]
 )
 
 # %%
-# Each quantile should have its share of new samples below it; with a hundred samples to learn from
-# it comes within some hundredths. What one network is better at is not the loss but the order.
+# Each quantile should have its share of new samples below it. With a hundred training samples, it
+# is a few hundredths off. The single network is not better at the loss, but it keeps the order.
 
 for name, columns in (("one network", together), ("nine networks", apart)):
     losses = [

@@ -2,13 +2,13 @@
 Outliers: squared, Huber and absolute error
 ===========================================
 
-A few wild measurements pull a least-squares fit towards them, since an error counts by its
-square. The absolute error counts it once; the Huber loss is the squared error near the target and
-the absolute error beyond ``huber_delta``.
+A few outliers pull a least-squares fit towards them, since each error counts by its square. The
+absolute error counts each error by its size. The Huber loss is the squared error near the target
+and the absolute error beyond ``huber_delta``.
 """
 
 # %%
-# A sine with noise of 0.1, in which one measurement in eight reads 3 to 5 too high.
+# The data are a sine with noise of 0.1, in which one measurement in eight is 3 to 5 too high.
 
 import warnings
 
@@ -18,7 +18,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from fastbp import BackpropRegressor
 
-# Fits of a fixed number of epochs end with a ConvergenceWarning; here that is what is wanted.
+# Fits of a fixed number of epochs end with a ConvergenceWarning, which is intended here.
 warnings.filterwarnings("ignore", category=ConvergenceWarning)
 
 rng = np.random.default_rng(0)
@@ -30,8 +30,8 @@ y[wild] += rng.uniform(3, 5, wild.sum())
 X = x[:, np.newaxis]
 
 # %%
-# The same network and the same start for each loss. The rate falls along a cosine, since the
-# gradient of the absolute error does not get smaller near the minimum.
+# Each loss gets the same network and the same start. The rate falls along a cosine, since the
+# gradient of the absolute error does not shrink near the minimum.
 
 losses = {
     "squared_error": {},
@@ -56,9 +56,9 @@ for loss, parameters in losses.items():
     print(f"{loss:15} root mean squared distance from the sine: {error:.3f}")
 
 # %%
-# The squared error ends up near the mean of what was measured, about half a unit too high. The
-# other two follow the bulk. What is left of their bias comes from the outliers being all on one
-# side: the median shifts a little, too.
+# The squared error ends up near the mean of the measurements, about half a unit too high. The other
+# two follow the bulk of the data. They keep a small bias because all outliers are on one side: the
+# median shifts a little, too.
 
 fig, ax = plt.subplots(figsize=(8, 4.5))
 ax.plot(x[~wild], y[~wild], ".", color="0.6", label="measured")
@@ -71,5 +71,5 @@ ax.legend(loc="upper left", ncols=2)
 plt.show()
 
 # %%
-# ``huber_delta`` is in units of y: errors within it are treated as noise, errors beyond it as
-# outliers. With 0.3 it is three times the noise. Where y is scaled, it has to be scaled along.
+# ``huber_delta`` is in units of y: smaller errors are treated as noise, larger ones as outliers.
+# 0.3 is three times the noise. If you rescale y, rescale it as well.

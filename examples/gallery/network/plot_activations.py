@@ -2,13 +2,13 @@
 Activations, and one for each layer
 ===================================
 
-The eleven functions of hidden units with their derivatives, drawn by the network itself, and
-what they make of the same small problem.
+The activation functions of hidden units with their derivatives, computed by the network itself, and
+how each of them does on the same small problem.
 """
 
 # %%
-# A network with one input, one hidden unit and weights of one is its activation. Its derivative
-# is the Jacobian of the output by the input.
+# A network with one input, one hidden unit and weights of one computes just its activation. The
+# derivative is the Jacobian of the output by the input.
 
 import warnings
 
@@ -19,7 +19,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from fastbp import BackpropClassifier, Network
 
-# Fits of a fixed number of epochs end with a ConvergenceWarning; here that is what is wanted.
+# Fits of a fixed number of epochs end with a ConvergenceWarning, which is intended here.
 warnings.filterwarnings("ignore", category=ConvergenceWarning)
 
 names = [
@@ -40,14 +40,14 @@ axes.flat[-1].set_axis_off()
 plt.show()
 
 # %%
-# The smooth relatives of relu differ near zero only: three of them dip below it, and leaky_relu
-# and elu let something through where relu lets nothing.
+# The smooth relatives of relu differ only near zero: three of them dip below zero, and leaky_relu
+# and elu let something through where relu lets nothing through.
 #
 # Training
 # --------
 #
-# Two half moons, two hidden layers of ten units, adam. ``activation`` takes one name for all
-# hidden layers or a sequence with one for each.
+# The data are two half moons. The networks have two hidden layers of ten units and are trained with
+# adam. ``activation`` takes one name for all hidden layers, or a sequence with one name per layer.
 
 X, y = make_moons(400, noise=0.2, random_state=0)
 choices = [name for name in names if name != "identity"] + [("tanh", "relu"), ("relu", "tanh")]
@@ -76,6 +76,6 @@ ax.legend(ncols=3)
 plt.show()
 
 # %%
-# Of the five starts with relu, three get stuck at a loss of 0.27: in so small a network a few units
-# that are zero for every sample are missed. leaky_relu has no such units. They start from other
-# weights, too: Glorot's here, He's there. With a hundred units to a layer none gets stuck.
+# Of the five starts with relu, three get stuck at a loss of 0.27: in so small a network, a few
+# units that are zero for every sample matter. leaky_relu has no such units. (It also starts from
+# other weights: He's instead of Glorot's.) With a hundred units per layer, none gets stuck.

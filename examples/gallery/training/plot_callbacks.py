@@ -2,13 +2,13 @@
 Callbacks: a score after every epoch
 ====================================
 
-From scikit-learn 1.9 on, the estimators take its callbacks. ``ScoringMonitor`` records any scorer
-on the training samples after every epoch; ``ProgressBar`` shows how far a fit has come. With an
-older scikit-learn there is no ``set_callbacks``, and this script says so.
+With scikit-learn 1.9 or newer, the estimators take its callbacks. ``ScoringMonitor`` records any
+scorer on the training samples after every epoch; ``ProgressBar`` shows how far a fit has come. An
+older scikit-learn has no ``set_callbacks``, and this script says so.
 """
 
 # %%
-# A callback is set before ``fit`` and belongs to the estimator, not to its parameters.
+# A callback is set before ``fit``. It belongs to the estimator, not to its parameters.
 
 import warnings
 
@@ -22,7 +22,7 @@ from sklearn.preprocessing import StandardScaler
 
 from fastbp import BackpropClassifier
 
-# Fits of a fixed number of epochs end with a ConvergenceWarning; here that is what is wanted.
+# Fits of a fixed number of epochs end with a ConvergenceWarning, which is intended here.
 warnings.filterwarnings("ignore", category=ConvergenceWarning)
 
 X, y = load_breast_cancer(return_X_y=True)
@@ -44,7 +44,7 @@ else:
 model.fit(X_train, y_train, X_val=X_test, y_val=y_test)
 
 # %%
-# The log has a row for each epoch.
+# The log has one row per epoch.
 
 fig, (left, right) = plt.subplots(1, 2, figsize=(10, 4))
 if monitor is not None:
@@ -67,5 +67,5 @@ plt.show()
 # ``model.set_callbacks(ProgressBar())`` draws a bar in the terminal (it needs the package rich).
 # On a grid search the callback is set on the search, which passes it on to the fits.
 #
-# Scoring after each epoch costs a pass over the samples for each scorer; for a small network that
-# is more than the epoch itself.
+# Scoring after each epoch costs one pass over the samples per scorer. For a small network that
+# takes longer than the epoch itself.

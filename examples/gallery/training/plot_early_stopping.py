@@ -2,13 +2,13 @@
 Validation data and early stopping
 ==================================
 
-With validation data the loss and the score on it are recorded after every epoch. With
-``early_stopping=True`` the score decides when to stop, and the best weights are restored.
+With validation data, the fit records its loss and score on them after every epoch. With
+``early_stopping=True``, the score decides when to stop, and the best weights are restored.
 """
 
 # %%
-# Diabetes: 442 patients, ten features, a great deal of noise. A network with 100 hidden units
-# learns the training set by heart, if it is let.
+# The diabetes data have 442 patients, ten features and a lot of noise. Without a stopping rule, a
+# network with 100 hidden units learns the training set by heart.
 
 import warnings
 
@@ -23,7 +23,7 @@ from sklearn.preprocessing import StandardScaler
 
 from fastbp import BackpropRegressor
 
-# Fits of a fixed number of epochs end with a ConvergenceWarning; here that is what is wanted.
+# Fits of a fixed number of epochs end with a ConvergenceWarning, which is intended here.
 warnings.filterwarnings("ignore", category=ConvergenceWarning)
 
 X, y = load_diabetes(return_X_y=True)
@@ -32,8 +32,8 @@ X_train, X_test, y_train, y_test = train_test_split(X, y, test_size=100, random_
 X_train, X_val, y_train, y_val = train_test_split(X_train, y_train, test_size=100, random_state=0)
 
 # %%
-# Validation samples must go through the same scaler. A pipeline does so by itself, when it is
-# told that ``X_val`` is an input to be transformed and that the network asks for it.
+# Validation samples must go through the same scaler. A pipeline takes care of that, if it is told
+# that ``X_val`` is an input to transform and that the network requests it.
 
 sklearn.set_config(enable_metadata_routing=True)
 
@@ -54,7 +54,7 @@ for name, model in (("with early stopping", watched), ("without", unwatched)):
     print(f"{name:20} {model['net'].n_iter_:4} epochs, test R² {model.score(X_test, y_test):.3f}")
 
 # %%
-# ``loss_curve_`` includes the penalty and is measured while the weights still move;
+# ``loss_curve_`` includes the penalty and is measured while the weights still change.
 # ``validation_loss_curve_`` is the plain loss after the epoch.
 
 best = int(np.argmax(watched["net"].validation_scores_))

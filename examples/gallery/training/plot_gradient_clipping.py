@@ -3,13 +3,13 @@ Steps that throw training off: clipped gradients
 ================================================
 
 One batch with a huge gradient can undo many good steps. ``max_grad_norm`` scales the gradient of
-such a batch down to that norm; the others are left as they are.
+such a batch down to that norm and leaves smaller gradients alone.
 """
 
 # %%
-# A sine of which one measurement in two hundred reads fifty times too much. The squared error makes
-# its gradient larger by as much. (A robust loss would be the better remedy for wrong measurements;
-# here they stand for rare but right ones.)
+# The data are a sine in which one measurement in two hundred is fifty times too large. With the
+# squared error, its gradient is larger by the same factor. (Against wrong measurements, a robust
+# loss is better. Here they stand for measurements that are rare but right.)
 
 import warnings
 
@@ -19,7 +19,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from fastbp import BackpropRegressor
 
-# Fits of a fixed number of epochs end with a ConvergenceWarning; here that is what is wanted.
+# Fits of a fixed number of epochs end with a ConvergenceWarning, which is intended here.
 warnings.filterwarnings("ignore", category=ConvergenceWarning)
 
 rng = np.random.default_rng(0)
@@ -31,8 +31,8 @@ X_val = np.linspace(-3, 3, 200)[:, np.newaxis]
 y_val = np.sin(X_val[:, 0])
 
 # %%
-# Plain gradient descent with momentum, in batches of 20, and the loss on the sine itself after each
-# epoch.
+# The network is trained by gradient descent with momentum, in batches of 20. After each epoch we
+# record the loss on the sine itself.
 
 curves = {}
 for max_grad_norm in (None, 1.5, 0.5):
@@ -59,6 +59,6 @@ ax.legend(loc="upper center", ncols=3)
 plt.show()
 
 # %%
-# A good bound is somewhat above the norm of the usual gradients:
-# ``np.linalg.norm(model.network_.loss_gradient(X, y).flat)`` is that of all samples, and
-# ``model.network_.per_sample_gradient_norms(X, y)`` those of single ones.
+# A good bound is a little larger than the norm of a usual gradient.
+# ``np.linalg.norm(model.network_.loss_gradient(X, y).flat)`` is the norm for all samples together,
+# and ``model.network_.per_sample_gradient_norms(X, y)`` gives those of single samples.

@@ -7,7 +7,7 @@ small data set.
 """
 
 # %%
-# 300 of the digits to train with, the other 1497 to look at. The pixels are noisy.
+# We train on 300 of the digits and test on the other 1497. The pixels are noisy.
 
 import warnings
 
@@ -19,7 +19,7 @@ from sklearn.model_selection import train_test_split
 
 from fastbp import BackpropClassifier
 
-# Fits of a fixed number of epochs end with a ConvergenceWarning; here that is what is wanted.
+# Fits of a fixed number of epochs end with a ConvergenceWarning, which is intended here.
 warnings.filterwarnings("ignore", category=ConvergenceWarning)
 
 X, y = load_digits(return_X_y=True)
@@ -38,8 +38,8 @@ variants = {
 }
 
 # %%
-# X_val is only watched here: nothing is stopped. It is the test set, so the figures below must
-# not be used to choose between the variants; they show what each does.
+# Here X_val is only recorded; it stops nothing. It is the test set, so the figures below must not
+# be used to choose between the variants. They only show what each variant does.
 
 fig, (left, right) = plt.subplots(1, 2, figsize=(11, 4.5))
 for name, parameters in variants.items():
@@ -68,7 +68,8 @@ right.set(
 plt.show()
 
 # %%
-# Without anything, the loss is smallest after some fifteen epochs and rises from there, while the
-# accuracy stays: the network gets surer of its mistakes. Penalties and decay stop that, dropout of
-# the hidden units delays it. The L1 penalty leaves one weight in fifteen that counts, most of the
-# others within a thousandth of zero; with ``solver="lbfgs"`` they would be zero exactly.
+# Without regularisation, the loss is smallest after about fifteen epochs and then rises, while the
+# accuracy stays the same: the network becomes more and more sure of its mistakes. Penalties and
+# weight decay stop that; dropout of the hidden units delays it. With the L1 penalty, one weight in
+# fifteen counts, and most of the others are within a thousandth of zero. With ``solver="lbfgs"``
+# they would be exactly zero.

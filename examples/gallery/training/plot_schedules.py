@@ -2,15 +2,15 @@
 Learning-rate schedules
 =======================
 
-What becomes of the rate from step to step, and of the loss with it. All of these serve ``sgd`` and
-``adam``; scikit-learn's invscaling and adaptive are for ``sgd`` only.
+How the rate changes from step to step, and what that does to the loss. All schedules shown here
+work with ``sgd`` and ``adam``; scikit-learn's invscaling and adaptive are for ``sgd`` only.
 """
 
 # %%
 # The rates
 # ---------
 #
-# Their formulas, for 60 epochs of 45 steps and ``learning_rate_init=0.01``.
+# The formulas of the schedules, for 60 epochs of 45 steps and ``learning_rate_init=0.01``.
 
 import warnings
 
@@ -22,7 +22,7 @@ from sklearn.model_selection import train_test_split
 
 from fastbp import BackpropClassifier
 
-# Fits of a fixed number of epochs end with a ConvergenceWarning; here that is what is wanted.
+# Fits of a fixed number of epochs end with a ConvergenceWarning, which is intended here.
 warnings.filterwarnings("ignore", category=ConvergenceWarning)
 
 peak, n_epochs, n_steps = 0.01, 60, 45
@@ -58,7 +58,7 @@ logarithmic.legend(loc="lower left")
 plt.show()
 
 # %%
-# A function of the epoch is a schedule as well. This one is "exponential", weight for weight.
+# A function of the epoch can be a schedule, too. This one gives the same weights as "exponential".
 
 X, y = load_digits(return_X_y=True)
 X_train, X_test, y_train, y_test = train_test_split(X / 16, y, test_size=0.2, random_state=0)
@@ -76,8 +76,8 @@ print("the same weights:", np.array_equal(named.network_.params, by_function.net
 # The losses
 # ----------
 #
-# adam on the digits, 60 epochs, without a stopping rule: it would cut the schedules off before
-# the rate has fallen.
+# We train with adam on the digits for 60 epochs, without a stopping rule, which would end training
+# before the rate has fallen.
 
 variants = {
     "constant": {},
@@ -103,6 +103,6 @@ left.legend()
 plt.show()
 
 # %%
-# A falling rate calms the curves. Little more should be read into this picture: the training loss
-# is the smallest with the constant rate, and the test losses differ by about as much as they do
-# from one random_state to the next. Over five of them, cosine and one_cycle were a tenth lower.
+# A falling rate makes the curves smoother. Do not read much more into this picture: the training
+# loss is smallest with the constant rate, and the test losses differ by about as much as from one
+# random_state to the next. Averaged over five of them, cosine and one_cycle were a tenth lower.

@@ -2,13 +2,14 @@
 Solvers on a small curve
 ========================
 
-Least squares with a few dozen weights is the home of ``levenberg_marquardt``; ``lbfgs`` is not
-far. ``rprop`` needs no learning rate to be found. ``adam`` and ``sgd`` are made for data that is
-too much for a full batch, and this is not.
+Least squares with a few dozen weights is what ``levenberg_marquardt`` does best, and ``lbfgs`` is
+not far behind. ``rprop`` needs no search for a learning rate. ``adam`` and ``sgd`` are made for
+data that are too large for a full batch, which is not the case here.
 """
 
 # %%
-# 200 samples of a curve, one hidden layer of ten tanh units: 31 weights.
+# The data are 200 samples of a curve. The network has one hidden layer of ten tanh units: 31
+# weights.
 
 import warnings
 from time import perf_counter
@@ -19,7 +20,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from fastbp import BackpropRegressor
 
-# Fits of a fixed number of epochs end with a ConvergenceWarning; here that is what is wanted.
+# Fits of a fixed number of epochs end with a ConvergenceWarning, which is intended here.
 warnings.filterwarnings("ignore", category=ConvergenceWarning)
 
 rng = np.random.default_rng(0)
@@ -37,8 +38,8 @@ solvers = {
 }
 
 # %%
-# Every solver starts from the same three sets of weights. A step of Levenberg-Marquardt is dearer
-# than a gradient, so the time is given as well.
+# Every solver starts from the same three sets of weights. A step of Levenberg-Marquardt costs more
+# than a gradient, so the figure also gives the time.
 
 fig, ax = plt.subplots(figsize=(9, 5))
 for solver, parameters in solvers.items():
@@ -60,7 +61,7 @@ ax.legend()
 plt.show()
 
 # %%
-# In iterations the order is clear. In time it is not: an epoch of 31 weights costs next to nothing,
-# so here even the slow ones are done soon, only not at the minimum. A step of Levenberg-Marquardt
-# solves a system with as many unknowns as there are weights; with a few thousand of them it is the
-# slowest of all.
+# Counted in iterations, the order is clear. In time it is not: an epoch with 31 weights costs
+# almost nothing, so even the slow solvers finish soon, though not at the minimum. A step of
+# Levenberg-Marquardt solves a system with as many unknowns as there are weights; with a few
+# thousand weights it is the slowest of all.

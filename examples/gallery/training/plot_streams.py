@@ -1,17 +1,17 @@
 """
-Data that comes in pieces, time that is short
-=============================================
+Data in pieces, limited time
+============================
 
-``partial_fit`` trains on one piece of data at a time and goes on from where it stood; with
-``X_val`` it keeps a record of the validation loss. ``max_time`` bounds a fit in seconds.
+``partial_fit`` trains on one piece of data at a time and continues from where it stood. With
+``X_val`` it records the validation loss. ``max_time`` limits a fit to a number of seconds.
 """
 
 # %%
 # A stream
 # --------
 #
-# Six thousand samples in pieces of a hundred. After half of them, the world changes: the sign
-# of a feature turns around. The validation set is from the new world.
+# Six thousand samples come in pieces of a hundred. After half of them, the world changes: the sign
+# of one feature flips. The validation set is from the new world.
 
 import warnings
 
@@ -23,7 +23,7 @@ from sklearn.model_selection import train_test_split
 
 from fastbp import BackpropClassifier
 
-# Fits of a fixed number of epochs end with a ConvergenceWarning; here that is what is wanted.
+# Fits of a fixed number of epochs end with a ConvergenceWarning, which is intended here.
 warnings.filterwarnings("ignore", category=ConvergenceWarning)
 
 rng = np.random.default_rng(0)
@@ -61,8 +61,8 @@ plt.show()
 # A deadline
 # ----------
 #
-# The fit stops after the epoch in which the time has passed, with a ConvergenceWarning. What it has
-# learned until then is kept.
+# The fit stops after the epoch in which the time is over, with a ConvergenceWarning, and keeps what
+# it has learned so far.
 
 X, y = load_digits(return_X_y=True)
 X_train, X_test, y_train, y_test = train_test_split(X / 16, y, random_state=0)

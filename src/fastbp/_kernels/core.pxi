@@ -14,13 +14,9 @@ Arrays are C-contiguous float32 or float64, all arrays of a call of one type. Th
 shapes have been checked in Python. What is checked here again is what would read or write outside
 an array.
 """
-from fastbp._kernels.optimizers cimport N_MOMENTS as N_MOMENTS_OF
-from fastbp._kernels.optimizers cimport N_OPTIMIZERS, OPTIMIZER_NAMES
-from fastbp._kernels.types cimport (
-    ABSOLUTE_ERROR, ELU, GAMMA, GELU, HUBER, IDENTITY, LEAKY_RELU, LOG_LOSS, LOGISTIC, MISH,
-    OUTPUT_EXP, OUTPUT_IDENTITY, OUTPUT_INCREASING, OUTPUT_LOGISTIC, OUTPUT_SOFTMAX, POISSON,
-    QUANTILE, RELU, SELU, SILU, SOFTPLUS, SQUARED_ERROR, TANH, USER_LOSS,
-)
+from fastbp._kernels.activations cimport ACTIVATION_NAMES, N_ACTIVATIONS
+from fastbp._kernels.losses cimport LOSS_NAMES, N_LOSSES, N_OUTPUTS, OUTPUT_NAMES, USER_LOSS
+from fastbp._kernels.optimizers cimport N_MOMENTS_OF, N_OPTIMIZERS, OPTIMIZER_NAMES
 
 include "arrays.pxi"
 include "plan.pxi"
@@ -37,10 +33,15 @@ cdef extern from "simd/threads.h" nogil:
 
 cdef extern from *:
     """
+    #ifdef FASTBP_PLAIN
+    #define FASTBP_KIND ", debug build"
+    #else
+    #define FASTBP_KIND ""
+    #endif
     #if defined(__clang__)
-    #define FASTBP_COMPILER "clang " __clang_version__
+    #define FASTBP_COMPILER "clang " __clang_version__ FASTBP_KIND
     #elif defined(__GNUC__)
-    #define FASTBP_COMPILER "gcc " __VERSION__
+    #define FASTBP_COMPILER "gcc " __VERSION__ FASTBP_KIND
     #elif defined(_MSC_VER)
     #define FASTBP_COMPILER "MSVC"
     #else
@@ -49,24 +50,17 @@ cdef extern from *:
     """
     const char* FASTBP_COMPILER
 
-COMPILER = FASTBP_COMPILER.decode()
+cdef dict members(const char** names, int n):
+    """The members of an enum by their names, which stand in the enum's order."""
+    return {names[member].decode(): member for member in range(n)}
 
-# The names by which Python knows the members of the enums.
-ACTIVATIONS = {
-    "identity": IDENTITY, "logistic": LOGISTIC, "tanh": TANH, "relu": RELU,
-    "leaky_relu": LEAKY_RELU, "elu": ELU, "selu": SELU, "softplus": SOFTPLUS, "silu": SILU,
-    "gelu": GELU, "mish": MISH,
-}
-OUTPUTS = {
-    "identity": OUTPUT_IDENTITY, "logistic": OUTPUT_LOGISTIC, "softmax": OUTPUT_SOFTMAX,
-    "exp": OUTPUT_EXP, "increasing": OUTPUT_INCREASING,
-}
-LOSSES = {
-    "squared_error": SQUARED_ERROR, "log_loss": LOG_LOSS, "poisson": POISSON,
-    "absolute_error": ABSOLUTE_ERROR, "huber": HUBER, "gamma": GAMMA, "quantile": QUANTILE,
-}
-OPTIMIZERS = {OPTIMIZER_NAMES[i].decode(): i for i in range(N_OPTIMIZERS)}
-N_MOMENTS = {OPTIMIZER_NAMES[i].decode(): N_MOMENTS_OF[i] for i in range(N_OPTIMIZERS)}
+
+COMPILER = FASTBP_COMPILER.decode()
+ACTIVATIONS = members(ACTIVATION_NAMES, N_ACTIVATIONS)
+OUTPUTS = members(OUTPUT_NAMES, N_OUTPUTS)
+LOSSES = members(LOSS_NAMES, N_LOSSES)
+OPTIMIZERS = members(OPTIMIZER_NAMES, N_OPTIMIZERS)
+N_MOMENTS = {name: N_MOMENTS_OF[member] for name, member in OPTIMIZERS.items()}
 USER = <int> USER_LOSS
 MAX_THREADS = MAX_TEAM
 

@@ -5,8 +5,9 @@ from fastbp._kernels.network cimport (
     NetworkSizes, Workspace, add_square_norms, deltas_to_inputs, forward_rows, gradient_of_rows,
     loss_deltas, output_deltas, padded_stride,
 )
+from fastbp._kernels.losses cimport USER_LOSS
 from fastbp._kernels.team cimport raise_flag
-from fastbp._kernels.types cimport USER_LOSS, floating
+from fastbp._kernels.types cimport floating
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 

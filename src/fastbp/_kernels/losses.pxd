@@ -1,99 +1,155 @@
-"""Outputs and losses: predictions, the loss of each sample, and its delta.
+"""Outputs and losses: the outputs, the loss of each sample, and its deltas.
 
-Enter pre-activations z (rows, k) of the output layer, targets y, sample weights w. The loss is
-computed from z in a form that neither overflows nor cancels, and probabilities are not clipped.
+Takes pre-activations z (rows, n_outputs) of the output layer, targets y likewise and sample
+weights w (rows,); returns outputs p (rows, n_outputs), losses and deltas. i is a sample, k an
+output, ik an entry of a matrix (rows, n_outputs). The loss is computed from z in a form that
+neither overflows nor cancels, and probabilities are not clipped.
 
-    output      prediction p                loss       l(y, p)
+    output      p                           loss       l(y, p)
     identity    z                           squared    1/2 (p - y)^2
     logistic    1/(1 + e^-z)                log loss   logistic: -y log p - (1-y) log(1-p)
     softmax     e^z / sum e^z                          softmax:  -y log p
     exp         e^z                         Poisson    y log(y/p) - y + p   (half the deviance)
     increasing  z_0, then the one before    gamma      log(p/y) + y/p - 1   (half the deviance)
-                plus log(1 + e^z_j)         absolute   |p - y|
+                plus log(1 + e^z_k)         absolute   |p - y|
                                             Huber      d^2/2 up to h, then h (d - h/2), d = |p - y|
                                             quantile   q (y - p) or (1 - q)(p - y), whichever >= 0
                                             a user's own, which Python computes
 
-Delta is w * scale * dl/dz. The canonical pairs (identity with squared error, logistic and
-softmax with log loss, exp with Poisson) have dl/dz = p - y; the others take dl/dp through the
-output's derivative. network.py refuses the pairs that are undefined.
+A delta is w * scale * dl/dz. The losses come to dl/dz by one of three ways:
+
+    log loss            p - y: logistic and softmax, its only outputs, are canonical for it
+    Poisson, gamma      p dl/dp = dl/d(log p), through the logarithm of the output: p - y, (p - y)/p
+    all others          dl/dp, through the output: the squared error's is p - y
+
+With identity and squared error, or exp and Poisson, there is nothing to go through: dl/dz = p - y.
+network.py refuses the pairs of output and loss that are undefined.
 """
 from libc.math cimport NAN, fabs, log
 
-from .activations cimport exponential, logistic, softplus
-from .types cimport (
-    ABSOLUTE_ERROR, GAMMA, HUBER, LOG_LOSS, OUTPUT_EXP, OUTPUT_IDENTITY, OUTPUT_INCREASING,
-    OUTPUT_LOGISTIC, OUTPUT_SOFTMAX, POISSON, QUANTILE, SQUARED_ERROR, USER_LOSS, Loss, Objective,
-    Output, floating,
-)
+from .activations cimport exp, logistic, softplus
+from .types cimport floating
+
+cdef enum Output:
+    OUTPUT_IDENTITY
+    OUTPUT_LOGISTIC
+    OUTPUT_SOFTMAX
+    OUTPUT_EXP
+    OUTPUT_INCREASING
+
+cdef enum Loss:
+    SQUARED_ERROR
+    LOG_LOSS
+    POISSON
+    ABSOLUTE_ERROR
+    HUBER
+    GAMMA
+    QUANTILE
+    USER_LOSS   # the last one: it has no name
+
+cdef extern from *:
+    """
+    /* The public names of the members of Output and of Loss, in their order. */
+    static const char *FASTBP_OUTPUT_NAMES[] = {
+        "identity", "logistic", "softmax", "exp", "increasing"};
+    static const char *FASTBP_LOSS_NAMES[] = {
+        "squared_error", "log_loss", "poisson", "absolute_error", "huber", "gamma", "quantile"};
+    #define FASTBP_N_OUTPUTS ((int)(sizeof FASTBP_OUTPUT_NAMES / sizeof(char *)))
+    #define FASTBP_N_LOSSES ((int)(sizeof FASTBP_LOSS_NAMES / sizeof(char *)))
+    """
+    const char** OUTPUT_NAMES "FASTBP_OUTPUT_NAMES"
+    const int N_OUTPUTS "FASTBP_N_OUTPUTS"
+    const char** LOSS_NAMES "FASTBP_LOSS_NAMES"
+    const int N_LOSSES "FASTBP_N_LOSSES"
 
 cdef extern from "simd/vmath.h" nogil:
-    double softplus_f64(double z) noexcept
+    double log_of_logistic(double z) noexcept
+    double logistic_log_loss(double z, double y) noexcept
+
+# A user's loss, in Python: fills losses (rows,), or, where losses is NULL, derivatives
+# (rows, n_outputs) by the outputs; -1, and the exception kept, when it has failed.
+ctypedef int (*UserLoss)(
+    void* owner, const void* outputs, const void* targets, Py_ssize_t rows, Py_ssize_t n_outputs,
+    size_t item_size, double* losses, void* derivatives
+) noexcept nogil
+
+
+cdef struct Objective:
+    # J = scale * reduce_i[w_i sum_k loss] + l2 * sum ||W||^2 + l1 * sum |W|
+    Output output
+    Loss loss
+    double scale
+    bint mean                   # reduce divides by the sum of the weights
+    double label_smoothing
+    double huber_delta
+    const double* quantiles     # (n_outputs,)
+    UserLoss user_loss
+    void* user_loss_owner
+    const int* user_loss_failed
+
+
+cdef inline double softmax(
+    const floating* z, floating* p, Py_ssize_t n_outputs
+) noexcept nogil:
+    """p = softmax(z) of one sample; returns log sum e^z."""
+    cdef floating largest = z[0]
+    cdef floating total = 0
+    cdef Py_ssize_t k
+    for k in range(1, n_outputs):
+        # a NaN is kept: it compares false
+        largest = largest if z[k] <= largest else z[k]
+    for k in range(n_outputs):
+        p[k] = exp(z[k] - largest)
+    for k in range(n_outputs):
+        total += p[k]
+    for k in range(n_outputs):
+        p[k] /= total
+    return <double> largest + log(<double> total)
+
+
+cdef inline void compute_outputs(
+    Output output, const floating* z, floating* p, double* log_sums, Py_ssize_t rows,
+    Py_ssize_t n_outputs
+) noexcept nogil:
+    """p = output(z); where the output is the identity, p is z already.
+
+    For softmax also log_sums (rows,) = log sum e^z.
+    """
+    cdef Py_ssize_t i, ik
+    if output == OUTPUT_SOFTMAX:
+        for i in range(rows):
+            log_sums[i] = softmax(z + i * n_outputs, p + i * n_outputs, n_outputs)
+    elif output == OUTPUT_LOGISTIC:
+        for ik in range(rows * n_outputs):
+            p[ik] = logistic(z[ik])
+    elif output == OUTPUT_EXP:
+        for ik in range(rows * n_outputs):
+            p[ik] = exp(z[ik])
+    elif output == OUTPUT_INCREASING:
+        for i in range(rows):
+            p[i * n_outputs] = z[i * n_outputs]
+            for ik in range(i * n_outputs + 1, (i + 1) * n_outputs):
+                p[ik] = p[ik - 1] + softplus(z[ik])
 
 
 cdef inline double xlogx(double x) noexcept nogil:
     return x * log(x) if x > 0 else 0
 
 
-cdef inline double softmax(const floating* z, floating* p, Py_ssize_t k) noexcept nogil:
-    """p = softmax(z); returns log sum e^z."""
-    cdef floating largest = z[0]
-    cdef floating total = 0
-    cdef Py_ssize_t j
-    for j in range(1, k):
-        # a NaN is kept: it compares false
-        largest = largest if z[j] <= largest else z[j]
-    for j in range(k):
-        p[j] = exponential[floating](z[j] - largest)
-    for j in range(k):
-        total += p[j]
-    for j in range(k):
-        p[j] /= total
-    return <double> largest + log(<double> total)
-
-
-cdef inline void predict(
-    Output kind, const floating* z, floating* p, double* log_sums, Py_ssize_t rows,
-    Py_ssize_t k
-) noexcept nogil:
-    """p = output(z), nothing to do where p is z; for softmax also log_sums = log sum e^z."""
-    cdef Py_ssize_t i, j
-    if kind == OUTPUT_SOFTMAX:
-        for i in range(rows):
-            log_sums[i] = softmax(z + i * k, p + i * k, k)
-    elif kind == OUTPUT_LOGISTIC:
-        for i in range(rows * k):
-            p[i] = logistic(z[i])
-    elif kind == OUTPUT_EXP:
-        for i in range(rows * k):
-            p[i] = exponential(z[i])
-    elif kind == OUTPUT_INCREASING:
-        for i in range(rows):
-            p[i * k] = z[i * k]
-            for j in range(i * k + 1, (i + 1) * k):
-                p[j] = p[j - 1] + softplus(z[j])
-
-
-cdef inline double log_prediction(Output kind, double z) noexcept nogil:
-    """log p of the elementwise outputs that are positive."""
-    return -softplus_f64(-z) if kind == OUTPUT_LOGISTIC else z
-
-
-cdef inline double logistic_log_loss(double z, double y) noexcept nogil:
-    # -y log p - (1 - y) log(1 - p) = softplus(z) - y z, without inf - inf at y = 1
-    return (
-        (softplus_f64(-z) * y if y != 0 else 0)
-        + (softplus_f64(z) * (1 - y) if y != 1 else 0))
+cdef inline double log_of_output(Output output, double z) noexcept nogil:
+    """log p of the positive outputs other than softmax."""
+    return log_of_logistic(z) if output == OUTPUT_LOGISTIC else z
 
 
 cdef inline bint is_distance(Loss loss) noexcept nogil:
+    """Whether the loss is a function of p - y with kinks."""
     return loss == ABSOLUTE_ERROR or loss == HUBER or loss == QUANTILE
 
 
 cdef inline double distance_loss(
-    const Objective* objective, double p, double y, Py_ssize_t j
+    const Objective* objective, double p, double y, Py_ssize_t k
 ) noexcept nogil:
-    """l of output j for the losses of p - y that have kinks."""
+    """l of output k for a loss that is a distance."""
     cdef double difference = p - y, distance = fabs(difference)
     if objective.loss == HUBER:
         if distance <= objective.huber_delta:
@@ -101,201 +157,84 @@ cdef inline double distance_loss(
         return objective.huber_delta * (distance - 0.5 * objective.huber_delta)
     if objective.loss == QUANTILE:
         if difference < 0:
-            return objective.quantiles[j] * distance
-        return (1 - objective.quantiles[j]) * distance
+            return objective.quantiles[k] * distance
+        return (1 - objective.quantiles[k]) * distance
     return distance
 
 
-cdef inline double row_loss(
+cdef inline double loss_of_row(
     const Objective* objective, const floating* z, const floating* p, double log_sum,
-    const floating* y, Py_ssize_t k
+    const floating* y, Py_ssize_t n_outputs
 ) noexcept nogil:
     """sum_k l(y_k, p_k) of one sample."""
-    cdef Py_ssize_t j
+    cdef Py_ssize_t k
     cdef double total = 0, difference
     if objective.loss == SQUARED_ERROR:
-        for j in range(k):
-            difference = <double> p[j] - <double> y[j]
+        for k in range(n_outputs):
+            difference = <double> p[k] - <double> y[k]
             total += 0.5 * difference * difference
         return total
     if is_distance(objective.loss):
-        for j in range(k):
-            total += distance_loss(objective, p[j], y[j], j)
+        for k in range(n_outputs):
+            total += distance_loss(objective, p[k], y[k], k)
         return total
     if objective.loss == GAMMA:
-        for j in range(k):
-            total -= log(<double> y[j]) + 1 - <double> y[j] / <double> p[j]
+        for k in range(n_outputs):
+            total -= log(<double> y[k]) + 1 - <double> y[k] / <double> p[k]
             if objective.output == OUTPUT_SOFTMAX:
-                total += z[j] - log_sum
+                total += z[k] - log_sum
             else:
-                total += log_prediction(objective.output, z[j])
+                total += log_of_output(objective.output, z[k])
         return total
     if objective.output == OUTPUT_SOFTMAX:
-        # -y log p = y (log_sum - z)
-        for j in range(k):
-            total += y[j] * (log_sum - z[j]) if y[j] != 0 else 0
+        # log loss, which is a part of Poisson's: -y log p = y (log_sum - z)
+        for k in range(n_outputs):
+            total += y[k] * (log_sum - z[k]) if y[k] != 0 else 0
         if objective.loss == POISSON:
-            for j in range(k):
-                total += xlogx(y[j]) - y[j] + p[j]
+            for k in range(n_outputs):
+                total += xlogx(y[k]) - y[k] + p[k]
         return total
     if objective.loss == LOG_LOSS:
-        for j in range(k):
-            total += logistic_log_loss(z[j], y[j])
+        for k in range(n_outputs):
+            total += logistic_log_loss(z[k], y[k])
         return total
-    for j in range(k):
-        total += xlogx(y[j]) - y[j] + p[j]
-        if y[j] != 0:
-            total -= y[j] * log_prediction(objective.output, z[j])
+    for k in range(n_outputs):
+        total += xlogx(y[k]) - y[k] + p[k]
+        if y[k] != 0:
+            total -= y[k] * log_of_output(objective.output, z[k])
     return total
 
 
-cdef inline void distance_derivatives(
-    const Objective* objective, floating* delta, Py_ssize_t rows, Py_ssize_t k
-) noexcept nogil:
-    """delta = dl/dp; enters as p - y. 0 at a kink."""
-    cdef Py_ssize_t i, j
-    cdef floating limit = <floating> objective.huber_delta, above, below, difference
-    if objective.loss == HUBER:
-        for i in range(rows * k):
-            delta[i] = -limit if delta[i] < -limit else limit if delta[i] > limit else delta[i]
-        return
-    for j in range(k):
-        above, below = 1, -1
-        if objective.loss == QUANTILE:
-            above, below = <floating> (1 - objective.quantiles[j]), <floating> (
-                -objective.quantiles[j])
-        for i in range(rows):
-            difference = delta[i * k + j]
-            # a NaN is kept
-            delta[i * k + j] = above if difference > 0 else below if difference < 0 else difference
-
-
-cdef inline void subtract_at_largest(
-    const floating* p, floating* delta, Py_ssize_t k
-) noexcept nogil:
-    """delta -= its entry where p is largest.
-
-    Softmax does not feel a constant added to dl/dp, but p (dl/dp - sum p dl/dp) would cancel.
-    """
-    cdef Py_ssize_t j, largest = 0
-    cdef floating reference
-    for j in range(1, k):
-        largest = j if p[j] > p[largest] else largest
-    reference = delta[largest]
-    for j in range(k):
-        delta[j] -= reference
-
-
-cdef inline void through_output(
-    Output output, const floating* z, const floating* p, floating* delta, Py_ssize_t rows,
-    Py_ssize_t k
-) noexcept nogil:
-    """delta = dl/dz; enters as dl/dp."""
-    cdef Py_ssize_t i, j
-    cdef floating total
-    if output == OUTPUT_SOFTMAX:
-        for i in range(rows):
-            subtract_at_largest(p + i * k, delta + i * k, k)
-    if output == OUTPUT_SOFTMAX or output == OUTPUT_EXP or output == OUTPUT_LOGISTIC:
-        for i in range(rows * k):
-            delta[i] *= p[i]
-        through_log_output(output, p, delta, rows, k)
-    elif output == OUTPUT_INCREASING:
-        # z_j moves p_j and all after it
-        for i in range(rows):
-            total = 0
-            for j in range((i + 1) * k - 1, i * k, -1):
-                total += delta[j]
-                delta[j] = total * logistic(z[j])
-            delta[i * k] += total
-
-
-cdef inline void through_log_output(
-    Output output, const floating* p, floating* delta, Py_ssize_t rows, Py_ssize_t k
-) noexcept nogil:
-    """delta = dl/dz of a positive output; enters as dl/d(log p) = p dl/dp."""
-    cdef Py_ssize_t i, j
-    cdef floating total
-    if output == OUTPUT_LOGISTIC:
-        for i in range(rows * k):
-            delta[i] *= 1 - p[i]
-    elif output == OUTPUT_SOFTMAX:
-        for i in range(rows):
-            total = 0
-            for j in range(i * k, (i + 1) * k):
-                total += delta[j]
-            for j in range(i * k, (i + 1) * k):
-                delta[j] -= p[j] * total
-
-
-cdef inline void softmax_delta(
-    Loss loss, const floating* p, floating* delta, const floating* y, Py_ssize_t k
-) noexcept nogil:
-    """delta = dl/dz of one sample; enters as p - y."""
-    cdef Py_ssize_t j
-    cdef floating total = 0
-    if loss == LOG_LOSS:
-        # p - y where the targets sum to one
-        for j in range(k):
-            total += y[j]
-        for j in range(k):
-            delta[j] = p[j] * total - y[j]
-        return
-    # p dl/dp is p (p - y) (squared error) or p - y (Poisson); dp_m/dz_j = p_m ([m = j] - p_j)
-    if loss == SQUARED_ERROR:
-        for j in range(k):
-            delta[j] *= p[j]
-    for j in range(k):
-        total += delta[j]
-    for j in range(k):
-        delta[j] -= p[j] * total
-
-
-cdef inline void elementwise_delta(
-    const Objective* objective, const floating* p, floating* delta, Py_ssize_t n
-) noexcept nogil:
-    """delta = dl/dz of n samples and outputs, each z with its own p; enters as p - y."""
-    cdef Py_ssize_t i
-    cdef Output output = objective.output
-    if objective.loss == LOG_LOSS or (objective.loss == POISSON and output == OUTPUT_EXP) or (
-        objective.loss == SQUARED_ERROR and output == OUTPUT_IDENTITY
-    ):
-        return
-    # p dl/dp = p (p - y) (squared error) or p - y (Poisson), and dp/dz = p or p (1 - p)
-    if objective.loss == SQUARED_ERROR:
-        for i in range(n):
-            delta[i] *= p[i]
-    if output == OUTPUT_LOGISTIC:
-        for i in range(n):
-            delta[i] *= 1 - p[i]
-
-
-cdef inline void losses_of_rows(
+cdef inline void compute_losses(
     const Objective* objective, const floating* z, const floating* p, double* losses,
-    const floating* y, Py_ssize_t rows, Py_ssize_t k
+    const floating* y, Py_ssize_t rows, Py_ssize_t n_outputs
 ) noexcept nogil:
-    """Takes softmax's log sums in losses (rows,); returns sum_k l there. NaN: it has failed."""
+    """losses (rows,) = sum_k l of each sample; NaN where a user's loss has failed.
+
+    Softmax's log sums, where it is the output, are taken from losses.
+    """
     cdef Py_ssize_t i
     cdef double difference
     # One output is so common that its loops are written to become vector code.
-    if k == 1 and objective.loss == SQUARED_ERROR:
+    if n_outputs == 1 and objective.loss == SQUARED_ERROR:
         for i in range(rows):
             difference = <double> p[i] - <double> y[i]
             losses[i] = 0.5 * difference * difference
-    elif k == 1 and objective.loss == LOG_LOSS and objective.output == OUTPUT_LOGISTIC:
+    elif n_outputs == 1 and objective.loss == LOG_LOSS and objective.output == OUTPUT_LOGISTIC:
         for i in range(rows):
             losses[i] = logistic_log_loss(z[i], y[i])
     elif objective.loss == USER_LOSS:
-        if objective.user_loss(
-                objective.user_loss_owner, p, y, rows, k, sizeof(floating), losses, NULL) < 0:
+        if objective.user_loss(objective.user_loss_owner, p, y, rows, n_outputs, sizeof(floating),
+                               losses, NULL) < 0:
             for i in range(rows):
                 losses[i] = NAN
     else:
         for i in range(rows):
-            losses[i] = row_loss(objective, z + i * k, p + i * k, losses[i], y + i * k, k)
+            losses[i] = loss_of_row(objective, z + i * n_outputs, p + i * n_outputs, losses[i],
+                                    y + i * n_outputs, n_outputs)
 
 
-cdef inline double weighted_sum(
+cdef inline double sum_losses(
     const double* losses, const floating* weights, Py_ssize_t rows
 ) noexcept nogil:
     """sum_i w_i losses_i, in the order of the rows."""
@@ -308,51 +247,155 @@ cdef inline double weighted_sum(
     return total
 
 
-cdef inline void deltas_of_rows(
+cdef inline void differentiate_distance(
+    const Objective* objective, floating* deltas, Py_ssize_t rows, Py_ssize_t n_outputs
+) noexcept nogil:
+    """Takes deltas = p - y; returns dl/dp, which is 0 at a kink."""
+    cdef Py_ssize_t i, k, ik
+    cdef floating limit = <floating> objective.huber_delta, above, below, difference
+    if objective.loss == HUBER:
+        for ik in range(rows * n_outputs):
+            deltas[ik] = -limit if deltas[ik] < -limit else (
+                limit if deltas[ik] > limit else deltas[ik])
+        return
+    for k in range(n_outputs):
+        above, below = 1, -1
+        if objective.loss == QUANTILE:
+            above, below = <floating> (1 - objective.quantiles[k]), <floating> (
+                -objective.quantiles[k])
+        for i in range(rows):
+            difference = deltas[i * n_outputs + k]
+            # a NaN is kept
+            deltas[i * n_outputs + k] = (
+                above if difference > 0 else below if difference < 0 else difference)
+
+
+cdef inline void subtract_at_largest(
+    const floating* p, floating* deltas, Py_ssize_t rows, Py_ssize_t n_outputs
+) noexcept nogil:
+    """Subtracts from the dl/dp of each sample its entry where p is largest.
+
+    The delta through softmax is the same with any constant added to dl/dp, but for a large one
+    p (dl/dp - sum p dl/dp) cancels.
+    """
+    cdef Py_ssize_t _, k, largest
+    cdef floating reference
+    for _ in range(rows):
+        largest = 0
+        for k in range(1, n_outputs):
+            largest = k if p[k] > p[largest] else largest
+        reference = deltas[largest]
+        for k in range(n_outputs):
+            deltas[k] -= reference
+        p += n_outputs
+        deltas += n_outputs
+
+
+cdef inline void take_through_output(
+    Output output, const floating* z, const floating* p, floating* deltas, Py_ssize_t rows,
+    Py_ssize_t n_outputs
+) noexcept nogil:
+    """Takes deltas = dl/dp; returns dl/dz."""
+    cdef Py_ssize_t i, ik
+    cdef floating total
+    if output == OUTPUT_SOFTMAX or output == OUTPUT_EXP or output == OUTPUT_LOGISTIC:
+        for ik in range(rows * n_outputs):
+            deltas[ik] *= p[ik]
+        take_through_log_output(output, p, deltas, rows, n_outputs)
+    elif output == OUTPUT_INCREASING:
+        # z_k moves p_k and all after it
+        for i in range(rows):
+            total = 0
+            for ik in range((i + 1) * n_outputs - 1, i * n_outputs, -1):
+                total += deltas[ik]
+                deltas[ik] = total * logistic(z[ik])
+            deltas[i * n_outputs] += total
+
+
+cdef inline void take_through_log_output(
+    Output output, const floating* p, floating* deltas, Py_ssize_t rows, Py_ssize_t n_outputs
+) noexcept nogil:
+    """Takes deltas = dl/d(log p) = p dl/dp of a positive output; returns dl/dz."""
+    cdef Py_ssize_t i, ik
+    cdef floating total
+    if output == OUTPUT_LOGISTIC:
+        for ik in range(rows * n_outputs):
+            deltas[ik] *= 1 - p[ik]
+    elif output == OUTPUT_SOFTMAX:
+        # d(log p_m)/dz_k = [m = k] - p_k
+        for i in range(rows):
+            total = 0
+            for ik in range(i * n_outputs, (i + 1) * n_outputs):
+                total += deltas[ik]
+            for ik in range(i * n_outputs, (i + 1) * n_outputs):
+                deltas[ik] -= p[ik] * total
+
+
+cdef inline void compute_softmax_log_loss_deltas(
+    const floating* p, floating* deltas, const floating* y, Py_ssize_t rows, Py_ssize_t n_outputs
+) noexcept nogil:
+    """deltas = p sum_k y_k - y, which is p - y where the targets sum to one."""
+    cdef Py_ssize_t _, k
+    cdef floating total
+    for _ in range(rows):
+        total = 0
+        for k in range(n_outputs):
+            total += y[k]
+        for k in range(n_outputs):
+            deltas[k] = p[k] * total - y[k]
+        p += n_outputs
+        y += n_outputs
+        deltas += n_outputs
+
+
+cdef inline void compute_deltas(
     const Objective* objective, const floating* z, const floating* p, const floating* y,
-    const floating* weights, double scale, floating* deltas, Py_ssize_t rows, Py_ssize_t k
+    const floating* weights, double scale, floating* deltas, Py_ssize_t rows, Py_ssize_t n_outputs
 ) noexcept nogil:
     """deltas = scale * w_i * dl/dz."""
-    cdef Py_ssize_t i, j
+    cdef Py_ssize_t i, k, ik
     cdef floating factor
-    for i in range(rows * k):
-        deltas[i] = p[i] - y[i]
-    if objective.loss == GAMMA:
-        for i in range(rows * k):
-            deltas[i] /= p[i]
-        through_log_output(objective.output, p, deltas, rows, k)
-    elif objective.loss == USER_LOSS:
-        objective.user_loss(
-            objective.user_loss_owner, p, y, rows, k, sizeof(floating), NULL, deltas)
-        through_output(objective.output, z, p, deltas, rows, k)
-    elif is_distance(objective.loss):
-        distance_derivatives(objective, deltas, rows, k)
-        through_output(objective.output, z, p, deltas, rows, k)
-    elif objective.output == OUTPUT_INCREASING:
-        through_output(objective.output, z, p, deltas, rows, k)
-    elif objective.output == OUTPUT_SOFTMAX:
-        for i in range(rows):
-            softmax_delta(objective.loss, p + i * k, deltas + i * k, y + i * k, k)
+    cdef Output output = objective.output
+    for ik in range(rows * n_outputs):
+        deltas[ik] = p[ik] - y[ik]
+    if objective.loss == LOG_LOSS:
+        if output == OUTPUT_SOFTMAX:
+            compute_softmax_log_loss_deltas(p, deltas, y, rows, n_outputs)
+    elif objective.loss == POISSON:
+        take_through_log_output(output, p, deltas, rows, n_outputs)
+    elif objective.loss == GAMMA:
+        for ik in range(rows * n_outputs):
+            deltas[ik] /= p[ik]
+        take_through_log_output(output, p, deltas, rows, n_outputs)
     else:
-        elementwise_delta(objective, p, deltas, rows * k)
-    if k == 1:
+        if objective.loss == USER_LOSS:
+            objective.user_loss(objective.user_loss_owner, p, y, rows, n_outputs, sizeof(floating),
+                                NULL, deltas)
+        elif is_distance(objective.loss):
+            differentiate_distance(objective, deltas, rows, n_outputs)
+        if output == OUTPUT_SOFTMAX and objective.loss != SQUARED_ERROR:
+            subtract_at_largest(p, deltas, rows, n_outputs)
+        take_through_output(output, z, p, deltas, rows, n_outputs)
+    if n_outputs == 1:
         for i in range(rows):
             deltas[i] *= <floating> (scale * weights[i])
         return
     for i in range(rows):
         factor = <floating> (scale * weights[i])
-        for j in range(k):
-            deltas[i * k + j] *= factor
+        for k in range(n_outputs):
+            deltas[i * n_outputs + k] *= factor
 
 
-cdef inline void output_derivative(
+cdef inline void compute_output_derivative(
     Output output, const floating* z, const floating* p, Py_ssize_t which, floating* deltas,
-    Py_ssize_t rows, Py_ssize_t k
+    Py_ssize_t rows, Py_ssize_t n_outputs
 ) noexcept nogil:
-    """deltas (rows, k) = dp_which/dz of each row."""
-    cdef Py_ssize_t i
-    for i in range(rows * k):
-        deltas[i] = 0
+    """deltas (rows, n_outputs) = dp_which/dz of each sample."""
+    cdef Py_ssize_t i, ik
+    for ik in range(rows * n_outputs):
+        deltas[ik] = 0
     for i in range(rows):
-        deltas[i * k + which] = 1
-    through_output(output, z, p, deltas, rows, k)
+        deltas[i * n_outputs + which] = 1
+    if output == OUTPUT_SOFTMAX:
+        subtract_at_largest(p, deltas, rows, n_outputs)
+    take_through_output(output, z, p, deltas, rows, n_outputs)

@@ -10,23 +10,26 @@ allocated once a call.
 
 With dropout, a_l and g'_l are multiplied by masks (dropout.pxd); only training.pxd asks for it.
 Rows of hidden activations and of deltas are padded to whole vectors. A batch is worked through in
-blocks of rows that are small enough for the second-level cache; team.pxd puts a batch together
-from the shares of its threads.
+blocks of rows that are small enough for the second-level cache. A function works on the rows of
+a Block, which may be some of those that the Workspace holds: team.pxd shares them among threads.
 """
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy
 
-from .activations cimport activate, activate_with_slope, multiply_by_derivative, needs_slope
+from .activations cimport (
+    RELU, Activation, activate, activate_with_slope, multiply_by_derivative, needs_slope,
+)
 from .dropout cimport Dropout, drop
 from .inputs cimport Block, Inputs, gather_block
-from .losses cimport deltas_of_rows, losses_of_rows, output_derivative, predict
+from .losses cimport (
+    OUTPUT_IDENTITY, OUTPUT_SOFTMAX, USER_LOSS, Objective, compute_deltas, compute_losses,
+    compute_output_derivative, compute_outputs,
+)
 from .products cimport (
-    VECTOR_BYTES, affine, affine_csr, coef_gradient, coef_gradient_csr, delta_back,
-    intercept_gradient,
+    VECTOR_BYTES, compute_affine, compute_affine_csr, compute_coef_grads, compute_coef_grads_csr,
+    compute_intercept_grads, take_deltas_back,
 )
-from .types cimport (
-    OUTPUT_IDENTITY, OUTPUT_SOFTMAX, RELU, USER_LOSS, Activation, Objective, floating,
-)
+from .types cimport floating
 
 
 cdef struct Layer:
@@ -203,14 +206,15 @@ cdef inline void forward_block(
         # Z = 1 b' + A_below @ W
         if l == 0 and block.dense == NULL:
             with_relu = False
-            affine_csr(inputs, block.order, block.first, params + layer.coef_start,
+            compute_affine_csr(inputs, block.order, block.first, params + layer.coef_start,
                        intercept_of(layer, params), a, ws.strides[l], block.rows, layer.fan_out,
                        ws.dropout)
         else:
             # beyond the end of an output layer's row lies the next one, perhaps another thread's
-            affine(below, below_stride, params + layer.coef_start, intercept_of(layer, params),
-                   a, ws.strides[l], block.rows, layer.fan_in, layer.fan_out, with_relu,
-                   block.whole, l < net.n_layers - 1 or block.start + block.rows == block.whole)
+            compute_affine(
+                below, below_stride, params + layer.coef_start, intercept_of(layer, params), a,
+                ws.strides[l], block.rows, layer.fan_in, layer.fan_out, with_relu, block.whole,
+                l < net.n_layers - 1 or block.start + block.rows == block.whole)
         if slope != NULL:
             activate_with_slope(layer.activation, a, slope, block.rows * ws.strides[l])
         elif not with_relu:
@@ -219,9 +223,10 @@ cdef inline void forward_block(
             drop(ws.dropout, ws.dropout.hidden, l + 1, block.first, a, slope, block.rows,
                  ws.strides[l], layer.fan_out)
         below, below_stride = a, ws.strides[l]
-    predict(net.objective.output, below,
-            <floating*> rows_of(ws.outputs, block.start, net.n_outputs, sizeof(floating)), ws.losses + block.start,
-            block.rows, net.n_outputs)
+    compute_outputs(
+        net.objective.output, below,
+        <floating*> rows_of(ws.outputs, block.start, net.n_outputs, sizeof(floating)),
+        ws.losses + block.start, block.rows, net.n_outputs)
 
 
 cdef inline void deltas_through_layer(
@@ -232,16 +237,21 @@ cdef inline void deltas_through_layer(
     cdef const Layer* layer = &net.layers[l]
     cdef const Layer* below = &net.layers[l - 1]
     cdef Py_ssize_t stride = ws.strides[l - 1]
-    cdef const floating* a = <floating*> rows_of(ws.activations[l - 1], block.start, stride, sizeof(floating))
+    cdef const floating* a = <const floating*> rows_of(
+        ws.activations[l - 1], block.start, stride, sizeof(floating))
     cdef bint is_relu = below.activation == RELU
-    cdef floating* deltas_below = <floating*> rows_of(ws.deltas[l - 1], block.start, stride, sizeof(floating))
-    cdef const floating* slope = <floating*> rows_of(ws.slopes[l - 1], block.start, stride, sizeof(floating))
+    cdef const floating* deltas = <const floating*> rows_of(
+        ws.deltas[l], block.start, ws.strides[l], sizeof(floating))
+    cdef floating* deltas_below = <floating*> rows_of(
+        ws.deltas[l - 1], block.start, stride, sizeof(floating))
+    cdef const floating* slope = <const floating*> rows_of(
+        ws.slopes[l - 1], block.start, stride, sizeof(floating))
     cdef Py_ssize_t i, n = block.rows * stride
     cdef floating kept
     # deltas_below = (deltas @ W') * g'(z_below); relu' is 1 where a > 0, else 0
-    delta_back(<const floating*> rows_of(ws.deltas[l], block.start, ws.strides[l], sizeof(floating)),
-               ws.strides[l], params + layer.coef_start, deltas_below, stride,
-               a if is_relu else NULL, block.rows, layer.fan_in, layer.fan_out, block.whole)
+    take_deltas_back(
+        deltas, ws.strides[l], params + layer.coef_start, deltas_below, stride,
+        a if is_relu else NULL, block.rows, layer.fan_in, layer.fan_out, block.whole)
     if slope != NULL:
         for i in range(n):
             deltas_below[i] *= slope[i]
@@ -281,11 +291,12 @@ cdef inline void coef_gradient_of_layer(
     """
     # dJ/dW = A_below' @ deltas
     cdef const Layer* layer = &net.layers[l]
-    cdef const floating* deltas = <floating*> rows_of(ws.deltas[l], block.start + i, ws.strides[l], sizeof(floating))
+    cdef const floating* deltas = <const floating*> rows_of(
+        ws.deltas[l], block.start + i, ws.strides[l], sizeof(floating))
     cdef const floating* below
     cdef Py_ssize_t below_stride
     if l == 0 and block.dense == NULL:
-        coef_gradient_csr(
+        compute_coef_grads_csr(
             inputs, block.order, block.first + i, deltas, ws.strides[l],
             grad + layer.coef_start, rows, layer.fan_out, start, stop, accumulate, ws.dropout)
         return
@@ -294,10 +305,12 @@ cdef inline void coef_gradient_of_layer(
         below = <const floating*> block.dense + i * below_stride
     else:
         below_stride = ws.strides[l - 1]
-        below = <floating*> rows_of(ws.activations[l - 1], block.start + i, below_stride, sizeof(floating))
-    coef_gradient(below + start, below_stride, deltas, ws.strides[l],
-                  grad + layer.coef_start + start * layer.fan_out, rows, stop - start,
-                  layer.fan_out, accumulate, layer.fan_in)
+        below = <const floating*> rows_of(
+            ws.activations[l - 1], block.start + i, below_stride, sizeof(floating))
+    compute_coef_grads(
+        below + start, below_stride, deltas, ws.strides[l],
+        grad + layer.coef_start + start * layer.fan_out, rows, stop - start, layer.fan_out,
+        accumulate, layer.fan_in)
 
 
 cdef inline void intercept_gradient_of_layer(
@@ -307,10 +320,11 @@ cdef inline void intercept_gradient_of_layer(
     """grad (+)= the part of rows [i, i + rows) of the block in dJ/db of layer l."""
     # dJ/db = deltas' @ 1
     cdef const Layer* layer = &net.layers[l]
+    cdef const floating* deltas = <const floating*> rows_of(
+        ws.deltas[l], block.start + i, ws.strides[l], sizeof(floating))
     if layer.intercept_start >= 0:
-        intercept_gradient(
-            <const floating*> rows_of(ws.deltas[l], block.start + i, ws.strides[l], sizeof(floating)),
-            ws.strides[l], grad + layer.intercept_start, rows, layer.fan_out, accumulate)
+        compute_intercept_grads(
+            deltas, ws.strides[l], grad + layer.intercept_start, rows, layer.fan_out, accumulate)
 
 
 cdef inline void gradient_of_block(
@@ -332,11 +346,12 @@ cdef inline void losses_of_block(
     const NetworkSizes* net, const Block* block, const Workspace* ws, const floating* outputs
 ) noexcept nogil:
     """ws.losses = sum_k l of the block's rows, whose outputs are given."""
-    losses_of_rows(
+    compute_losses(
         &net.objective,
         <const floating*> rows_of(
             ws.activations[net.n_layers - 1], block.start, net.n_outputs, sizeof(floating)),
-        outputs, ws.losses + block.start, <const floating*> block.targets, block.rows, net.n_outputs)
+        outputs, ws.losses + block.start, <const floating*> block.targets, block.rows,
+        net.n_outputs)
 
 
 cdef inline void loss_deltas(
@@ -344,10 +359,10 @@ cdef inline void loss_deltas(
     floating* deltas
 ) noexcept nogil:
     """deltas = scale * w_i * dl/dz of the block's rows."""
-    cdef Py_ssize_t last = net.n_layers - 1
-    deltas_of_rows(
+    compute_deltas(
         &net.objective,
-        <const floating*> rows_of(ws.activations[last], block.start, net.n_outputs, sizeof(floating)),
+        <const floating*> rows_of(
+            ws.activations[net.n_layers - 1], block.start, net.n_outputs, sizeof(floating)),
         <const floating*> rows_of(ws.outputs, block.start, net.n_outputs, sizeof(floating)),
         <const floating*> block.targets, <const floating*> block.weights, scale,
         deltas, block.rows, net.n_outputs)
@@ -408,18 +423,19 @@ cdef inline Block forward_rows(
 
     Gathers the data of the rows and computes their outputs.
     """
+    cdef floating* x = <floating*> rows_of(ws.x, start, net.n_features, sizeof(floating))
+    cdef floating* targets = <floating*> rows_of(
+        ws.targets, start, net.n_outputs, sizeof(floating))
     cdef Block block = gather_block(
-        inputs, order, first + start, rows, <floating*> rows_of(ws.x, start, net.n_features, sizeof(floating)),
-        <floating*> rows_of(ws.targets, start, net.n_outputs, sizeof(floating)),
+        inputs, order, first + start, rows, x, targets,
         <floating*> rows_of(ws.weights, start, 1, sizeof(floating)),
         <const floating*> rows_of(ws.ones, start, 1, sizeof(floating)))
     block.start, block.whole = start, whole
     if net.objective.label_smoothing > 0 and block.targets != NULL:
-        smooth_targets(net, &block, <floating*> rows_of(ws.targets, start, net.n_outputs, sizeof(floating)))
+        smooth_targets(net, &block, targets)
     if ws.dropout != NULL and ws.dropout.inputs > 0 and block.dense != NULL:
         # only training has masks, and it gathers its rows: these are a copy
-        drop(ws.dropout, ws.dropout.inputs, 0, first + start,
-             <floating*> rows_of(ws.x, start, net.n_features, sizeof(floating)), NULL, rows, net.n_features,
+        drop(ws.dropout, ws.dropout.inputs, 0, first + start, x, NULL, rows, net.n_features,
              net.n_features)
     forward_block(net, params, inputs, &block, ws)
     return block
@@ -447,9 +463,9 @@ cdef inline void deltas_to_inputs(
     cdef Py_ssize_t i, stride = padded_stride(net.n_features, sizeof(floating))
     deltas_to_hidden_layers(net, params, block, ws)
     # dJ/dX = deltas_0 @ W_0'
-    delta_back(<const floating*> ws.deltas[0], ws.strides[0], params + net.layers[0].coef_start,
-               buffer, stride, NULL, block.rows, net.n_features, net.layers[0].fan_out,
-               block.whole)
+    take_deltas_back(
+        <const floating*> ws.deltas[0], ws.strides[0], params + net.layers[0].coef_start, buffer,
+        stride, NULL, block.rows, net.n_features, net.layers[0].fan_out, block.whole)
     for i in range(block.rows):
         memcpy(grads + i * grad_stride, buffer + i * stride, net.n_features * sizeof(floating))
 
@@ -507,6 +523,6 @@ cdef inline void output_deltas(
     floating* deltas
 ) noexcept nogil:
     """deltas = the derivatives of output k by the pre-activations z of the output layer."""
-    output_derivative(
+    compute_output_derivative(
         net.objective.output, <const floating*> ws.activations[net.n_layers - 1],
         <const floating*> ws.outputs, k, deltas, block.rows, net.n_outputs)

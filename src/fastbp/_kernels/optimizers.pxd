@@ -26,13 +26,13 @@ cdef enum Optimizer:
 
 cdef extern from *:
     """
-    /* Public names, and rows of moments, in the order of the enum. */
-    static const char* const FASTBP_OPTIMIZERS[] = {"sgd", "adam", "rprop"};
+    /* The public names of the members of Optimizer, and their rows of moments, in their order. */
+    static const char *FASTBP_OPTIMIZER_NAMES[] = {"sgd", "adam", "rprop"};
     static const int FASTBP_N_MOMENTS[] = {1, 2, 2};
-    #define FASTBP_N_OPTIMIZERS ((int) (sizeof(FASTBP_N_MOMENTS) / sizeof(int)))
+    #define FASTBP_N_OPTIMIZERS ((int)(sizeof FASTBP_OPTIMIZER_NAMES / sizeof(char *)))
     """
-    const char* OPTIMIZER_NAMES "FASTBP_OPTIMIZERS"[]
-    const int N_MOMENTS "FASTBP_N_MOMENTS"[]
+    const char** OPTIMIZER_NAMES "FASTBP_OPTIMIZER_NAMES"
+    const int* N_MOMENTS_OF "FASTBP_N_MOMENTS"
     const int N_OPTIMIZERS "FASTBP_N_OPTIMIZERS"
 
 

@@ -4,7 +4,8 @@ import numpy
 from cpython.buffer cimport PyBUF_READ, PyBUF_WRITE
 from cpython.memoryview cimport PyMemoryView_FromMemory
 from fastbp._kernels.network cimport Layer, NetworkSizes
-from fastbp._kernels.types cimport IDENTITY, QUANTILE, Activation, Loss, Output
+from fastbp._kernels.activations cimport IDENTITY, Activation
+from fastbp._kernels.losses cimport QUANTILE, Loss, Output
 from libc.stdlib cimport calloc, free
 
 

@@ -1,14 +1,15 @@
 """The three matrix products of backpropagation, dense and CSR.
 
-All matrices are row-major; rows is the number of samples. X, Z, D and E have a stride, which is
-the length of a row with its padding.
+Takes row-major matrices; rows is the number of samples. X, Z, D and E have a stride, which is the
+length of a row with its padding. Returns
 
-    affine           Z = 1 b' + X @ W      X (rows, fan_in), W (fan_in, fan_out), b (fan_out,)
-    coef_gradient    G (+)= X' @ D         D (rows, fan_out), G (fan_in, fan_out)
-    delta_back       E = D @ W'            E (rows, fan_in)
+    compute_affine        Z = 1 b' + X @ W    X (rows, fan_in), W (fan_in, fan_out), b (fan_out,)
+    compute_coef_grads    G (+)= X' @ D       D (rows, fan_out), G (fan_in, fan_out)
+    take_deltas_back      E = D @ W'          E (rows, fan_in)
 
-Only the first layer knows sparse inputs. Its rows are named by `order` (NULL: as they stand).
-This file is the seam between the network and the arithmetic: simd/gemm.h does the dense ones.
+and the sums of D's columns. Sample i, input unit j and output unit k of a layer. Only the first
+layer knows sparse inputs. Its rows are named by `order` (NULL: as they stand). This file stands
+between the network and the arithmetic: simd/gemm.h does the dense products.
 """
 from libc.string cimport memcpy, memset
 
@@ -42,13 +43,16 @@ cdef extern from "simd/gemm.h" nogil:
     void multiply_f32(const Product*) noexcept
 
 
-cdef inline void affine(
+cdef inline void compute_affine(
     const floating* x, Py_ssize_t x_stride, const floating* coef, const floating* intercept,
     floating* z, Py_ssize_t z_stride, Py_ssize_t rows, Py_ssize_t fan_in, Py_ssize_t fan_out,
     bint relu, Py_ssize_t whole, bint padded
 ) noexcept nogil:
-    # Z = 1 b' + X @ W, or relu(Z); no intercept: b is NULL. whole: rows of the product that this
-    # is a part of; padded: whether z may be written to the end of the last row's last vector.
+    """z = Z, or relu(Z); intercept NULL: no b.
+
+    whole: rows of the product that these are a part of. padded: whether z may be written to the
+    end of the last row's last vector.
+    """
     cdef Product p
     memset(&p, 0, sizeof(p))
     p.m, p.n, p.depth, p.whole_m = rows, fan_out, fan_in, whole
@@ -63,37 +67,40 @@ cdef inline void affine(
         multiply_f64(&p)
 
 
-cdef inline void coef_gradient(
-    const floating* x, Py_ssize_t x_stride, const floating* delta, Py_ssize_t delta_stride,
-    floating* coef_grad, Py_ssize_t rows, Py_ssize_t fan_in, Py_ssize_t fan_out, bint accumulate,
+cdef inline void compute_coef_grads(
+    const floating* x, Py_ssize_t x_stride, const floating* deltas, Py_ssize_t deltas_stride,
+    floating* coef_grads, Py_ssize_t rows, Py_ssize_t fan_in, Py_ssize_t fan_out, bint accumulate,
     Py_ssize_t whole
 ) noexcept nogil:
-    # G (+)= X' @ D, or fan_in rows of `whole` rows of it
+    """coef_grads (+)= X' @ D, or fan_in rows of it, which has `whole`."""
     cdef Product p
     memset(&p, 0, sizeof(p))
     p.m, p.n, p.depth, p.whole_m = fan_in, fan_out, rows, whole
     p.a, p.a_row, p.a_depth = x, 1, x_stride
-    p.b, p.b_depth, p.b_col = delta, delta_stride, 1
-    p.b_padded = delta_stride > fan_out or fan_out * sizeof(floating) % VECTOR_BYTES == 0
-    p.c, p.ldc, p.accumulate = coef_grad, fan_out, accumulate
+    p.b, p.b_depth, p.b_col = deltas, deltas_stride, 1
+    p.b_padded = deltas_stride > fan_out or fan_out * sizeof(floating) % VECTOR_BYTES == 0
+    p.c, p.ldc, p.accumulate = coef_grads, fan_out, accumulate
     if floating is float:
         multiply_f32(&p)
     else:
         multiply_f64(&p)
 
 
-cdef inline void delta_back(
-    const floating* delta, Py_ssize_t delta_stride, const floating* coef, floating* delta_in,
-    Py_ssize_t in_stride, const floating* positive, Py_ssize_t rows, Py_ssize_t fan_in,
+cdef inline void take_deltas_back(
+    const floating* deltas, Py_ssize_t deltas_stride, const floating* coef, floating* deltas_below,
+    Py_ssize_t below_stride, const floating* positive, Py_ssize_t rows, Py_ssize_t fan_in,
     Py_ssize_t fan_out, Py_ssize_t whole
 ) noexcept nogil:
-    # E = D @ W', 0 where `positive` (rows, fan_in), if given, is not > 0
+    """deltas_below = E, or some of its `whole` rows.
+
+    0 where `positive` (rows, fan_in), unless NULL, is not > 0.
+    """
     cdef Product p
     memset(&p, 0, sizeof(p))
     p.m, p.n, p.depth, p.whole_m = rows, fan_in, fan_out, whole
-    p.a, p.a_row, p.a_depth = delta, delta_stride, 1
+    p.a, p.a_row, p.a_depth = deltas, deltas_stride, 1
     p.b, p.b_depth, p.b_col = coef, 1, fan_out
-    p.c, p.ldc, p.c_padded = delta_in, in_stride, True
+    p.c, p.ldc, p.c_padded = deltas_below, below_stride, True
     p.positive = positive
     if floating is float:
         multiply_f32(&p)
@@ -101,23 +108,24 @@ cdef inline void delta_back(
         multiply_f64(&p)
 
 
-cdef inline void intercept_gradient(
-    const floating* delta, Py_ssize_t stride, floating* intercept_grad, Py_ssize_t rows,
+cdef inline void compute_intercept_grads(
+    const floating* deltas, Py_ssize_t stride, floating* intercept_grads, Py_ssize_t rows,
     Py_ssize_t fan_out, bint accumulate
 ) noexcept nogil:
-    # g (+)= D' @ 1, four rows at a time: a store of g costs more than an addition
+    """intercept_grads (+)= D' @ 1."""
+    # four rows at a time: a store of a sum costs more than an addition
     cdef Py_ssize_t _, k, n_fours = rows // 4
-    cdef const floating* row = delta
+    cdef const floating* row = deltas
     if not accumulate:
-        memset(intercept_grad, 0, fan_out * sizeof(floating))
+        memset(intercept_grads, 0, fan_out * sizeof(floating))
     for _ in range(n_fours):
         for k in range(fan_out):
-            intercept_grad[k] += (row[k] + row[stride + k]) + (
+            intercept_grads[k] += (row[k] + row[stride + k]) + (
                 row[2 * stride + k] + row[3 * stride + k])
         row += 4 * stride
     for _ in range(rows - 4 * n_fours):
         for k in range(fan_out):
-            intercept_grad[k] += row[k]
+            intercept_grads[k] += row[k]
         row += stride
 
 
@@ -130,12 +138,12 @@ cdef inline floating masked_entry(
         <floating> (1 / (1 - dropout.inputs)))
 
 
-cdef inline void affine_csr(
+cdef inline void compute_affine_csr(
     const Inputs* inputs, const Py_ssize_t* order, Py_ssize_t first, const floating* coef,
     const floating* intercept, floating* z, Py_ssize_t z_stride, Py_ssize_t rows,
     Py_ssize_t fan_out, const Dropout* dropout
 ) noexcept nogil:
-    # Z = 1 b' + X @ W, a row of Z as the sum of the rows of W that the row of X names
+    """z = Z, each row of it the sum of the rows of W that the row of X names."""
     cdef const floating* data = <const floating*> inputs.data
     cdef const floating* coef_row
     cdef floating* z_row
@@ -157,31 +165,34 @@ cdef inline void affine_csr(
                 z_row[k] += value * coef_row[k]
 
 
-cdef inline void coef_gradient_csr(
-    const Inputs* inputs, const Py_ssize_t* order, Py_ssize_t first, const floating* delta,
-    Py_ssize_t delta_stride, floating* coef_grad, Py_ssize_t rows, Py_ssize_t fan_out,
+cdef inline void compute_coef_grads_csr(
+    const Inputs* inputs, const Py_ssize_t* order, Py_ssize_t first, const floating* deltas,
+    Py_ssize_t deltas_stride, floating* coef_grads, Py_ssize_t rows, Py_ssize_t fan_out,
     Py_ssize_t k_start, Py_ssize_t k_stop, bint accumulate, const Dropout* dropout
 ) noexcept nogil:
-    # Columns [k_start, k_stop) of G (+)= X' @ D, only the rows of G that X has entries for
+    """Columns [k_start, k_stop) of coef_grads (+)= X' @ D.
+
+    Only the rows of it that X has entries for.
+    """
     cdef const floating* data = <const floating*> inputs.data
-    cdef const floating* delta_row
-    cdef floating* grad_row
+    cdef const floating* deltas_row
+    cdef floating* grads_row
     cdef floating value
     cdef Py_ssize_t i, k, row, entry, width = k_stop - k_start
-    delta += k_start
-    coef_grad += k_start
+    deltas += k_start
+    coef_grads += k_start
     if not accumulate and width == fan_out:
-        memset(coef_grad, 0, inputs.n_features * fan_out * sizeof(floating))
+        memset(coef_grads, 0, inputs.n_features * fan_out * sizeof(floating))
     elif not accumulate:
         for row in range(inputs.n_features):
-            memset(coef_grad + row * fan_out, 0, width * sizeof(floating))
+            memset(coef_grads + row * fan_out, 0, width * sizeof(floating))
     for i in range(rows):
         row = order[first + i] if order != NULL else first + i
-        delta_row = delta + i * delta_stride
+        deltas_row = deltas + i * deltas_stride
         for entry in range(inputs.row_starts[row], inputs.row_starts[row + 1]):
             value = data[entry]
             if dropout != NULL and dropout.inputs > 0:
                 value = masked_entry(value, dropout, first + i, inputs.columns[entry])
-            grad_row = coef_grad + <Py_ssize_t> inputs.columns[entry] * fan_out
+            grads_row = coef_grads + <Py_ssize_t> inputs.columns[entry] * fan_out
             for k in range(width):
-                grad_row[k] += value * delta_row[k]
+                grads_row[k] += value * deltas_row[k]

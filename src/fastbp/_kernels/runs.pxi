@@ -6,14 +6,12 @@ that shuffle makes. Both hold the memory that the work needs.
 from cpython.pycapsule cimport PyCapsule_GetPointer
 from fastbp._kernels.evaluation cimport Evaluation, evaluate_all
 from fastbp._kernels.network cimport ALIGNMENT, NetworkSizes, round_up
-from fastbp._kernels.optimizers cimport ADAM, N_OPTIMIZERS, SGD, Optimizer
-from fastbp._kernels.optimizers cimport N_MOMENTS as N_MOMENTS_OF
+from fastbp._kernels.optimizers cimport ADAM, N_MOMENTS_OF, N_OPTIMIZERS, SGD, Optimizer
 from fastbp._kernels.shuffling cimport BitGenerator, shuffle_indices
 from fastbp._kernels.team cimport (
     DONE, MAX_TEAM, NO_THREADS, Team, allocate_team, free_team, run_together,
 )
 from fastbp._kernels.training cimport Training, TrainingSettings, train_all
-from fastbp._kernels.types cimport USER_LOSS
 from libc.stdlib cimport calloc, free
 
 

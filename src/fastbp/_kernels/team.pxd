@@ -23,7 +23,7 @@ from libc.string cimport memcpy
 
 from .dropout cimport Dropout
 from .inputs cimport Block, Inputs
-from .losses cimport weighted_sum
+from .losses cimport USER_LOSS, Objective, sum_losses
 from .network cimport (
     NetworkSizes, Workspace, allocate, coef_gradient_of_layer, deltas_to_hidden_layers, divisible,
     forward_rows, gradient_of_block, intercept_gradient_of_layer, locate_rows, loss_deltas,
@@ -31,7 +31,7 @@ from .network cimport (
 )
 from .penalties cimport add_l1_gradient, add_l2_gradient, l1_norm, l2_penalty
 from .signals cimport Poll, interrupted
-from .types cimport USER_LOSS, Objective, floating
+from .types cimport floating
 
 
 cdef extern from "simd/threads.h" nogil:
@@ -111,7 +111,9 @@ cdef inline Py_ssize_t n_chunks(Py_ssize_t n) noexcept nogil:
     return (n + NORM_CHUNK - 1) // NORM_CHUNK
 
 
-cdef inline Py_ssize_t piece_start(Py_ssize_t n, Py_ssize_t piece, Py_ssize_t pieces) noexcept nogil:
+cdef inline Py_ssize_t piece_start(
+    Py_ssize_t n, Py_ssize_t piece, Py_ssize_t pieces
+) noexcept nogil:
     """Where a piece of a range of n begins; it ends where the next one begins."""
     if piece == pieces:
         return n
@@ -339,7 +341,7 @@ cdef inline double work_on_batch(
                 run_rows(team, params, BACK)
         else:
             run_rows(team, params, WHOLE)
-        total += weighted_sum(
+        total += sum_losses(
             ws.losses,
             <const floating*> locate_rows(
                 team.net, team.inputs, team.order, team.first, 0, team.rows, team.rows, ws,

@@ -14,6 +14,7 @@ from libc.string cimport memcmp, memcpy, memset
 
 from .dropout cimport Dropout, begin_masks
 from .inputs cimport sum_of_weights
+from .losses cimport USER_LOSS
 from .network cimport square_norm
 from .optimizers cimport (
     OptimizerSettings, Step, begin_steps, count_step, decay_weights, optimizer_step,
@@ -22,7 +23,7 @@ from .team cimport (
     NORM_CHUNK, Team, absolute_norm_of_coefs, add_penalty_gradient, data_scale, n_chunks,
     piece_start, pieces_of_step, read_flag, run_phase, square_norm_of_coefs, work_on_batch,
 )
-from .types cimport USER_LOSS, floating
+from .types cimport floating
 
 
 cdef struct TrainingSettings:
@@ -110,7 +111,7 @@ cdef inline void find_clipping(Training* training) noexcept nogil:
 cdef inline void take_step(
     Training* training, floating* params, Py_ssize_t start, Py_ssize_t stop
 ) noexcept nogil:
-    """Penalty, unless it is there for clipping, clipping, decay and step of params [start, stop)."""
+    """Penalty (clipping has added it already) or clipping, decay and step of [start, stop)."""
     cdef const Team* team = &training.team
     cdef const TrainingSettings* settings = &training.settings
     cdef floating* grad = <floating*> team.grad

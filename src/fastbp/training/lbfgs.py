@@ -45,10 +45,10 @@ def solve(run):
 
     def minimize(x, n_iter, n_fun):
         return scipy.optimize.minimize(
-            objective,
+            objective.loss,
             x,
             method="L-BFGS-B",
-            jac=True,
+            jac=objective.gradient,
             bounds=variables.bounds,
             callback=end_iteration,
             options={
@@ -150,9 +150,10 @@ class _Split:
 
 
 class _Objective:
-    """x -> (loss, gradient), remembering the last evaluation and the last accepted one.
+    """Loss and gradient of x, remembering the last evaluation and the last accepted one.
 
-    An interrupt falls back to the latter, without another evaluation.
+    SciPy asks for the loss, then for the gradient at the same x: one evaluation gives both. An
+    interrupt falls back to the accepted one, without another evaluation.
     """
 
     def __init__(self, run, variables):
@@ -162,20 +163,28 @@ class _Objective:
         self.evaluator = network.evaluator(
             run.data.kernel_samples(), l2=network.l2, n_threads=settings.n_threads
         )
-        self.last = None
+        self.last = self.grad = None
         self.accepted = variables.begin(network.params), np.nan
 
-    def __call__(self, x):
+    def loss(self, x):
         params = self.variables.params(x)
         grad = np.empty_like(params)
-        loss, grad = self.variables.penalised(x, self.evaluator.evaluate(params, grad), grad)
+        loss = self.evaluator.evaluate(params, grad)
+        loss, self.grad = self.variables.penalised(x, loss, grad)
         if self.last is None:
             self.accepted = x.copy(), loss
         self.last = x.copy(), loss
-        return loss, grad
+        return loss
+
+    def gradient(self, x):
+        self._evaluate_at(x)
+        return self.grad
 
     def accept(self, x):
         """Take the variables of an iteration; usually they are the last ones evaluated."""
-        if not np.array_equal(self.last[0], x):
-            self(np.ascontiguousarray(x))
+        self._evaluate_at(x)
         self.accepted = self.last
+
+    def _evaluate_at(self, x):
+        if self.last is None or not (self.last[0] == x).all():
+            self.loss(np.ascontiguousarray(x))

@@ -1,5 +1,6 @@
-/* What this CPU and its operating system can run: 0 baseline, 1 AVX2 with FMA, 2 AVX-512 as
- * well. The features asked for are exactly those that setup.py compiles the builds with. */
+/* cpu_level() returns what this CPU and its operating system can run: 0 the baseline build only, 1 also
+ * AVX2 with FMA, 2 also AVX-512. The features it asks for are exactly those that setup.py compiles the
+ * builds with. */
 #ifndef FASTBP_CPU_H
 #define FASTBP_CPU_H
 

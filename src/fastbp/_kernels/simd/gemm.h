@@ -10,8 +10,8 @@
  *     weight gradient    dJ/dW  = X' @ D            A = X',  B = D
  *     deltas back        D_in   = D @ W'            A = D,   B = W'
  *
- * A (m, depth) and B (depth, n) are read through two strides each, so that a transpose costs
- * nothing to name; C (m, n) is row-major with leading dimension ldc.
+ * A (m, depth) and B (depth, n) are read through two strides each, so that a transpose needs
+ * no copy; C (m, n) is row-major with leading dimension ldc.
  *
  * How it works (after Goto and van de Geijn, "Anatomy of high-performance matrix
  * multiplication", ACM TOMS 34(3), 2008). A panel of B, at most PANEL_BYTES large so that it
@@ -19,8 +19,8 @@
  * zeros. Tiles of `rows` x `vectors` accumulators then run down the rows of C; each step of the
  * depth loads `vectors` vectors of the panel and broadcasts `rows` elements of A. Rows and
  * columns are split evenly, so that no thin remainder is left. What follows a product (relu, or
- * its derivative) is done on the accumulators. Products with few rows or one column read B, or
- * A, where it is. */
+ * its derivative) is done on the accumulators. thin_template.h has the products for which packing does
+ * not pay: few rows, one column, a depth of one. */
 #ifndef FASTBP_GEMM_H
 #define FASTBP_GEMM_H
 
@@ -47,8 +47,8 @@
 #define VECTOR_BYTES 16
 #endif
 
-/* The most rows of accumulators beside 1, 2, 3 and 4 vectors of a panel: as many as the
- * registers hold with the panel's vectors and one broadcast. */
+/* The most rows of accumulators beside 1, 2, 3 and 4 vectors of a panel: the tiles that were the
+ * fastest when measured. All of them fit the registers; not all fill them. */
 #if defined(__AVX512F__) || defined(__aarch64__)
 #define MAX_VECTORS 4
 #define ROWS_BESIDE_1 14
@@ -62,7 +62,18 @@
 #define ROWS_BESIDE_3 4
 #endif
 
+#define MOST_ROWS ROWS_BESIDE_1
+
+/* Of a panel of B: the size of a small first-level cache. */
 #define PANEL_BYTES 32768
+/* A product with at most so many rows is done row by row: to pack B would cost as much. */
+#define FEW_ROWS 3
+/* Sums at a time, of a row and of a column, so that an addition need not wait for the one before. */
+#define STRIP_VECTORS 4
+#define DOTS_AT_ONCE 4
+/* At a depth of one, a row of B up to so many vectors is padded; beside a longer one, what is left
+ * after the last whole vector costs little. */
+#define OUTER_VECTORS 8
 
 typedef struct {
     ptrdiff_t m, n, depth;
@@ -73,7 +84,8 @@ typedef struct {
     const void *b; /* b[p * b_depth + j * b_col] */
     ptrdiff_t b_depth, b_col;
     int b_padded; /* rows of B start whole vectors apart and may be read to the end of the last */
-    const void *start; /* (n,), added to every row; or NULL. Not together with accumulate. */
+    const void *start; /* (n,), added to every row; or NULL. Only where b_col is 1, and not together
+                        * with accumulate. */
     int accumulate;
     void *c;
     ptrdiff_t ldc;

@@ -1,4 +1,4 @@
-/* The body of gemm.h for one element type REAL; NAME(x) appends the type to a name. */
+/* The products of gemm.h for one element type REAL; NAME(x) appends the type to a name. */
 
 static inline REAL NAME(relu_of)(REAL z)
 {
@@ -72,7 +72,7 @@ static __attribute__((noinline)) void NAME(store_part)(
 static inline __attribute__((always_inline)) void NAME(tile)(
     const int rows, const int vectors, const NAME(strip) *s)
 {
-    NAME(vec) acc[14][MAX_VECTORS];
+    NAME(vec) acc[MOST_ROWS][MAX_VECTORS];
     const NAME(vec) *start = s->start;
     UNROLL
     for (int r = 0; r < rows; r++)
@@ -94,7 +94,7 @@ static inline __attribute__((always_inline)) void NAME(tile)(
     const ptrdiff_t ldc = s->ldc;
     if (s->cols) {
         /* A copy, since an array whose address is taken would not live in registers. */
-        NAME(vec) spilled[14][MAX_VECTORS];
+        NAME(vec) spilled[MOST_ROWS][MAX_VECTORS];
         UNROLL
         for (int r = 0; r < rows; r++)
             UNROLL
@@ -222,8 +222,8 @@ static void NAME(multiply_panels)(const Product *p)
     for (ptrdiff_t block = 0, first = 0; block < n_blocks; block++) {
         const ptrdiff_t depth = p->depth / n_blocks + (block < p->depth % n_blocks);
         const int is_last = block == n_blocks - 1;
-        for (ptrdiff_t k = 0, j = 0; k < n_panels; k++) {
-            const int vectors = (int)(n_vectors / n_panels + (k < n_vectors % n_panels));
+        for (ptrdiff_t panel = 0, j = 0; panel < n_panels; panel++) {
+            const int vectors = (int)(n_vectors / n_panels + (panel < n_vectors % n_panels));
             const ptrdiff_t width = vectors * NAME(LANES);
             const ptrdiff_t cols = p->n - j < width ? p->n - j : width;
             NAME(strip) s = {
@@ -259,206 +259,12 @@ static void NAME(multiply_panels)(const Product *p)
     }
 }
 
-/* c[:width] (+)= start + a (1, depth) @ B (depth, width) for `vectors` whole vectors, B read
- * where it is. */
-static inline __attribute__((always_inline)) void NAME(row_strip)(
-    const int vectors, ptrdiff_t depth, const REAL *a, ptrdiff_t a_depth, const REAL *b,
-    ptrdiff_t b_depth, const REAL *start, int accumulate, REAL *c)
-{
-    /* Even and odd steps of the depth apart: one addition takes as long as eight of them. */
-    NAME(vec) even[4], odd[4];
-    UNROLL
-    for (int v = 0; v < vectors; v++) {
-        odd[v] = (NAME(vec)){0};
-        even[v] = accumulate ? NAME(load)(c + v * NAME(LANES))
-                  : start    ? NAME(load)(start + v * NAME(LANES))
-                             : (NAME(vec)){0};
-    }
-    ptrdiff_t p = 0;
-    for (; p + 2 <= depth; p += 2, a += 2 * a_depth, b += 2 * b_depth)
-        UNROLL
-        for (int v = 0; v < vectors; v++) {
-            even[v] += a[0] * NAME(load)(b + v * NAME(LANES));
-            odd[v] += a[a_depth] * NAME(load)(b + b_depth + v * NAME(LANES));
-        }
-    UNROLL
-    for (int v = 0; v < vectors; v++) {
-        if (p < depth)
-            even[v] += a[0] * NAME(load)(b + v * NAME(LANES));
-        NAME(store)(c + v * NAME(LANES), even[v] + odd[v]);
-    }
-}
-
-/* The columns of row_strip that are left after the last whole vector. */
-static inline void NAME(row_rest)(
-    ptrdiff_t n, ptrdiff_t depth, const REAL *a, ptrdiff_t a_depth, const REAL *b,
-    ptrdiff_t b_depth, const REAL *start, int accumulate, REAL *c)
-{
-    for (ptrdiff_t j = 0; j < n; j++) {
-        REAL sum = accumulate ? c[j] : start ? start[j] : 0;
-        for (ptrdiff_t p = 0; p < depth; p++)
-            sum += a[p * a_depth] * b[p * b_depth + j];
-        c[j] = sum;
-    }
-}
-
-/* c (n,) (+)= start + a (1, depth) @ B with contiguous rows of B. */
-static void NAME(multiply_row)(
-    ptrdiff_t n, ptrdiff_t depth, const REAL *a, ptrdiff_t a_depth, const REAL *b,
-    ptrdiff_t b_depth, const REAL *start, int accumulate, REAL *c)
-{
-    ptrdiff_t j = 0;
-#define STRIPS(VECTORS)                                                                       \
-    for (; j + VECTORS * NAME(LANES) <= n; j += VECTORS * NAME(LANES))                        \
-        NAME(row_strip)(VECTORS, depth, a, a_depth, b + j, b_depth, start ? start + j : NULL, \
-                        accumulate, c + j);
-    STRIPS(4)
-    STRIPS(2)
-    STRIPS(1)
-#undef STRIPS
-    NAME(row_rest)(n - j, depth, a, a_depth, b + j, b_depth, start ? start + j : NULL,
-                   accumulate, c + j);
-}
-
-/* sums[:rows] = A (rows, n) @ x, both contiguous along n. */
-static inline __attribute__((always_inline)) void NAME(dots)(
-    const int rows, ptrdiff_t n, const REAL *a, ptrdiff_t a_row, const REAL *x, REAL *sums)
-{
-    ptrdiff_t i = 0;
-    if (n < NAME(LANES)) {
-        for (int r = 0; r < rows; r++) {
-            sums[r] = 0;
-            for (i = 0; i < n; i++)
-                sums[r] += a[r * a_row + i] * x[i];
-        }
-        return;
-    }
-    NAME(vec) acc[4] = {{0}};
-    for (; i + NAME(LANES) <= n; i += NAME(LANES))
-        UNROLL
-        for (int r = 0; r < rows; r++)
-            acc[r] += NAME(load)(a + r * a_row + i) * NAME(load)(x + i);
-    UNROLL
-    for (int r = 0; r < rows; r++) {
-        REAL sum = 0;
-        for (ptrdiff_t rest = i; rest < n; rest++)
-            sum += a[r * a_row + rest] * x[rest];
-        sums[r] = sum + NAME(sum_of_lanes)(acc[r]);
-    }
-}
-
-/* C (+)= a (m, 1) @ b (1, n), 0 where positive is not > 0: a depth of one, as for one sample's
- * gradient and the deltas below one output. */
-static void NAME(multiply_outer)(const Product *p)
-{
-    const REAL *b = p->b, *positive = p->positive;
-    REAL *c = p->c;
-    NAME(vec) padded[8];
-    const int vectors = (int)(p->n / NAME(LANES)) + 1;
-    ptrdiff_t whole = p->n - p->n % NAME(LANES);
-    if (whole < p->n && vectors <= 8 && p->c_padded && p->ldc >= vectors * NAME(LANES)) {
-        NAME(pack_panel)(1, p->n, vectors, b, 0, 1, (REAL *)padded);
-        b = (const REAL *)padded;
-        whole = vectors * NAME(LANES);
-    }
-    for (ptrdiff_t i = 0; i < p->m; i++, c += p->ldc) {
-        const REAL a = ((const REAL *)p->a)[i * p->a_row];
-        ptrdiff_t j = 0;
-        if (p->accumulate) {
-            for (; j < whole; j += NAME(LANES))
-                NAME(store)(c + j, NAME(load)(c + j) + a * NAME(load)(b + j));
-            for (; j < p->n; j++)
-                c[j] += a * b[j];
-        } else if (positive) {
-            for (; j < whole; j += NAME(LANES))
-                NAME(store)(c + j, NAME(where_positive)(a * NAME(load)(b + j),
-                                                        NAME(load)(positive + j)));
-            for (; j < p->n; j++)
-                c[j] = positive[j] > 0 ? a * b[j] : 0;
-            positive += p->ldc;
-        } else {
-            for (; j < whole; j += NAME(LANES))
-                NAME(store)(c + j, a * NAME(load)(b + j));
-            for (; j < p->n; j++)
-                c[j] = a * b[j];
-        }
-    }
-}
-
-#else /* A compiler without vector extensions. */
-
-static void NAME(multiply_row)(
-    ptrdiff_t n, ptrdiff_t depth, const REAL *a, ptrdiff_t a_depth, const REAL *b,
-    ptrdiff_t b_depth, const REAL *start, int accumulate, REAL *c)
-{
-    if (!accumulate)
-        for (ptrdiff_t j = 0; j < n; j++)
-            c[j] = start ? start[j] : 0;
-    for (ptrdiff_t p = 0; p < depth; p++)
-        for (ptrdiff_t j = 0; j < n; j++)
-            c[j] += a[p * a_depth] * b[p * b_depth + j];
-}
-
-static inline void NAME(dots)(
-    const int rows, ptrdiff_t n, const REAL *a, ptrdiff_t a_row, const REAL *x, REAL *sums)
-{
-    for (int r = 0; r < rows; r++) {
-        sums[r] = 0;
-        for (ptrdiff_t i = 0; i < n; i++)
-            sums[r] += a[r * a_row + i] * x[i];
-    }
-}
-
 #endif
 
-/* c (m,) (+)= start + A @ x; the rows of A and x are contiguous. */
-static void NAME(multiply_column)(
-    ptrdiff_t m, ptrdiff_t depth, const REAL *a, ptrdiff_t a_row, const REAL *x,
-    const REAL *start, int accumulate, REAL *c)
-{
-    const REAL first = start ? start[0] : 0;
-    for (ptrdiff_t i = 0; i < m; i += 4) {
-        const ptrdiff_t rows = m - i < 4 ? m - i : 4;
-        REAL sums[4];
-        if (rows == 4)
-            NAME(dots)(4, depth, a + i * a_row, a_row, x, sums);
-        else
-            for (ptrdiff_t r = 0; r < rows; r++)
-                NAME(dots)(1, depth, a + (i + r) * a_row, a_row, x, sums + r);
-        for (ptrdiff_t r = 0; r < rows; r++) {
-            c[i + r] = (accumulate ? c[i + r] : first) + sums[r];
-        }
-    }
-}
+#include "thin_template.h"
 
-/* A row of C at a time: for few rows, where packing B would cost as much as the product. */
-static void NAME(multiply_rows)(const Product *p)
-{
-    const REAL *a = p->a, *positive = p->positive;
-    REAL *c = p->c;
-    for (ptrdiff_t i = 0; i < p->m; i++, a += p->a_row, c += p->ldc) {
-        if (p->b_col == 1) {
-            NAME(multiply_row)(p->n, p->depth, a, p->a_depth, p->b, p->b_depth, p->start,
-                               p->accumulate, c);
-        } else {
-            /* c = B' @ a */
-            NAME(multiply_column)(p->n, p->depth, p->b, p->b_col, a, NULL, p->accumulate, c);
-            for (ptrdiff_t j = 0; p->start && j < p->n; j++)
-                c[j] += ((const REAL *)p->start)[j];
-        }
-        if (p->relu)
-            for (ptrdiff_t j = 0; j < p->n; j++)
-                c[j] = NAME(relu_of)(c[j]);
-        if (positive) {
-            for (ptrdiff_t j = 0; j < p->n; j++)
-                c[j] = positive[j] > 0 ? c[j] : 0;
-            positive += p->ldc;
-        }
-    }
-}
-
-/* The product that p describes; see gemm.h. The rows of B are contiguous, or those of A and the
- * columns of B. */
+/* The product that p describes; see gemm.h. The rows of B are contiguous (b_col is 1), or those of A
+ * and the columns of B are (a_depth and b_depth are 1). */
 static void NAME(multiply)(const Product *p)
 {
     if (p->n == 1 && p->ldc == 1 && p->b_depth == 1 && !p->relu && !p->positive) {
@@ -480,7 +286,7 @@ static void NAME(multiply)(const Product *p)
         NAME(multiply_outer)(p);
         return;
     }
-    if (p->whole_m > 3) {
+    if (p->whole_m > FEW_ROWS) {
         NAME(multiply_panels)(p);
         return;
     }

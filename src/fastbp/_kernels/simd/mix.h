@@ -1,6 +1,6 @@
-/* Numbers mixed into others that look random: the finalizers of SplitMix64 (Steele, Lea and Flood,
- * "Fast splittable pseudorandom number generators", 2014) and of MurmurHash3 (Appleby). In C because
- * they live on unsigned numbers that wrap around. */
+/* Functions that turn a number into one that looks random: the finalizers of SplitMix64 (Steele, Lea
+ * and Flood, "Fast splittable pseudorandom number generators", 2014) and of MurmurHash3 (Appleby). In C,
+ * because they need unsigned arithmetic that wraps around. */
 #ifndef FASTBP_MIX_H
 #define FASTBP_MIX_H
 
@@ -14,7 +14,7 @@ static inline uint64_t mix64(uint64_t x)
     return x ^ (x >> 31);
 }
 
-/* Number `index` of the sequence that `seed` begins. */
+/* Returns number `index` of the sequence that belongs to `seed`. */
 static inline uint32_t mix32(uint32_t seed, uint32_t index)
 {
     uint32_t x = seed + index * UINT32_C(0x9E3779B9);

@@ -1,0 +1,197 @@
+/* Products of gemm.h with one row, one column, few rows or a depth of one, for one element type. They
+ * read A and B where they are: to pack them would cost as much as the product. */
+
+#if FASTBP_VECTORS
+
+/* c[:width] (+)= start + a (1, depth) @ B (depth, width) for `vectors` whole vectors, B read
+ * where it is. */
+static inline __attribute__((always_inline)) void NAME(row_strip)(
+    const int vectors, ptrdiff_t depth, const REAL *a, ptrdiff_t a_depth, const REAL *b,
+    ptrdiff_t b_depth, const REAL *start, int accumulate, REAL *c)
+{
+    /* Even and odd steps of the depth apart: one addition takes as long as eight of them. */
+    NAME(vec) even[STRIP_VECTORS], odd[STRIP_VECTORS];
+    UNROLL
+    for (int v = 0; v < vectors; v++) {
+        odd[v] = (NAME(vec)){0};
+        even[v] = accumulate ? NAME(load)(c + v * NAME(LANES))
+                  : start    ? NAME(load)(start + v * NAME(LANES))
+                             : (NAME(vec)){0};
+    }
+    ptrdiff_t p = 0;
+    for (; p + 2 <= depth; p += 2, a += 2 * a_depth, b += 2 * b_depth)
+        UNROLL
+        for (int v = 0; v < vectors; v++) {
+            even[v] += a[0] * NAME(load)(b + v * NAME(LANES));
+            odd[v] += a[a_depth] * NAME(load)(b + b_depth + v * NAME(LANES));
+        }
+    UNROLL
+    for (int v = 0; v < vectors; v++) {
+        if (p < depth)
+            even[v] += a[0] * NAME(load)(b + v * NAME(LANES));
+        NAME(store)(c + v * NAME(LANES), even[v] + odd[v]);
+    }
+}
+
+/* The columns of row_strip that are left after the last whole vector. */
+static inline void NAME(row_rest)(
+    ptrdiff_t n, ptrdiff_t depth, const REAL *a, ptrdiff_t a_depth, const REAL *b,
+    ptrdiff_t b_depth, const REAL *start, int accumulate, REAL *c)
+{
+    for (ptrdiff_t j = 0; j < n; j++) {
+        REAL sum = accumulate ? c[j] : start ? start[j] : 0;
+        for (ptrdiff_t p = 0; p < depth; p++)
+            sum += a[p * a_depth] * b[p * b_depth + j];
+        c[j] = sum;
+    }
+}
+
+/* c (n,) (+)= start + a (1, depth) @ B with contiguous rows of B. */
+static void NAME(multiply_row)(
+    ptrdiff_t n, ptrdiff_t depth, const REAL *a, ptrdiff_t a_depth, const REAL *b,
+    ptrdiff_t b_depth, const REAL *start, int accumulate, REAL *c)
+{
+    ptrdiff_t j = 0;
+#define STRIPS(VECTORS)                                                                       \
+    for (; j + VECTORS * NAME(LANES) <= n; j += VECTORS * NAME(LANES))                        \
+        NAME(row_strip)(VECTORS, depth, a, a_depth, b + j, b_depth, start ? start + j : NULL, \
+                        accumulate, c + j);
+    STRIPS(STRIP_VECTORS)
+    STRIPS(2)
+    STRIPS(1)
+#undef STRIPS
+    NAME(row_rest)(n - j, depth, a, a_depth, b + j, b_depth, start ? start + j : NULL,
+                   accumulate, c + j);
+}
+
+/* sums[:rows] = A (rows, n) @ x, both contiguous along n; rows <= DOTS_AT_ONCE. */
+static inline __attribute__((always_inline)) void NAME(dots)(
+    const int rows, ptrdiff_t n, const REAL *a, ptrdiff_t a_row, const REAL *x, REAL *sums)
+{
+    ptrdiff_t i = 0;
+    if (n < NAME(LANES)) {
+        for (int r = 0; r < rows; r++) {
+            sums[r] = 0;
+            for (i = 0; i < n; i++)
+                sums[r] += a[r * a_row + i] * x[i];
+        }
+        return;
+    }
+    NAME(vec) acc[DOTS_AT_ONCE] = {{0}};
+    for (; i + NAME(LANES) <= n; i += NAME(LANES))
+        UNROLL
+        for (int r = 0; r < rows; r++)
+            acc[r] += NAME(load)(a + r * a_row + i) * NAME(load)(x + i);
+    UNROLL
+    for (int r = 0; r < rows; r++) {
+        REAL sum = 0;
+        for (ptrdiff_t rest = i; rest < n; rest++)
+            sum += a[r * a_row + rest] * x[rest];
+        sums[r] = sum + NAME(sum_of_lanes)(acc[r]);
+    }
+}
+
+/* C (+)= a (m, 1) @ b (1, n), 0 where positive is not > 0: a depth of one, as for one sample's
+ * gradient and the deltas below one output. */
+static void NAME(multiply_outer)(const Product *p)
+{
+    const REAL *b = p->b, *positive = p->positive;
+    REAL *c = p->c;
+    NAME(vec) padded[OUTER_VECTORS];
+    const int vectors = (int)(p->n / NAME(LANES)) + 1;
+    ptrdiff_t whole = p->n - p->n % NAME(LANES);
+    if (whole < p->n && vectors <= OUTER_VECTORS && p->c_padded && p->ldc >= vectors * NAME(LANES)) {
+        NAME(pack_panel)(1, p->n, vectors, b, 0, 1, (REAL *)padded);
+        b = (const REAL *)padded;
+        whole = vectors * NAME(LANES);
+    }
+    for (ptrdiff_t i = 0; i < p->m; i++, c += p->ldc) {
+        const REAL a = ((const REAL *)p->a)[i * p->a_row];
+        ptrdiff_t j = 0;
+        if (p->accumulate) {
+            for (; j < whole; j += NAME(LANES))
+                NAME(store)(c + j, NAME(load)(c + j) + a * NAME(load)(b + j));
+            for (; j < p->n; j++)
+                c[j] += a * b[j];
+        } else if (positive) {
+            for (; j < whole; j += NAME(LANES))
+                NAME(store)(c + j, NAME(where_positive)(a * NAME(load)(b + j),
+                                                        NAME(load)(positive + j)));
+            for (; j < p->n; j++)
+                c[j] = positive[j] > 0 ? a * b[j] : 0;
+            positive += p->ldc;
+        } else {
+            for (; j < whole; j += NAME(LANES))
+                NAME(store)(c + j, a * NAME(load)(b + j));
+            for (; j < p->n; j++)
+                c[j] = a * b[j];
+        }
+    }
+}
+
+#else /* A compiler without vector extensions. */
+
+static void NAME(multiply_row)(
+    ptrdiff_t n, ptrdiff_t depth, const REAL *a, ptrdiff_t a_depth, const REAL *b,
+    ptrdiff_t b_depth, const REAL *start, int accumulate, REAL *c)
+{
+    if (!accumulate)
+        for (ptrdiff_t j = 0; j < n; j++)
+            c[j] = start ? start[j] : 0;
+    for (ptrdiff_t p = 0; p < depth; p++)
+        for (ptrdiff_t j = 0; j < n; j++)
+            c[j] += a[p * a_depth] * b[p * b_depth + j];
+}
+
+static inline void NAME(dots)(
+    const int rows, ptrdiff_t n, const REAL *a, ptrdiff_t a_row, const REAL *x, REAL *sums)
+{
+    for (int r = 0; r < rows; r++) {
+        sums[r] = 0;
+        for (ptrdiff_t i = 0; i < n; i++)
+            sums[r] += a[r * a_row + i] * x[i];
+    }
+}
+
+#endif
+
+/* c (m,) (+)= start + A @ x; the rows of A and x are contiguous. */
+static void NAME(multiply_column)(
+    ptrdiff_t m, ptrdiff_t depth, const REAL *a, ptrdiff_t a_row, const REAL *x,
+    const REAL *start, int accumulate, REAL *c)
+{
+    const REAL first = start ? start[0] : 0;
+    for (ptrdiff_t i = 0; i < m; i += DOTS_AT_ONCE) {
+        const ptrdiff_t rows = m - i < DOTS_AT_ONCE ? m - i : DOTS_AT_ONCE;
+        REAL sums[DOTS_AT_ONCE];
+        if (rows == DOTS_AT_ONCE)
+            NAME(dots)(DOTS_AT_ONCE, depth, a + i * a_row, a_row, x, sums);
+        else
+            for (ptrdiff_t r = 0; r < rows; r++)
+                NAME(dots)(1, depth, a + (i + r) * a_row, a_row, x, sums + r);
+        for (ptrdiff_t r = 0; r < rows; r++)
+            c[i + r] = (accumulate ? c[i + r] : first) + sums[r];
+    }
+}
+
+/* A row of C at a time: for few rows, where packing B would cost as much as the product. */
+static void NAME(multiply_rows)(const Product *p)
+{
+    const REAL *a = p->a, *positive = p->positive;
+    REAL *c = p->c;
+    for (ptrdiff_t i = 0; i < p->m; i++, a += p->a_row, c += p->ldc) {
+        if (p->b_col == 1)
+            NAME(multiply_row)(p->n, p->depth, a, p->a_depth, p->b, p->b_depth, p->start,
+                               p->accumulate, c);
+        else /* c = B' @ a */
+            NAME(multiply_column)(p->n, p->depth, p->b, p->b_col, a, NULL, p->accumulate, c);
+        if (p->relu)
+            for (ptrdiff_t j = 0; j < p->n; j++)
+                c[j] = NAME(relu_of)(c[j]);
+        if (positive) {
+            for (ptrdiff_t j = 0; j < p->n; j++)
+                c[j] = positive[j] > 0 ? c[j] : 0;
+            positive += p->ldc;
+        }
+    }
+}

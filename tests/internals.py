@@ -1,0 +1,119 @@
+"""Everything that the tests use beyond the public interface of fastbp, in one place.
+
+A part of the package that moves is followed by an edit here. The compiled core in use is
+`kernels.core`; the fixture `build` of conftest.py puts each build there in turn.
+"""
+
+import itertools
+from types import SimpleNamespace
+
+import numpy as np
+
+from fastbp import BackpropClassifier, Network, base
+from fastbp import _kernels as kernels
+from fastbp._kernels import core
+from fastbp.data import DataSet, Targets
+from fastbp.objective import LOSSES as LOSS_RECORDS
+from fastbp.show.layers import layers_html, with_layers
+from fastbp.training import levenberg_marquardt, monitor, threads
+from fastbp.training.schedules import rate_after_epoch, rate_after_stagnation, step_rates
+from fastbp.training.solvers import SOLVERS as SOLVER_RECORDS
+from fastbp.training.threads import LEAST_CALL, LEAST_STEP, allowed, choose_n_threads
+
+__all__ = [
+    "ACTIVATIONS",
+    "BEST_BUILD",
+    "BUILDS",
+    "DISPLAY_MODULES",
+    "DTYPES",
+    "LEAST_CALL",
+    "LEAST_STEP",
+    "LOSSES",
+    "OPTIMIZERS",
+    "OUTPUTS",
+    "PAIRS",
+    "SOLVERS",
+    "UNDEFINED_PAIRS",
+    "DataSet",
+    "Targets",
+    "allowed",
+    "check_everything",
+    "choose_n_threads",
+    "core",
+    "evaluator",
+    "kernels",
+    "layers_html",
+    "levenberg_marquardt",
+    "monitor",
+    "rate_after_epoch",
+    "rate_after_stagnation",
+    "step_rates",
+    "threads",
+    "trainer",
+    "trained_moments",
+    "with_layers",
+]
+
+# --- registries ---
+
+BUILDS = kernels.available_builds()
+BEST_BUILD = BUILDS[-1]
+DTYPES = ["float64", "float32"]
+ACTIVATIONS = list(core.ACTIVATIONS)
+OUTPUTS = list(core.OUTPUTS)
+LOSSES = list(core.LOSSES)
+UNDEFINED_PAIRS = {
+    (loss, output): reason
+    for loss, record in LOSS_RECORDS.items()
+    for output, reason in record.undefined_for.items()
+}
+# (output, loss) of every objective that is defined
+PAIRS = [
+    (output, loss)
+    for output, loss in itertools.product(OUTPUTS, LOSSES)
+    if (loss, output) not in UNDEFINED_PAIRS
+]
+OPTIMIZERS = list(core.OPTIMIZERS)
+SOLVERS = list(SOLVER_RECORDS)
+
+DISPLAY_MODULES = ["fastbp.show.curves", "fastbp.show.weights"]
+
+
+# --- the compiled core, as a network sets it up ---
+
+
+def evaluator(net, X, y, weights=None, *, gradient=True, n_threads=1):
+    """The loss of a network, and its gradient, by a team of threads."""
+    samples = net._samples(X, y, weights)
+    return net.evaluator(samples, l2=net.l2, gradient=gradient, n_threads=n_threads)
+
+
+def trainer(net, X, y, weights=None, *, optimizer, learning_rate, batch_size, alpha, n_threads):
+    """Epochs of an optimizer with the estimators' defaults, over net.params."""
+    settings = BackpropClassifier(
+        solver=optimizer, learning_rate_init=learning_rate, alpha=alpha
+    ).get_params()
+    moments = np.zeros((core.N_MOMENTS[optimizer], net.n_params), dtype=net.params.dtype)
+    return net.trainer(
+        net._samples(X, y, weights),
+        moments,
+        SimpleNamespace(**settings),
+        batch_size=batch_size,
+        n_steps=0,
+        n_threads=n_threads,
+    )
+
+
+def trained_moments(estimator):
+    """The optimizer's moments that partial_fit goes on with."""
+    return estimator._training_state.moments
+
+
+# --- short ways past scikit-learn's checks ---
+
+
+def check_everything(monkeypatch):
+    """From now on every array goes through all checks, whatever is known of it."""
+    monkeypatch.setattr(base, "is_kernel_matrix", lambda X, dtypes: False)
+    monkeypatch.setattr(base, "plain_array_of", lambda X, names: None)
+    monkeypatch.setattr(Network, "try_forward", lambda self, X: None)

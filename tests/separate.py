@@ -1,0 +1,121 @@
+"""Python in processes of its own: scripts that print facts, and forked children."""
+
+import io
+import json
+import multiprocessing
+import subprocess
+import sys
+import textwrap
+import traceback
+import warnings
+from contextlib import redirect_stdout
+
+import pytest
+
+HAS_FORK = "fork" in multiprocessing.get_all_start_methods()
+HANGS = 120  # seconds, for what takes a few
+
+PREAMBLE = """
+import json, pickle, signal, threading, time, warnings
+import numpy as np
+from scipy import sparse
+from sklearn.exceptions import ConvergenceWarning
+from fastbp import BackpropClassifier, BackpropRegressor, Network
+
+# as at a terminal: a gate that runs in the background has SIGINT ignored, and so have its children
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
+ENDLESS = 10**9
+
+def interrupted(action, after):
+    # Ctrl-C in so many seconds; the messages of the warnings that action gave
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        timer = threading.Timer(after, signal.raise_signal, [signal.SIGINT])
+        timer.start()
+        action()
+        timer.join()
+    return [str(warning.message) for warning in caught]
+
+def seconds(action):
+    start = time.perf_counter()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        action()
+    return time.perf_counter() - start
+
+def facts(estimator, X, y, **more):
+    prediction = estimator.predict(X[:20])
+    again = pickle.loads(pickle.dumps(estimator))
+    print(json.dumps({
+        "n_iter": estimator.n_iter_,
+        "n_losses": len(estimator.loss_curve_),
+        "t": estimator.t_,
+        "finite": bool(np.isfinite(estimator.network_.params).all()),
+        "predicts": bool(np.isfinite(prediction).all()),
+        "pickles": bool((again.predict(X[:20]) == prediction).all()),
+        **more,
+    }))
+"""
+
+
+def run(script, fresh=False):
+    """The facts that a script prints last."""
+    return run_each(script, [{}], fresh)[-1]
+
+
+def run_each(script, cases, fresh=False):
+    """What a script prints for each case, a dict whose values are put in place of its names in {}.
+
+    In a forked child, where there are such, as starting Python and its imports takes a second or
+    two; fresh: in a process that has just started.
+    """
+    script = textwrap.dedent(script)
+    scripts = [script.format(**case) if case else script for case in cases]
+    code = "\n".join([PREAMBLE, *scripts])
+    if fresh or not HAS_FORK:
+        command = [sys.executable, "-c", code]
+        process = subprocess.run(command, capture_output=True, text=True, timeout=HANGS)
+        assert process.returncode == 0, process.stderr
+        printed = process.stdout
+    else:
+        printed = in_forked_child(lambda: output_of(code))
+    return [json.loads(line) for line in printed.splitlines()]
+
+
+def output_of(code):
+    """What it prints; or where it fails, the traceback, which is no JSON."""
+    with redirect_stdout(io.StringIO()) as printed:
+        try:
+            exec(code, {"__name__": "__main__"})
+        except BaseException:
+            traceback.print_exc(file=sys.stdout)
+    return printed.getvalue()
+
+
+def assert_usable(facts):
+    assert facts["messages"] == ["Training interrupted by user."]
+    assert facts["finite"] and facts["predicts"] and facts["pickles"]
+
+
+# --- forked children ---
+
+CAN_FORK = pytest.mark.skipif(not HAS_FORK, reason="no fork on this system")
+
+
+def in_forked_child(function):
+    """What a function returns in a child of this process, which must not hang."""
+    context = multiprocessing.get_context("fork")
+    receiver, sender = context.Pipe(duplex=False)
+    child = context.Process(target=lambda: sender.send(function()))
+    with warnings.catch_warnings():
+        # Python 3.12 knows of threads of other libraries, which the child does without.
+        warnings.filterwarnings("ignore", ".*multi-threaded, use of fork", DeprecationWarning)
+        child.start()
+    sender.close()
+    try:
+        assert receiver.poll(HANGS), "the child hangs"
+        return receiver.recv()
+    finally:
+        child.kill()
+        child.join()
