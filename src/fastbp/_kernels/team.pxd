@@ -97,6 +97,7 @@ cdef struct Team:
     # the phase at hand
     Py_ssize_t first            # the block's rows, of the order
     Py_ssize_t rows
+    Block block                 # the same rows, once the rows phase has gathered them
     int part
     bint back                   # deltas and gradient
     double scale                # of the deltas
@@ -158,10 +159,10 @@ cdef inline bint user_loss_failed(const Objective* objective) noexcept nogil:
     return objective.loss == USER_LOSS and objective.user_loss_failed[0]
 
 
-cdef inline void work_on_rows(
+cdef inline Block work_on_rows(
     Team* team, const floating* params, Py_ssize_t start, Py_ssize_t rows
 ) noexcept nogil:
-    """The part at hand of rows [start, start + rows) of the block."""
+    """The part at hand of rows [start, start + rows) of the block; returns them as a Block."""
     cdef const NetworkSizes* net = team.net
     cdef const Workspace* ws = &team.ws
     cdef Block block
@@ -180,6 +181,7 @@ cdef inline void work_on_rows(
         add_losses(team, &block, outputs)
     if team.back and team.part != FORWARD:
         deltas_to_hidden_layers(net, params, &block, ws)
+    return block
 
 
 cdef inline void add_losses(Team* team, const Block* block, const floating* outputs) noexcept nogil:
@@ -206,8 +208,10 @@ cdef inline void run_rows(Team* team, const floating* params, int part) noexcept
     """A phase of the block's rows."""
     team.part = part
     if team.crew == NULL:
-        work_on_rows(team, params, 0, team.rows)
+        team.block = work_on_rows(team, params, 0, team.rows)
     else:
+        team.block = locate_rows(team.net, team.inputs, team.order, team.first, 0, team.rows,
+                                 team.rows, &team.ws, sizeof(floating))
         run_phase(team.crew, pieces_of_rows(team, team.rows), work_on_piece_of_rows, team)
 
 
@@ -258,25 +262,22 @@ cdef inline void work_on_gradient(
     cdef const NetworkSizes* net = team.net
     cdef Py_ssize_t l, n, pieces
     cdef floating* grad = <floating*> team.block_grad
-    cdef Block block
     if piece < team.n_norm_pieces:
         add_norms(team, params, piece)
         return
     piece -= team.n_norm_pieces
-    block = locate_rows(net, team.inputs, team.order, team.first, 0, team.rows, team.rows,
-                        &team.ws, sizeof(floating))
     for l in range(net.n_layers):
         pieces = pieces_of_layer(team, l)
         if piece < pieces:
             n = divisible(net, l, team.inputs)
             coef_gradient_of_layer(
-                net, l, team.inputs, &block, 0, team.rows, piece_start(n, piece, pieces),
+                net, l, team.inputs, &team.block, 0, team.rows, piece_start(n, piece, pieces),
                 piece_start(n, piece + 1, pieces), &team.ws, grad, team.accumulate)
             return
         piece -= pieces
     for l in range(net.n_layers):
         intercept_gradient_of_layer(
-            net, l, &block, 0, team.rows, &team.ws, grad, team.accumulate)
+            net, l, &team.block, 0, team.rows, &team.ws, grad, team.accumulate)
 
 
 cdef inline void work_on_piece_of_gradient(void* context, int _, Py_ssize_t piece) noexcept nogil:
@@ -289,15 +290,12 @@ cdef inline void work_on_piece_of_gradient(void* context, int _, Py_ssize_t piec
 
 cdef inline void run_gradient(Team* team, const floating* params, floating* grad) noexcept nogil:
     """A phase: grad (+)= that of the block; the norms first, if any."""
-    cdef Block block
     cdef Py_ssize_t l, pieces = team.n_norm_pieces + 1
     if team.crew == NULL:
         for l in range(team.n_norm_pieces):
             add_norms(team, params, l)
-        block = locate_rows(team.net, team.inputs, team.order, team.first, 0, team.rows,
-                            team.rows, &team.ws, sizeof(floating))
         gradient_of_block(
-            team.net, team.inputs, &block, 0, team.rows, &team.ws, grad, team.accumulate)
+            team.net, team.inputs, &team.block, 0, team.rows, &team.ws, grad, team.accumulate)
         return
     team.block_grad = grad
     for l in range(team.net.n_layers):
@@ -326,7 +324,6 @@ cdef inline double work_on_batch(
     cdef double total = 0
     cdef double row_work = (3.0 if grad != NULL else 1.0) * <double> team.net.n_coefs
     cdef Py_ssize_t start = 0
-    cdef Block block
     cdef bint has_norms = with_norms and (team.l2 > 0 or team.l1 > 0)
     team.scale, team.back, team.accumulate = scale, grad != NULL, accumulate
     while start < batch_rows and not read_flag(&team.stop):
@@ -334,19 +331,12 @@ cdef inline double work_on_batch(
         team.rows = min(ws.block_rows, batch_rows - start)
         if team.net.objective.loss == USER_LOSS:
             run_rows(team, params, FORWARD)
-            block = locate_rows(team.net, team.inputs, team.order, team.first, 0, team.rows,
-                                team.rows, ws, sizeof(floating))
-            add_losses(team, &block, <const floating*> ws.outputs)
+            add_losses(team, &team.block, <const floating*> ws.outputs)
             if grad != NULL:
                 run_rows(team, params, BACK)
         else:
             run_rows(team, params, WHOLE)
-        total += sum_losses(
-            ws.losses,
-            <const floating*> locate_rows(
-                team.net, team.inputs, team.order, team.first, 0, team.rows, team.rows, ws,
-                sizeof(floating)).weights,
-            team.rows)
+        total += sum_losses(ws.losses, <const floating*> team.block.weights, team.rows)
         start += team.rows
         team.n_norm_pieces = 0
         if has_norms and start == batch_rows:
