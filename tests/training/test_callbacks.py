@@ -403,8 +403,8 @@ def test_callbacks_in_a_pipeline_and_in_cross_validate(cls):
         assert run.data[0][name] == run.data[-1][name] == score
 
 
-@pytest.mark.grid(covering="test_callbacks_in_a_search")
 @with_callbacks
+@pytest.mark.grid(covering="test_callbacks_in_a_search")
 def test_callbacks_in_several_processes():
     X, y = make_regression()
     monitor = ScoringMonitor(scoring="r2")
