@@ -18,7 +18,7 @@ pytestmark = [CUT_SHORT, OLD_LBFGS, RAGGED]
 PAIRS = [(BackpropClassifier, MLPClassifier), (BackpropRegressor, MLPRegressor)]
 PAIR_IDS = ["classifier", "regressor"]
 
-# Loaders of data take no classes.
+# Functions that load data do not take the classes.
 PROGRAMS = [
     function
     for _, function in inspect.getmembers(user_code, inspect.isfunction)
@@ -27,7 +27,7 @@ PROGRAMS = [
 
 
 def assert_same(ours, theirs):
-    """Equal structure and text; numbers to the rounding that some dozens of epochs leave."""
+    """Same structure and text; numbers agree to the rounding of a few dozen epochs."""
     if isinstance(theirs, dict):
         assert ours.keys() == theirs.keys()
         for key in theirs:
@@ -56,9 +56,6 @@ def test_all_programs_are_found():
         if function.__module__ == "user_code"
     ]
     assert len(PROGRAMS) == len(defined) - len([user_code.iris, user_code.diabetes])
-
-
-# --- the public surface ---
 
 
 def constructor_parameters(cls):
@@ -101,7 +98,7 @@ def test_only_the_documented_parameters_are_new(ours, theirs):
 
 @pytest.mark.parametrize("cls", [BackpropClassifier, BackpropRegressor])
 def test_only_hidden_layer_sizes_is_positional(cls):
-    """Where scikit-learn's regressor puts `loss` first, both of ours put the layers."""
+    """In scikit-learn's regressor `loss` comes first; in both of ours the layers do."""
     parameters = constructor_parameters(cls)
     positional = [
         name for name, one in parameters.items() if one.kind is not inspect.Parameter.KEYWORD_ONLY
@@ -114,7 +111,7 @@ def test_only_hidden_layer_sizes_is_positional(cls):
 
 def public_names(cls):
     estimator = cls()
-    # older versions of scikit-learn list what is hidden before fit, too
+    # older versions of scikit-learn also list what is hidden before fit
     return {name for name in dir(cls) if not name.startswith("_") and hasattr(estimator, name)}
 
 
@@ -128,7 +125,7 @@ def names_of(arguments, *, by_name_only):
 
 @pytest.mark.parametrize(("ours", "theirs"), PAIRS, ids=PAIR_IDS)
 def test_every_public_method_with_its_arguments(ours, theirs):
-    """Those that are new can be given by name only, and left out."""
+    """New arguments are keyword-only and optional."""
     names = public_names(theirs)
     assert "partial_fit" in names and "predict" in names
     for name in names:
@@ -223,7 +220,7 @@ def test_same_tags(ours, theirs, fitted):
 
 @pytest.mark.parametrize("cls", [BackpropClassifier, BackpropRegressor])
 def test_partial_fit_hides_from_lbfgs(cls):
-    """scikit-learn's regressor shows the method all the same, and then runs a whole fit."""
+    """scikit-learn's regressor shows the method anyway, and it runs a whole fit."""
     assert hasattr(cls(solver="adam"), "partial_fit")
     assert hasattr(cls(solver="sgd"), "partial_fit")
     with pytest.raises(AttributeError, match="partial_fit"):

@@ -1,4 +1,4 @@
-"""The contract of fastbp.Network: parameters, arguments, data in every form, copies."""
+"""The contract of fastbp.Network: parameters, initial weights, results, copies."""
 
 import copy
 import pickle
@@ -230,7 +230,6 @@ def test_prediction_of_scikit_learn_from_its_weights():
     np.testing.assert_allclose(net.forward(X), mlp.predict_proba(X), rtol=1e-12)
 
 
-# Copies.
 @pytest.mark.parametrize(
     "duplicate",
     [copy.copy, copy.deepcopy]
