@@ -1,12 +1,12 @@
 # make demo | check | test | docs | bench | compare | bench-instructions | lint: each sets up .venv and
-# builds the package when needed.
+# builds the package when needed. make tsan: the team of threads under ThreadSanitizer.
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := pyproject.toml setup.py $(wildcard src/fastbp/_kernels/*.p* src/fastbp/_kernels/simd/*)
 
-.PHONY: demo check test docs bench compare bench-instructions lint clean
+.PHONY: demo check test tsan docs bench compare bench-instructions lint clean
 
 demo: $(VENV)/built
 	$(BIN)/python examples/demo.py
@@ -20,6 +20,12 @@ check: $(VENV)/built
 
 test: $(VENV)/built
 	$(PYTEST) $(PYTEST_ARGS)
+
+# A data race, or a piece that is not done once, ends it with an error.
+tsan:
+	mkdir -p build
+	$(CC) -std=gnu11 -O1 -g -fsanitize=thread -Isrc/fastbp/_kernels tests/kernels/crew.c -o build/crew -pthread
+	TSAN_OPTIONS=halt_on_error=1 build/crew
 
 docs: $(VENV)/documents
 	$(BIN)/python docs/run_guide.py

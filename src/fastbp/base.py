@@ -336,11 +336,12 @@ class BaseBackprop(
             # scikit-learn's checks take 130 us, and would find nothing in such an X.
             names = vars(self).get("feature_names_in_")
             array = X if names is None else plain_array_of(X, names)
-            outputs = None if array is None else self.network_.try_forward(array)
+            outputs = None if array is None else self.network_.try_forward(array, self.n_threads)
             if outputs is not None:
                 return outputs
         X = self._checked_inputs(X)
-        return self.network_.forward_checked(as_kernel_matrix(X, self.network_.dtype))
+        X = as_kernel_matrix(X, self.network_.dtype)
+        return self.network_.forward_checked(X, self.n_threads)
 
     def _checked_inputs(self, X):
         check_is_fitted(self)

@@ -45,6 +45,11 @@ from .objective import (
     check_targets,
     quantiles_of_outputs,
 )
+from .training.threads import LEAST_CALL, choose_n_threads
+
+# Multiplications and additions per parameter and sample: of outputs, and of their derivatives too.
+FORWARD, BACKWARD = 2.0, 6.0
+LEAST_FORWARD = 2 * LEAST_CALL / FORWARD  # parameters times samples, for a second thread
 
 
 @dataclass(frozen=True)
@@ -306,13 +311,19 @@ default='identity'
         outputs = self.try_forward(X)
         return self.forward_checked(self._check_inputs(X)) if outputs is None else outputs
 
-    def forward_checked(self, X):
+    def forward_checked(self, X, n_threads=None):
         """forward for an X that the caller has checked: finite or not, as the kernels read it."""
         outputs = np.empty((X.shape[0], self.layer_sizes[-1]), dtype=self.dtype)
-        _kernels.core.forward(self._plan, self._params, kernel_samples(X), outputs)
+        _kernels.core.forward(
+            self._plan,
+            self._params,
+            kernel_samples(X),
+            outputs,
+            n_threads=self._forward_threads(n_threads, len(outputs)),
+        )
         return outputs
 
-    def try_forward(self, X):
+    def try_forward(self, X, n_threads=None):
         """forward for an array that needs no conversion, checked in the compiled call; else None.
 
         For callers with checks of their own, which an X that passes here does not need.
@@ -321,8 +332,10 @@ default='identity'
         if type(X) is not np.ndarray or X.ndim != 2 or X.dtype != self.dtype:
             return None
         outputs = np.empty((len(X), self.layer_sizes[-1]), self.dtype)
+        n_threads = self._forward_threads(n_threads, len(X))
         try:
-            return outputs if self._forward_dense(self._plan, self._params, X, outputs) else None
+            is_sound = self._forward_dense(self._plan, self._params, X, outputs, n_threads)
+            return outputs if is_sound else None
         except ValueError:  # another order or byte order
             return None
 
@@ -342,7 +355,10 @@ default='identity'
         n, hidden_sizes = X.shape[0], self.layer_sizes[1:-1]
         outputs = np.empty((n, self.layer_sizes[-1]), dtype=self.dtype)
         hidden = np.empty(n * sum(hidden_sizes), dtype=self.dtype)
-        _kernels.core.forward(self._plan, self._params, kernel_samples(X), outputs, hidden)
+        n_threads = self._forward_threads(None, n)
+        _kernels.core.forward(
+            self._plan, self._params, kernel_samples(X), outputs, hidden, n_threads
+        )
         ends = np.cumsum([n * size for size in hidden_sizes])[:-1]
         layers = np.split(hidden, ends) if hidden_sizes else []
         return [X, *(a.reshape(n, -1) for a in layers), outputs]
@@ -402,7 +418,8 @@ default='identity'
         """
         samples = self._samples(X, y, None)
         grads = np.empty((len(samples), self.n_params), dtype=self.dtype)
-        _kernels.core.per_sample_gradients(self._plan, self._params, samples, grads)
+        n_threads = self._choose_n_threads(None, len(samples), BACKWARD)
+        _kernels.core.per_sample_gradients(self._plan, self._params, samples, grads, n_threads)
         return grads
 
     def per_sample_gradient_norms(self, X, y):
@@ -428,7 +445,10 @@ default='identity'
             X.sum_duplicates()
         samples = self._samples(X, y, None)
         square_norms = np.empty(len(samples))
-        _kernels.core.per_sample_square_norms(self._plan, self._params, samples, square_norms)
+        n_threads = self._choose_n_threads(None, len(samples), BACKWARD)
+        _kernels.core.per_sample_square_norms(
+            self._plan, self._params, samples, square_norms, n_threads
+        )
         return np.sqrt(square_norms)
 
     def input_gradient(self, X, y):
@@ -445,10 +465,11 @@ default='identity'
         """
         samples = self._samples(X, y, None)
         grads = np.empty((len(samples), self.layer_sizes[0]), dtype=self.dtype)
-        _kernels.core.input_gradients(self._plan, self._params, samples, grads)
+        n_threads = self._choose_n_threads(None, len(samples), BACKWARD)
+        _kernels.core.input_gradients(self._plan, self._params, samples, grads, n_threads)
         return grads
 
-    def jacobian(self, X, *, out=None):
+    def jacobian(self, X, *, out=None, n_threads=None):
         """Derivatives of the outputs by the parameters.
 
         Parameters
@@ -457,12 +478,14 @@ default='identity'
         out : ndarray of shape (n_samples, n_outputs, n_params), default=None
             Where to write the result, C-contiguous and of the network's dtype; a new array by
             default.
+        n_threads : int or None, default=None
+            Without effect on the numbers. None: as many as are worthwhile.
 
         Returns
         -------
         ndarray of shape (n_samples, n_outputs, n_params)
         """
-        return self._jacobian(X, self.n_params, "by_params", out)
+        return self._jacobian(X, self.n_params, "by_params", out, n_threads)
 
     def input_jacobian(self, X):
         """Derivatives of the outputs by the inputs.
@@ -477,7 +500,7 @@ default='identity'
         """
         return self._jacobian(X, self.layer_sizes[0], "by_inputs")
 
-    def _jacobian(self, X, width, which, out=None):
+    def _jacobian(self, X, width, which, out=None, n_threads=None):
         X = self._check_inputs(X)
         n, n_outputs = X.shape[0], self.layer_sizes[-1]
         out = np.empty((n, n_outputs, width), self.dtype) if out is None else out
@@ -488,11 +511,12 @@ default='identity'
             self._params,
             kernel_samples(X),
             outputs,
+            n_threads=self._choose_n_threads(n_threads, n * n_outputs, BACKWARD),
             **{which: out.reshape(n * n_outputs, width)},
         )
         return out
 
-    def evaluator(self, samples, *, l2, l1=0.0, gradient=True, n_threads=1, may_shrink=False):
+    def evaluator(self, samples, *, l2, l1=0.0, gradient=True, n_threads=None):
         """The objective of many evaluations, at any parameters; compiled, and not checked again.
 
         Parameters
@@ -503,9 +527,9 @@ default='identity'
             Factors of the penalties that are part of the objective.
         gradient : bool, default=True
             Whether gradients will be computed, which needs more memory.
-        n_threads : int, default=1
-        may_shrink : bool, default=False
-            Whether fewer threads may do the work where so many cannot be had; else an error.
+        n_threads : int or None, default=None
+            Without effect on the numbers. None: as many as are worthwhile; fewer do the work
+            where so many cannot be had. An int: else RuntimeError.
 
         Returns
         -------
@@ -518,9 +542,24 @@ default='identity'
             l2,
             l1,
             gradient=gradient,
-            n_threads=n_threads,
-            may_shrink=may_shrink,
+            n_threads=(
+                self._choose_n_threads(n_threads, len(samples), BACKWARD)
+                if gradient
+                else self._forward_threads(n_threads, len(samples))
+            ),
+            may_shrink=n_threads is None,
         )
+
+    def _forward_threads(self, n_threads, n_samples):
+        """n_threads, or as many as are worthwhile, of a forward pass; one for few samples."""
+        if n_samples * self._params.size < LEAST_FORWARD:
+            return 1
+        return self._choose_n_threads(n_threads, n_samples, FORWARD)
+
+    def _choose_n_threads(self, n_threads, n_samples, flops):
+        """Threads for a call that does so many operations per parameter and sample."""
+        work = flops * self._params.size * n_samples
+        return choose_n_threads(n_threads, work, work)
 
     def trainer(self, samples, moments, settings, **progress):
         """A compiled run of optimizer steps that moves this network's parameters.

@@ -44,7 +44,7 @@ def cores(request, monkeypatch):
 
 @pytest.mark.parametrize("backend", ["threading", pytest.param("loky", marks=pytest.mark.grid)])
 def test_a_search_by_several_jobs(backend):
-    """They agree to rounding: in a search each fit has fewer threads than alone."""
+    """They agree to the bit, though each fit has fewer threads there than alone."""
     X, y, hidden = much_work()
     grid = {"alpha": [1e-3, 100.0], "learning_rate_init": [1e-3, 1e-2]}
     estimator = BackpropRegressor(hidden, max_iter=3, random_state=0)
@@ -58,9 +58,7 @@ def test_a_search_by_several_jobs(backend):
         together = search(2)
     assert together.best_params_ == alone.best_params_
     for result in "mean_test_score", "split0_test_score", "split1_test_score":
-        np.testing.assert_allclose(
-            together.cv_results_[result], alone.cv_results_[result], rtol=1e-8
-        )
+        np.testing.assert_array_equal(together.cv_results_[result], alone.cv_results_[result])
     # the workers share the processors
     shares = joblib.Parallel(n_jobs=2, backend=backend)(joblib.delayed(allowed)() for _ in "12")
     assert sum(shares) <= max(allowed(), 2)

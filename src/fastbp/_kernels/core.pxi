@@ -28,6 +28,9 @@ include "runs.pxi"
 cdef extern from "simd/cpu.h" nogil:
     int c_cpu_level "cpu_level"() noexcept
 
+cdef extern from "simd/threads.h" nogil:
+    void set_delays_of_threads "set_delays"(unsigned int seed) noexcept
+
 cdef extern from *:
     """
     #ifdef FASTBP_PLAIN
@@ -65,3 +68,8 @@ MAX_THREADS = MAX_TEAM
 def cpu_level():
     """0: this CPU runs the baseline build only, 1: also AVX2, 2: also AVX-512."""
     return c_cpu_level()
+
+
+def set_delays(unsigned int seed):
+    """For tests: threads of a team are late at random wherever they can be; 0: never."""
+    set_delays_of_threads(seed)

@@ -55,6 +55,7 @@ class Trainer:
     def params_are_finite(self) -> bool: ...
 
 def cpu_level() -> int: ...
+def set_delays(seed: int) -> None: ...
 def all_finite(array: NDArray[Any]) -> bool: ...
 def dense_samples(
     X: NDArray[Any],
@@ -79,9 +80,10 @@ def forward(
     samples: Samples,
     outputs: NDArray[Any],
     hidden: NDArray[Any] | None = ...,
+    n_threads: int = ...,
 ) -> None: ...
 
-forward_dense: dict[str, Callable[[Plan, NDArray[Any], NDArray[Any], NDArray[Any]], bool]]
+forward_dense: dict[str, Callable[[Plan, NDArray[Any], NDArray[Any], NDArray[Any], int], bool]]
 
 class Evaluator:
     def __init__(
@@ -103,13 +105,25 @@ class Evaluator:
     ) -> float: ...
 
 def per_sample_gradients(
-    plan: Plan, params: NDArray[Any], samples: Samples, grads: NDArray[Any]
+    plan: Plan,
+    params: NDArray[Any],
+    samples: Samples,
+    grads: NDArray[Any],
+    n_threads: int = ...,
 ) -> None: ...
 def per_sample_square_norms(
-    plan: Plan, params: NDArray[Any], samples: Samples, square_norms: NDArray[Any]
+    plan: Plan,
+    params: NDArray[Any],
+    samples: Samples,
+    square_norms: NDArray[Any],
+    n_threads: int = ...,
 ) -> None: ...
 def input_gradients(
-    plan: Plan, params: NDArray[Any], samples: Samples, grads: NDArray[Any]
+    plan: Plan,
+    params: NDArray[Any],
+    samples: Samples,
+    grads: NDArray[Any],
+    n_threads: int = ...,
 ) -> None: ...
 def output_jacobian(
     plan: Plan,
@@ -118,5 +132,6 @@ def output_jacobian(
     outputs: NDArray[Any],
     by_params: NDArray[Any] | None = ...,
     by_inputs: NDArray[Any] | None = ...,
+    n_threads: int = ...,
 ) -> None: ...
 def shuffle(order: NDArray[Any], bit_generator: Any) -> None: ...

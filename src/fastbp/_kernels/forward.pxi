@@ -1,7 +1,7 @@
 """Outputs of a network, and the activations of its hidden layers."""
+from fastbp._kernels.blocks cimport BlockRun, begin_blocks, end_blocks, run_blocks
 from fastbp._kernels.inputs cimport Inputs
-from fastbp._kernels.network cimport NetworkSizes, Workspace, allocate, forward_rows, release
-from fastbp._kernels.signals cimport Poll, interrupted
+from fastbp._kernels.network cimport NetworkSizes, Workspace, forward_rows
 from fastbp._kernels.types cimport floating
 from libc.string cimport memcpy, memset
 
@@ -11,29 +11,50 @@ cdef int raise_pending() except -1:
     return -1
 
 
+cdef struct Forward:
+    BlockRun run
+    void* outputs
+    void* hidden                # NULL: not wanted
+
+
+cdef void forward_block_of(
+    Forward* task, const floating* params, const Workspace* ws, Py_ssize_t start, Py_ssize_t rows
+) noexcept nogil:
+    cdef const NetworkSizes* net = task.run.net
+    forward_rows(net, params, task.run.inputs, NULL, start, 0, rows, rows, ws)
+    memcpy(<floating*> task.outputs + start * net.n_outputs, ws.outputs,
+           rows * net.n_outputs * sizeof(floating))
+    if task.hidden != NULL:
+        copy_hidden(net, ws, start, rows, task.run.inputs.n_samples, <floating*> task.hidden)
+
+
+cdef void forward_any(
+    void* task, const Workspace* ws, Py_ssize_t start, Py_ssize_t rows
+) noexcept nogil:
+    cdef Forward* forward = <Forward*> task
+    if forward.run.item_size == sizeof(float):
+        forward_block_of(forward, <const float*> forward.run.params, ws, start, rows)
+    else:
+        forward_block_of(forward, <const double*> forward.run.params, ws, start, rows)
+
+
 cdef int forward_all(
     const NetworkSizes* net, const floating* params, const Inputs* inputs,
-    floating* outputs, floating* hidden
+    floating* outputs, floating* hidden, int n_threads
 ) except -1:
     """outputs (n_samples, n_outputs) = network(X); hidden activations unless NULL."""
-    cdef Py_ssize_t n = inputs.n_samples, start = 0, rows
-    cdef Workspace ws
-    cdef Poll poll
-    cdef bint failed = False
-    if allocate(&ws, net, n, sizeof(floating), False, False) < 0:
+    cdef Forward task
+    cdef bint failed
+    task.run.net, task.run.inputs, task.run.params = net, inputs, params
+    task.run.item_size, task.run.backward = sizeof(floating), False
+    task.run.row_work = <double> net.n_coefs
+    task.run.work, task.run.task = forward_any, &task
+    task.outputs, task.hidden = outputs, hidden
+    if begin_blocks(&task.run, n_threads) < 0:
         raise MemoryError("no memory for a block of activations")
-    memset(&poll, 0, sizeof(poll))
     with nogil:
-        while start < n and not failed:
-            rows = min(ws.block_rows, n - start)
-            forward_rows(net, params, inputs, NULL, start, rows, &ws)
-            memcpy(outputs + start * net.n_outputs, ws.outputs,
-                   rows * net.n_outputs * sizeof(floating))
-            if hidden != NULL:
-                copy_hidden(net, &ws, start, rows, n, hidden)
-            start += rows
-            failed = interrupted(&poll, <double> net.n_coefs * <double> rows)
-        release(&ws)
+        failed = run_blocks(&task.run)
+        end_blocks(&task.run)
     if failed:
         raise_pending()
     return 0
@@ -41,11 +62,12 @@ cdef int forward_all(
 
 def forward(
     Plan plan not None, const floating[::1] params not None, Samples samples not None,
-    floating[:, ::1] outputs not None, floating[::1] hidden=None,
+    floating[:, ::1] outputs not None, floating[::1] hidden=None, int n_threads=1,
 ):
     """outputs (n_samples, n_outputs) = network(X).
 
     hidden (n_samples * the hidden units) receives the hidden activations, layer after layer.
+    n_threads has no effect on the numbers, and fewer do the work where so many cannot be had.
     """
     cdef const NetworkSizes* net = &plan.net
     cdef Py_ssize_t n = samples.inputs.n_samples
@@ -55,12 +77,12 @@ def forward(
     if hidden is not None:
         check_size(hidden.shape[0], n * (net.n_units - net.n_outputs))
     forward_all(net, &params[0], &samples.inputs, &outputs[0, 0],
-                &hidden[0] if hidden is not None and hidden.shape[0] > 0 else NULL)
+                &hidden[0] if hidden is not None and hidden.shape[0] > 0 else NULL, n_threads)
 
 
 def forward_dense(
     Plan plan not None, const floating[::1] params not None,
-    const floating[:, ::1] X not None, floating[:, ::1] outputs not None,
+    const floating[:, ::1] X not None, floating[:, ::1] outputs not None, int n_threads=1,
 ):
     """forward for a matrix that has not been checked; False, and nothing done, if unsound.
 
@@ -79,7 +101,7 @@ def forward_dense(
     check_size(outputs.shape[1], net.n_outputs)
     memset(&inputs, 0, sizeof(inputs))
     inputs.n_samples, inputs.n_features, inputs.dense = n, net.n_features, &X[0, 0]
-    forward_all(net, &params[0], &inputs, &outputs[0, 0], NULL)
+    forward_all(net, &params[0], &inputs, &outputs[0, 0], NULL, n_threads)
     return True
 
 

@@ -1,74 +1,106 @@
 """Gradients of each sample: of its loss or of its outputs, by the parameters or by the inputs."""
-from fastbp._kernels.inputs cimport Block, Inputs
+from fastbp._kernels.blocks cimport BlockRun, begin_blocks, end_blocks, run_blocks
+from fastbp._kernels.inputs cimport Block
 from fastbp._kernels.network cimport (
-    NetworkSizes, Workspace, add_square_norms, allocate, deltas_to_inputs, forward_rows,
-    gradient_of_rows, loss_deltas, output_deltas, padded_stride, release,
+    NetworkSizes, Workspace, add_square_norms, deltas_to_inputs, forward_rows, gradient_of_rows,
+    loss_deltas, output_deltas, padded_stride,
 )
-from fastbp._kernels.signals cimport Poll, interrupted
+from fastbp._kernels.losses cimport USER_LOSS
+from fastbp._kernels.team cimport raise_flag
 from fastbp._kernels.types cimport floating
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 
 
+cdef struct RowGradients:
+    # Filled unless NULL: outputs (n, n_outputs); by_params (n * m, n_params) and by_inputs
+    # (n * m, n_features), where m is 1 for the loss, else n_outputs; square_norms (n,), of the
+    # gradients by the parameters.
+    BlockRun run
+    bint of_outputs
+    void* outputs
+    void* by_params
+    void* by_inputs
+    double* square_norms
+    int no_memory
+
+
+cdef void gradients_of_block(
+    RowGradients* task, const floating* params, const Workspace* ws, Py_ssize_t start,
+    Py_ssize_t rows
+) noexcept nogil:
+    cdef const NetworkSizes* net = task.run.net
+    cdef Py_ssize_t k, n_each = net.n_outputs if task.of_outputs else 1
+    cdef floating* deltas = <floating*> ws.deltas[net.n_layers - 1]
+    cdef floating* buffer = NULL
+    cdef Block block = forward_rows(
+        net, params, task.run.inputs, NULL, start, 0, rows, rows, ws)
+    if task.by_inputs != NULL:
+        buffer = <floating*> calloc(
+            rows * padded_stride(net.n_features, sizeof(floating)) + 16, sizeof(floating))
+        if buffer == NULL:
+            raise_flag(&task.no_memory)
+            return
+    if task.outputs != NULL:
+        memcpy(<floating*> task.outputs + start * net.n_outputs, ws.outputs,
+               rows * net.n_outputs * sizeof(floating))
+    for k in range(n_each):
+        if task.by_params != NULL:
+            begin_deltas(net, &block, task.of_outputs, k, ws, deltas)
+            gradient_of_rows(
+                net, params, task.run.inputs, &block, ws,
+                <floating*> task.by_params + (start * n_each + k) * net.n_params,
+                n_each * net.n_params)
+        if task.by_inputs != NULL:
+            begin_deltas(net, &block, task.of_outputs, k, ws, deltas)
+            deltas_to_inputs(
+                net, params, &block, ws, buffer,
+                <floating*> task.by_inputs + (start * n_each + k) * net.n_features,
+                n_each * net.n_features)
+    if task.square_norms != NULL:
+        begin_deltas(net, &block, task.of_outputs, 0, ws, deltas)
+        add_square_norms(
+            net, params, task.run.inputs, &block, ws, task.square_norms + start)
+    free(buffer)
+
+
+cdef void gradients_of_any(
+    void* task, const Workspace* ws, Py_ssize_t start, Py_ssize_t rows
+) noexcept nogil:
+    cdef RowGradients* gradients = <RowGradients*> task
+    if gradients.run.item_size == sizeof(float):
+        gradients_of_block(gradients, <const float*> gradients.run.params, ws, start, rows)
+    else:
+        gradients_of_block(gradients, <const double*> gradients.run.params, ws, start, rows)
+
+
 cdef int gradients_of_rows(
     Plan plan, const floating[::1] params, Samples samples, bint of_outputs,
-    floating* outputs, floating* by_params, floating* by_inputs, double* square_norms
+    floating* outputs, floating* by_params, floating* by_inputs, double* square_norms,
+    int n_threads
 ) except -1:
-    """Gradients of each sample's own loss, scale * w_i * sum_k l, or of each of its outputs.
-
-    Filled unless NULL: outputs (n, n_outputs); by_params (n * m, n_params) and by_inputs
-    (n * m, n_features), where m is 1 for the loss, else n_outputs; square_norms (n,), of the
-    gradients by the parameters.
-    """
+    """Gradients of each sample's own loss, scale * w_i * sum_k l, or of each of its outputs."""
     cdef BoundPlan bound = bind_plan(plan)
     cdef const NetworkSizes* net = &bound.net
-    cdef const Inputs* inputs = &samples.inputs
-    cdef Py_ssize_t n = inputs.n_samples, start = 0, rows, k
-    cdef Py_ssize_t n_each = net.n_outputs if of_outputs else 1
-    cdef Workspace ws
-    cdef Block block
-    cdef Poll poll
-    cdef bint failed = False
-    cdef floating* buffer = NULL
+    cdef RowGradients task
+    cdef bint failed
     check_call(plan, samples, params.shape[0], sizeof(floating), not of_outputs)
-    memset(&ws, 0, sizeof(ws))
-    if allocate(&ws, net, n, sizeof(floating), False, True) < 0:
+    task.run.net, task.run.inputs, task.run.params = net, &samples.inputs, &params[0]
+    task.run.item_size, task.run.backward = sizeof(floating), True
+    task.run.row_work = 3.0 * <double> net.n_coefs * <double> (
+        net.n_outputs if of_outputs else 1)
+    task.run.work, task.run.task = gradients_of_any, &task
+    task.of_outputs, task.no_memory, task.outputs = of_outputs, False, outputs
+    task.by_params, task.by_inputs, task.square_norms = by_params, by_inputs, square_norms
+    # a user's loss is Python, which runs in one thread at a time
+    if begin_blocks(&task.run, 1 if net.objective.loss == USER_LOSS else n_threads) < 0:
         raise MemoryError("no memory for a block of activations")
-    if by_inputs != NULL:
-        buffer = <floating*> calloc(
-            ws.block_rows * padded_stride(net.n_features, sizeof(floating)) + 16, sizeof(floating))
-        if buffer == NULL:
-            release(&ws)
-            raise MemoryError("no memory for a block of input gradients")
-    memset(&poll, 0, sizeof(poll))
+    task.run.failed = &bound.failed
     with nogil:
-        while start < n and not failed:
-            rows = min(ws.block_rows, n - start)
-            block = forward_rows(net, &params[0], inputs, NULL, start, rows, &ws)
-            if outputs != NULL:
-                memcpy(outputs + start * net.n_outputs, ws.outputs,
-                       rows * net.n_outputs * sizeof(floating))
-            for k in range(n_each):
-                if by_params != NULL:
-                    begin_deltas(net, &block, of_outputs, k, &ws, <floating*> ws.deltas)
-                    gradient_of_rows(
-                        net, &params[0], inputs, &block, &ws,
-                        by_params + (start * n_each + k) * net.n_params, n_each * net.n_params)
-                if by_inputs != NULL:
-                    begin_deltas(net, &block, of_outputs, k, &ws, <floating*> ws.deltas)
-                    deltas_to_inputs(
-                        net, &params[0], rows, &ws, buffer,
-                        by_inputs + (start * n_each + k) * net.n_features,
-                        n_each * net.n_features)
-            if square_norms != NULL:
-                begin_deltas(net, &block, of_outputs, 0, &ws, <floating*> ws.deltas)
-                add_square_norms(
-                    net, &params[0], inputs, &block, &ws, square_norms + start)
-            start += rows
-            failed = bound.failed or interrupted(
-                &poll, 3.0 * <double> n_each * <double> net.n_coefs * <double> rows)
-        release(&ws)
-        free(buffer)
+        failed = run_blocks(&task.run) or bound.failed
+        end_blocks(&task.run)
+    if task.no_memory:
+        raise MemoryError("no memory for a block of input gradients")
     if failed:
         bound.raise_error_of_user_loss()
         raise_pending()
@@ -80,45 +112,45 @@ cdef void begin_deltas(
     const Workspace* ws, floating* deltas
 ) noexcept nogil:
     if of_outputs:
-        output_deltas(net, k, block.rows, ws, deltas)
+        output_deltas(net, k, block, ws, deltas)
     else:
         loss_deltas(net, block, net.objective.scale, ws, deltas)
 
 
 def per_sample_gradients(
     Plan plan not None, const floating[::1] params not None, Samples samples not None,
-    floating[:, ::1] grads not None,
+    floating[:, ::1] grads not None, int n_threads=1,
 ):
     """grads (n_samples, n_params) = the gradient of scale * w_i * loss of each sample."""
     check_size(grads.shape[0], samples.inputs.n_samples)
     check_size(grads.shape[1], plan.net.n_params)
-    gradients_of_rows(plan, params, samples, False, NULL, &grads[0, 0], NULL, NULL)
+    gradients_of_rows(plan, params, samples, False, NULL, &grads[0, 0], NULL, NULL, n_threads)
 
 
 def per_sample_square_norms(
     Plan plan not None, const floating[::1] params not None, Samples samples not None,
-    double[::1] square_norms not None,
+    double[::1] square_norms not None, int n_threads=1,
 ):
     """square_norms (n_samples,) = those of the rows of per_sample_gradients."""
     check_size(square_norms.shape[0], samples.inputs.n_samples)
     gradients_of_rows[floating](
-        plan, params, samples, False, NULL, NULL, NULL, &square_norms[0])
+        plan, params, samples, False, NULL, NULL, NULL, &square_norms[0], n_threads)
 
 
 def input_gradients(
     Plan plan not None, const floating[::1] params not None, Samples samples not None,
-    floating[:, ::1] grads not None,
+    floating[:, ::1] grads not None, int n_threads=1,
 ):
     """grads (n_samples, n_features) = the gradient of each sample's loss by its inputs."""
     check_size(grads.shape[0], samples.inputs.n_samples)
     check_size(grads.shape[1], plan.net.n_features)
-    gradients_of_rows(plan, params, samples, False, NULL, NULL, &grads[0, 0], NULL)
+    gradients_of_rows(plan, params, samples, False, NULL, NULL, &grads[0, 0], NULL, n_threads)
 
 
 def output_jacobian(
     Plan plan not None, const floating[::1] params not None, Samples samples not None,
     floating[:, ::1] outputs not None, floating[:, ::1] by_params=None,
-    floating[:, ::1] by_inputs=None,
+    floating[:, ::1] by_inputs=None, int n_threads=1,
 ):
     """outputs (n_samples, n_outputs), and their gradients: row i * n_outputs + k is of output ik.
 
@@ -136,4 +168,4 @@ def output_jacobian(
     gradients_of_rows(
         plan, params, samples, True, &outputs[0, 0],
         &by_params[0, 0] if by_params is not None else NULL,
-        &by_inputs[0, 0] if by_inputs is not None else NULL, NULL)
+        &by_inputs[0, 0] if by_inputs is not None else NULL, NULL, n_threads)

@@ -28,6 +28,8 @@ cdef struct Inputs:
 cdef struct Block:
     Py_ssize_t rows
     Py_ssize_t first            # of these rows in `order`
+    Py_ssize_t start            # of these rows in the matrices of a workspace
+    Py_ssize_t whole            # rows of the block that these are a part of
     const Py_ssize_t* order
     const void* dense           # (rows, n_features); NULL: CSR
     const void* targets         # (rows, n_targets)
@@ -87,6 +89,8 @@ cdef inline Block gather_block(
     cdef Block block
     block.rows = rows
     block.first = first
+    block.start = 0
+    block.whole = rows
     block.order = order
     block.dense = NULL
     if inputs.dense != NULL:

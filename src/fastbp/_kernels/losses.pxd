@@ -205,16 +205,16 @@ cdef inline double loss_of_row(
     return total
 
 
-cdef inline double sum_losses(
+cdef inline void compute_losses(
     const Objective* objective, const floating* z, const floating* p, double* losses,
-    const floating* y, const floating* weights, Py_ssize_t rows, Py_ssize_t n_outputs
+    const floating* y, Py_ssize_t rows, Py_ssize_t n_outputs
 ) noexcept nogil:
-    """Returns sum_i w_i sum_k l; losses (rows,) = sum_k l of each sample.
+    """losses (rows,) = sum_k l of each sample; NaN where a user's loss has failed.
 
     Softmax's log sums, where it is the output, are taken from losses.
     """
     cdef Py_ssize_t i
-    cdef double difference, total = 0
+    cdef double difference
     # One output is so common that its loops are written to become vector code.
     if n_outputs == 1 and objective.loss == SQUARED_ERROR:
         for i in range(rows):
@@ -226,11 +226,20 @@ cdef inline double sum_losses(
     elif objective.loss == USER_LOSS:
         if objective.user_loss(objective.user_loss_owner, p, y, rows, n_outputs, sizeof(floating),
                                losses, NULL) < 0:
-            return NAN
+            for i in range(rows):
+                losses[i] = NAN
     else:
         for i in range(rows):
             losses[i] = loss_of_row(objective, z + i * n_outputs, p + i * n_outputs, losses[i],
                                     y + i * n_outputs, n_outputs)
+
+
+cdef inline double sum_losses(
+    const double* losses, const floating* weights, Py_ssize_t rows
+) noexcept nogil:
+    """sum_i w_i losses_i, in the order of the rows."""
+    cdef Py_ssize_t i
+    cdef double total = 0
     for i in range(rows):
         # a sample without weight may have an infinite loss
         if weights[i] != 0:

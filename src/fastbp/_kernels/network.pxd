@@ -10,8 +10,8 @@ allocated once a call.
 
 With dropout, a_l and g'_l are multiplied by masks (dropout.pxd); only training.pxd asks for it.
 Rows of hidden activations and of deltas are padded to whole vectors. A batch is worked through in
-blocks of rows that are small enough for the second-level cache; team.pxd puts a batch together
-from the shares of its threads.
+blocks of rows that are small enough for the second-level cache. A function works on the rows of
+a Block, which may be some of those that the Workspace holds: team.pxd shares them among threads.
 """
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy
@@ -22,7 +22,7 @@ from .activations cimport (
 from .dropout cimport Dropout, drop
 from .inputs cimport Block, Inputs, gather_block
 from .losses cimport (
-    OUTPUT_IDENTITY, OUTPUT_SOFTMAX, USER_LOSS, Objective, compute_deltas,
+    OUTPUT_IDENTITY, OUTPUT_SOFTMAX, USER_LOSS, Objective, compute_deltas, compute_losses,
     compute_output_derivative, compute_outputs,
 )
 from .products cimport (
@@ -60,8 +60,7 @@ cdef struct Workspace:
     Dropout* dropout            # NULL: none
     void* outputs               # (block_rows, n_outputs); z itself where they are the same
     double* losses              # (block_rows,)
-    void* deltas                # (block_rows, stride of the widest layer): dJ/dz of a layer,
-    void* next_deltas           # and room for those of the layer below
+    void** deltas               # per layer (block_rows, stride): dJ/dz; NULL without gradients
     void* x                     # gathered inputs, targets, weights
     void* targets
     void* weights
@@ -107,34 +106,39 @@ cdef inline size_t lay_out(
 ) noexcept nogil:
     """Points a workspace into its memory; NULL: into none. Returns the bytes that it takes."""
     cdef char* cursor = <char*> round_up(<size_t> memory, ALIGNMENT)
-    cdef Py_ssize_t rows = ws.block_rows, widest = net.n_outputs, stride, l
+    cdef Py_ssize_t rows = ws.block_rows, stride, l
     cdef void* matrix = NULL
+    cdef void* z = NULL
     ws.activations = <void**> claim(&cursor, net.n_layers, 1, sizeof(void*))
     ws.strides = <Py_ssize_t*> claim(&cursor, net.n_layers, 1, sizeof(Py_ssize_t))
     ws.slopes = <void**> claim(&cursor, net.n_layers, 1, sizeof(void*))
+    ws.deltas = <void**> claim(&cursor, net.n_layers, 1, sizeof(void*))
     for l in range(net.n_layers):
         stride = padded_stride(net.layers[l].fan_out, item_size)
         if l == net.n_layers - 1:
             stride = net.n_outputs
-        widest = max(widest, stride)
-        matrix = claim(&cursor, rows, stride, item_size)
+        z = claim(&cursor, rows, stride, item_size)
         if memory != NULL:
             ws.strides[l] = stride
-            ws.activations[l] = matrix
+            ws.activations[l] = z
         if backward and l < net.n_layers - 1 and stores_slope(ws, &net.layers[l]):
             matrix = claim(&cursor, rows, stride, item_size)
             if memory != NULL:
                 ws.slopes[l] = matrix
-    ws.outputs = matrix
+    ws.outputs = z
     if net.objective.output != OUTPUT_IDENTITY:
         ws.outputs = claim(&cursor, rows, net.n_outputs, item_size)
     ws.losses = <double*> claim(&cursor, rows, 1, sizeof(double))
     ws.targets = claim(&cursor, rows, net.n_outputs, item_size)
     ws.weights = claim(&cursor, rows, 1, item_size)
     ws.ones = claim(&cursor, rows, 1, item_size)
-    if backward:
-        ws.deltas = claim(&cursor, rows, widest, item_size)
-        ws.next_deltas = claim(&cursor, rows, widest, item_size)
+    for l in range(net.n_layers if backward else 0):
+        stride = net.n_outputs
+        if l < net.n_layers - 1:
+            stride = padded_stride(net.layers[l].fan_out, item_size)
+        matrix = claim(&cursor, rows, stride, item_size)
+        if memory != NULL:
+            ws.deltas[l] = matrix
     if gathers:
         ws.x = claim(&cursor, rows, net.n_features, item_size)
     return cursor - <char*> memory
@@ -152,7 +156,7 @@ cdef inline int allocate(
         ws.block_rows = rows  # one call of Python a batch
     ws.block_rows = max(min(ws.block_rows, rows), 1)
     ws.dropout = dropout
-    ws.deltas = ws.next_deltas = ws.x = NULL
+    ws.x = NULL
     # zeros: what pads the rows must be finite, and no denormal number
     ws.memory = calloc(ALIGNMENT + lay_out(ws, net, item_size, gathers, backward, NULL), 1)
     if ws.memory == NULL:
@@ -175,9 +179,16 @@ cdef inline const floating* intercept_of(const Layer* layer, const floating* par
     return params + layer.intercept_start if layer.intercept_start >= 0 else NULL
 
 
+cdef inline void* rows_of(
+    void* matrix, Py_ssize_t start, Py_ssize_t stride, size_t item_size
+) noexcept nogil:
+    """Where row `start` of a matrix of a workspace begins; NULL: no matrix."""
+    return <char*> matrix + start * stride * <Py_ssize_t> item_size if matrix != NULL else NULL
+
+
 cdef inline void forward_block(
     const NetworkSizes* net, const floating* params, const Inputs* inputs, const Block* block,
-    Workspace* ws
+    const Workspace* ws
 ) noexcept nogil:
     """Fills ws.activations (pre-activations for the output layer) and ws.outputs."""
     cdef Py_ssize_t l
@@ -189,20 +200,21 @@ cdef inline void forward_block(
     cdef bint with_relu
     for l in range(net.n_layers):
         layer = &net.layers[l]
-        a = <floating*> ws.activations[l]
-        slope = <floating*> ws.slopes[l]
+        a = <floating*> rows_of(ws.activations[l], block.start, ws.strides[l], sizeof(floating))
+        slope = <floating*> rows_of(ws.slopes[l], block.start, ws.strides[l], sizeof(floating))
         with_relu = layer.activation == RELU
         # Z = 1 b' + A_below @ W
         if l == 0 and block.dense == NULL:
             with_relu = False
-            compute_affine_csr(
-                inputs, block.order, block.first, params + layer.coef_start,
-                intercept_of(layer, params), a, ws.strides[l], block.rows, layer.fan_out,
-                ws.dropout)
+            compute_affine_csr(inputs, block.order, block.first, params + layer.coef_start,
+                       intercept_of(layer, params), a, ws.strides[l], block.rows, layer.fan_out,
+                       ws.dropout)
         else:
+            # beyond the end of an output layer's row lies the next one, perhaps another thread's
             compute_affine(
-                below, below_stride, params + layer.coef_start, intercept_of(layer, params),
-                a, ws.strides[l], block.rows, layer.fan_in, layer.fan_out, with_relu)
+                below, below_stride, params + layer.coef_start, intercept_of(layer, params), a,
+                ws.strides[l], block.rows, layer.fan_in, layer.fan_out, with_relu, block.whole,
+                l < net.n_layers - 1 or block.start + block.rows == block.whole)
         if slope != NULL:
             activate_with_slope(layer.activation, a, slope, block.rows * ws.strides[l])
         elif not with_relu:
@@ -211,62 +223,135 @@ cdef inline void forward_block(
             drop(ws.dropout, ws.dropout.hidden, l + 1, block.first, a, slope, block.rows,
                  ws.strides[l], layer.fan_out)
         below, below_stride = a, ws.strides[l]
-    compute_outputs(net.objective.output, below, <floating*> ws.outputs, ws.losses,
-                    block.rows, net.n_outputs)
+    compute_outputs(
+        net.objective.output, below,
+        <floating*> rows_of(ws.outputs, block.start, net.n_outputs, sizeof(floating)),
+        ws.losses + block.start, block.rows, net.n_outputs)
 
 
 cdef inline void deltas_through_layer(
-    const NetworkSizes* net, const floating* params, Py_ssize_t l, Py_ssize_t rows, Workspace* ws
+    const NetworkSizes* net, const floating* params, Py_ssize_t l, const Block* block,
+    const Workspace* ws
 ) noexcept nogil:
-    """ws.next_deltas = the deltas of layer l - 1, from ws.deltas, those of layer l."""
+    """The deltas of layer l - 1 from those of layer l, of the block's rows."""
     cdef const Layer* layer = &net.layers[l]
     cdef const Layer* below = &net.layers[l - 1]
-    cdef const floating* a = <const floating*> ws.activations[l - 1]
+    cdef Py_ssize_t stride = ws.strides[l - 1]
+    cdef const floating* a = <const floating*> rows_of(
+        ws.activations[l - 1], block.start, stride, sizeof(floating))
     cdef bint is_relu = below.activation == RELU
-    cdef floating* next_deltas = <floating*> ws.next_deltas
-    cdef const floating* slope = <const floating*> ws.slopes[l - 1]
-    cdef Py_ssize_t i, n = rows * ws.strides[l - 1]
+    cdef const floating* deltas = <const floating*> rows_of(
+        ws.deltas[l], block.start, ws.strides[l], sizeof(floating))
+    cdef floating* deltas_below = <floating*> rows_of(
+        ws.deltas[l - 1], block.start, stride, sizeof(floating))
+    cdef const floating* slope = <const floating*> rows_of(
+        ws.slopes[l - 1], block.start, stride, sizeof(floating))
+    cdef Py_ssize_t i, n = block.rows * stride
     cdef floating kept
     # deltas_below = (deltas @ W') * g'(z_below); relu' is 1 where a > 0, else 0
     take_deltas_back(
-        <const floating*> ws.deltas, ws.strides[l], params + layer.coef_start, next_deltas,
-        ws.strides[l - 1], a if is_relu else NULL, rows, layer.fan_in, layer.fan_out)
+        deltas, ws.strides[l], params + layer.coef_start, deltas_below, stride,
+        a if is_relu else NULL, block.rows, layer.fan_in, layer.fan_out, block.whole)
     if slope != NULL:
         for i in range(n):
-            next_deltas[i] *= slope[i]
+            deltas_below[i] *= slope[i]
     elif not is_relu:
-        multiply_by_derivative(below.activation, a, next_deltas, n)
+        multiply_by_derivative(below.activation, a, deltas_below, n)
     elif ws.dropout != NULL and ws.dropout.hidden > 0:
         # dropped units have a = 0
         kept = <floating> (1 / (1 - ws.dropout.hidden))
         for i in range(n):
-            next_deltas[i] *= kept
+            deltas_below[i] *= kept
 
 
-cdef inline void layer_gradient(
-    const NetworkSizes* net, Py_ssize_t l, const Inputs* inputs, const Block* block,
-    Py_ssize_t start, Py_ssize_t rows, Workspace* ws, floating* grad, bint accumulate
+cdef inline void deltas_to_hidden_layers(
+    const NetworkSizes* net, const floating* params, const Block* block, const Workspace* ws
 ) noexcept nogil:
-    """grad (+)= the part of rows [start, start + rows) of the block in the gradient of layer l."""
+    """The deltas of all hidden layers from those of the output layer, of the block's rows."""
+    cdef Py_ssize_t l
+    for l in range(net.n_layers - 1, 0, -1):
+        deltas_through_layer(net, params, l, block, ws)
+
+
+cdef inline Py_ssize_t divisible(
+    const NetworkSizes* net, Py_ssize_t l, const Inputs* inputs
+) noexcept nogil:
+    """Into how many parts the gradient of a layer's coefs may be divided: rows, or columns."""
+    return net.layers[l].fan_out if l == 0 and inputs.dense == NULL else net.layers[l].fan_in
+
+
+cdef inline void coef_gradient_of_layer(
+    const NetworkSizes* net, Py_ssize_t l, const Inputs* inputs, const Block* block,
+    Py_ssize_t i, Py_ssize_t rows, Py_ssize_t start, Py_ssize_t stop, const Workspace* ws,
+    floating* grad, bint accumulate
+) noexcept nogil:
+    """grad (+)= the part of rows [i, i + rows) of the block in dJ/dW of layer l.
+
+    Only parts [start, stop) of the gradient, of those that divisible counts.
+    """
+    # dJ/dW = A_below' @ deltas
     cdef const Layer* layer = &net.layers[l]
-    cdef const floating* deltas = <const floating*> ws.deltas + start * ws.strides[l]
+    cdef const floating* deltas = <const floating*> rows_of(
+        ws.deltas[l], block.start + i, ws.strides[l], sizeof(floating))
     cdef const floating* below
     cdef Py_ssize_t below_stride
-    # dJ/dW = A_below' @ deltas
     if l == 0 and block.dense == NULL:
         compute_coef_grads_csr(
-            inputs, block.order, block.first + start, deltas, ws.strides[l],
-            grad + layer.coef_start, rows, layer.fan_out, accumulate, ws.dropout)
+            inputs, block.order, block.first + i, deltas, ws.strides[l],
+            grad + layer.coef_start, rows, layer.fan_out, start, stop, accumulate, ws.dropout)
+        return
+    if l == 0:
+        below_stride = net.n_features
+        below = <const floating*> block.dense + i * below_stride
     else:
-        below = <const floating*> (block.dense if l == 0 else ws.activations[l - 1])
-        below_stride = net.n_features if l == 0 else ws.strides[l - 1]
-        compute_coef_grads(
-            below + start * below_stride, below_stride, deltas, ws.strides[l],
-            grad + layer.coef_start, rows, layer.fan_in, layer.fan_out, accumulate)
+        below_stride = ws.strides[l - 1]
+        below = <const floating*> rows_of(
+            ws.activations[l - 1], block.start + i, below_stride, sizeof(floating))
+    compute_coef_grads(
+        below + start, below_stride, deltas, ws.strides[l],
+        grad + layer.coef_start + start * layer.fan_out, rows, stop - start, layer.fan_out,
+        accumulate, layer.fan_in)
+
+
+cdef inline void intercept_gradient_of_layer(
+    const NetworkSizes* net, Py_ssize_t l, const Block* block, Py_ssize_t i, Py_ssize_t rows,
+    const Workspace* ws, floating* grad, bint accumulate
+) noexcept nogil:
+    """grad (+)= the part of rows [i, i + rows) of the block in dJ/db of layer l."""
+    # dJ/db = deltas' @ 1
+    cdef const Layer* layer = &net.layers[l]
+    cdef const floating* deltas = <const floating*> rows_of(
+        ws.deltas[l], block.start + i, ws.strides[l], sizeof(floating))
     if layer.intercept_start >= 0:
-        # dJ/db = deltas' @ 1
         compute_intercept_grads(
             deltas, ws.strides[l], grad + layer.intercept_start, rows, layer.fan_out, accumulate)
+
+
+cdef inline void gradient_of_block(
+    const NetworkSizes* net, const Inputs* inputs, const Block* block, Py_ssize_t i,
+    Py_ssize_t rows, const Workspace* ws, floating* grad, bint accumulate
+) noexcept nogil:
+    """grad (+)= the part of rows [i, i + rows) of the block in the gradient, without penalty.
+
+    grad may be the parameters: they are not read.
+    """
+    cdef Py_ssize_t l
+    for l in range(net.n_layers - 1, -1, -1):
+        coef_gradient_of_layer(
+            net, l, inputs, block, i, rows, 0, divisible(net, l, inputs), ws, grad, accumulate)
+        intercept_gradient_of_layer(net, l, block, i, rows, ws, grad, accumulate)
+
+
+cdef inline void losses_of_block(
+    const NetworkSizes* net, const Block* block, const Workspace* ws, const floating* outputs
+) noexcept nogil:
+    """ws.losses = sum_k l of the block's rows, whose outputs are given."""
+    compute_losses(
+        &net.objective,
+        <const floating*> rows_of(
+            ws.activations[net.n_layers - 1], block.start, net.n_outputs, sizeof(floating)),
+        outputs, ws.losses + block.start, <const floating*> block.targets, block.rows,
+        net.n_outputs)
 
 
 cdef inline void loss_deltas(
@@ -275,26 +360,12 @@ cdef inline void loss_deltas(
 ) noexcept nogil:
     """deltas = scale * w_i * dl/dz of the block's rows."""
     compute_deltas(
-        &net.objective, <const floating*> ws.activations[net.n_layers - 1],
-        <const floating*> ws.outputs, <const floating*> block.targets,
-        <const floating*> block.weights, scale, deltas, block.rows, net.n_outputs)
-
-
-cdef inline void backward_block(
-    const NetworkSizes* net, const floating* params, const Inputs* inputs, const Block* block,
-    double scale, Workspace* ws, floating* grad, bint accumulate
-) noexcept nogil:
-    """grad (+)= the block's part of the gradient, without the penalty.
-
-    grad may be params: a layer's weights are read before they are written.
-    """
-    cdef Py_ssize_t l
-    loss_deltas(net, block, scale, ws, <floating*> ws.deltas)
-    for l in range(net.n_layers - 1, -1, -1):
-        if l > 0:
-            deltas_through_layer(net, params, l, block.rows, ws)
-        layer_gradient(net, l, inputs, block, 0, block.rows, ws, grad, accumulate)
-        ws.deltas, ws.next_deltas = ws.next_deltas, ws.deltas
+        &net.objective,
+        <const floating*> rows_of(
+            ws.activations[net.n_layers - 1], block.start, net.n_outputs, sizeof(floating)),
+        <const floating*> rows_of(ws.outputs, block.start, net.n_outputs, sizeof(floating)),
+        <const floating*> block.targets, <const floating*> block.weights, scale,
+        deltas, block.rows, net.n_outputs)
 
 
 cdef inline void smooth_targets(
@@ -310,55 +381,92 @@ cdef inline void smooth_targets(
     block.targets = buffer
 
 
+cdef inline const void* place_of(
+    const void* matrix, const Py_ssize_t* order, Py_ssize_t first, void* gathered,
+    Py_ssize_t start, Py_ssize_t width, size_t item_size
+) noexcept nogil:
+    """Row `start` of a block that begins at row `first` of the data: there, or gathered."""
+    if order == NULL:
+        return rows_of(<void*> matrix, first + start, width, item_size)
+    return rows_of(gathered, start, width, item_size)
+
+
+cdef inline Block locate_rows(
+    const NetworkSizes* net, const Inputs* inputs, const Py_ssize_t* order, Py_ssize_t first,
+    Py_ssize_t start, Py_ssize_t rows, Py_ssize_t whole, const Workspace* ws, size_t item_size
+) noexcept nogil:
+    """The Block that forward_rows has returned for these rows, or for parts of them."""
+    cdef Block block
+    block.rows, block.first, block.start, block.whole = rows, first + start, start, whole
+    block.order = order
+    block.dense = block.targets = NULL
+    if inputs.dense != NULL:
+        block.dense = place_of(
+            inputs.dense, order, first, ws.x, start, net.n_features, item_size)
+    if inputs.targets != NULL and net.objective.label_smoothing <= 0:
+        block.targets = place_of(
+            inputs.targets, order, first, ws.targets, start, net.n_outputs, item_size)
+    elif inputs.targets != NULL or inputs.labels != NULL:
+        block.targets = rows_of(ws.targets, start, net.n_outputs, item_size)
+    block.weights = rows_of(ws.ones, start, 1, item_size)
+    if inputs.weights != NULL:
+        block.weights = place_of(inputs.weights, order, first, ws.weights, start, 1, item_size)
+    return block
+
+
 cdef inline Block forward_rows(
     const NetworkSizes* net, const floating* params, const Inputs* inputs,
-    const Py_ssize_t* order, Py_ssize_t first, Py_ssize_t rows, Workspace* ws
+    const Py_ssize_t* order, Py_ssize_t first, Py_ssize_t start, Py_ssize_t rows,
+    Py_ssize_t whole, const Workspace* ws
 ) noexcept nogil:
-    """Gathers rows order[first:first + rows] of the data and computes their outputs."""
+    """Rows [start, start + rows) of a block of `whole` rows, which begins at order[first].
+
+    Gathers the data of the rows and computes their outputs.
+    """
+    cdef floating* x = <floating*> rows_of(ws.x, start, net.n_features, sizeof(floating))
+    cdef floating* targets = <floating*> rows_of(
+        ws.targets, start, net.n_outputs, sizeof(floating))
     cdef Block block = gather_block(
-        inputs, order, first, rows, <floating*> ws.x, <floating*> ws.targets,
-        <floating*> ws.weights, <const floating*> ws.ones)
+        inputs, order, first + start, rows, x, targets,
+        <floating*> rows_of(ws.weights, start, 1, sizeof(floating)),
+        <const floating*> rows_of(ws.ones, start, 1, sizeof(floating)))
+    block.start, block.whole = start, whole
     if net.objective.label_smoothing > 0 and block.targets != NULL:
-        smooth_targets(net, &block, <floating*> ws.targets)
+        smooth_targets(net, &block, targets)
     if ws.dropout != NULL and ws.dropout.inputs > 0 and block.dense != NULL:
         # only training has masks, and it gathers its rows: these are a copy
-        drop(ws.dropout, ws.dropout.inputs, 0, first, <floating*> ws.x, NULL, rows,
-             net.n_features, net.n_features)
+        drop(ws.dropout, ws.dropout.inputs, 0, first + start, x, NULL, rows, net.n_features,
+             net.n_features)
     forward_block(net, params, inputs, &block, ws)
     return block
 
 
 cdef inline void gradient_of_rows(
     const NetworkSizes* net, const floating* params, const Inputs* inputs, const Block* block,
-    Workspace* ws, floating* grads, Py_ssize_t grad_stride
+    const Workspace* ws, floating* grads, Py_ssize_t grad_stride
 ) noexcept nogil:
-    """Row i of grads = the gradient by the parameters that row i of ws.deltas stands for."""
-    cdef Py_ssize_t l, i
-    for l in range(net.n_layers - 1, -1, -1):
-        if l > 0:
-            deltas_through_layer(net, params, l, block.rows, ws)
-        for i in range(block.rows):
-            layer_gradient(net, l, inputs, block, i, 1, ws, grads + i * grad_stride, False)
-        ws.deltas, ws.next_deltas = ws.next_deltas, ws.deltas
+    """Row i of grads = the gradient that row i of the output layer's deltas stands for."""
+    cdef Py_ssize_t i
+    deltas_to_hidden_layers(net, params, block, ws)
+    for i in range(block.rows):
+        gradient_of_block(net, inputs, block, i, 1, ws, grads + i * grad_stride, False)
 
 
 cdef inline void deltas_to_inputs(
-    const NetworkSizes* net, const floating* params, Py_ssize_t rows, Workspace* ws,
+    const NetworkSizes* net, const floating* params, const Block* block, const Workspace* ws,
     floating* buffer, floating* grads, Py_ssize_t grad_stride
 ) noexcept nogil:
-    """Row i of grads = the gradient by the inputs that row i of ws.deltas stands for.
+    """Row i of grads = the gradient by the inputs that row i of the output deltas stands for.
 
     buffer: (rows, padded_stride(n_features)).
     """
-    cdef Py_ssize_t l, i, stride = padded_stride(net.n_features, sizeof(floating))
-    for l in range(net.n_layers - 1, 0, -1):
-        deltas_through_layer(net, params, l, rows, ws)
-        ws.deltas, ws.next_deltas = ws.next_deltas, ws.deltas
+    cdef Py_ssize_t i, stride = padded_stride(net.n_features, sizeof(floating))
+    deltas_to_hidden_layers(net, params, block, ws)
     # dJ/dX = deltas_0 @ W_0'
     take_deltas_back(
-        <const floating*> ws.deltas, ws.strides[0], params + net.layers[0].coef_start, buffer,
-        stride, NULL, rows, net.n_features, net.layers[0].fan_out)
-    for i in range(rows):
+        <const floating*> ws.deltas[0], ws.strides[0], params + net.layers[0].coef_start, buffer,
+        stride, NULL, block.rows, net.n_features, net.layers[0].fan_out, block.whole)
+    for i in range(block.rows):
         memcpy(grads + i * grad_stride, buffer + i * stride, net.n_features * sizeof(floating))
 
 
@@ -389,7 +497,7 @@ cdef inline double square_norm_of_inputs(
 
 cdef inline void add_square_norms(
     const NetworkSizes* net, const floating* params, const Inputs* inputs, const Block* block,
-    Workspace* ws, double* square_norms
+    const Workspace* ws, double* square_norms
 ) noexcept nogil:
     """square_norms (rows,) = those of the gradients that gradient_of_rows would form.
 
@@ -398,24 +506,23 @@ cdef inline void add_square_norms(
     """
     cdef Py_ssize_t l, i
     cdef double of_inputs
+    deltas_to_hidden_layers(net, params, block, ws)
     for i in range(block.rows):
         square_norms[i] = 0
     for l in range(net.n_layers - 1, -1, -1):
-        if l > 0:
-            deltas_through_layer(net, params, l, block.rows, ws)
         for i in range(block.rows):
             of_inputs = square_norm_of_inputs(
                 net, l, inputs, block, i, ws, <const floating*> block.dense)
             of_inputs += 1 if net.layers[l].intercept_start >= 0 else 0
             square_norms[i] += of_inputs * square_norm(
-                <const floating*> ws.deltas + i * ws.strides[l], net.layers[l].fan_out)
-        ws.deltas, ws.next_deltas = ws.next_deltas, ws.deltas
+                <const floating*> ws.deltas[l] + i * ws.strides[l], net.layers[l].fan_out)
 
 
 cdef inline void output_deltas(
-    const NetworkSizes* net, Py_ssize_t k, Py_ssize_t rows, const Workspace* ws, floating* deltas
+    const NetworkSizes* net, Py_ssize_t k, const Block* block, const Workspace* ws,
+    floating* deltas
 ) noexcept nogil:
-    """deltas = dp_which/dz of each row."""
+    """deltas = the derivatives of output k by the pre-activations z of the output layer."""
     compute_output_derivative(
         net.objective.output, <const floating*> ws.activations[net.n_layers - 1],
-        <const floating*> ws.outputs, k, deltas, rows, net.n_outputs)
+        <const floating*> ws.outputs, k, deltas, block.rows, net.n_outputs)

@@ -24,6 +24,7 @@ cdef extern from "simd/gemm.h" nogil:
         Py_ssize_t m
         Py_ssize_t n
         Py_ssize_t depth
+        Py_ssize_t whole_m
         const void* a
         Py_ssize_t a_row
         Py_ssize_t a_depth
@@ -45,16 +46,20 @@ cdef extern from "simd/gemm.h" nogil:
 cdef inline void compute_affine(
     const floating* x, Py_ssize_t x_stride, const floating* coef, const floating* intercept,
     floating* z, Py_ssize_t z_stride, Py_ssize_t rows, Py_ssize_t fan_in, Py_ssize_t fan_out,
-    bint relu
+    bint relu, Py_ssize_t whole, bint padded
 ) noexcept nogil:
-    """z = Z, or relu(Z); intercept NULL: no b."""
+    """z = Z, or relu(Z); intercept NULL: no b.
+
+    whole: rows of the product that these are a part of. padded: whether z may be written to the
+    end of the last row's last vector.
+    """
     cdef Product p
     memset(&p, 0, sizeof(p))
-    p.m, p.n, p.depth = rows, fan_out, fan_in
+    p.m, p.n, p.depth, p.whole_m = rows, fan_out, fan_in, whole
     p.a, p.a_row, p.a_depth = x, x_stride, 1
     p.b, p.b_depth, p.b_col = coef, fan_out, 1
     p.start = intercept
-    p.c, p.ldc, p.c_padded = z, z_stride, True
+    p.c, p.ldc, p.c_padded = z, z_stride, padded
     p.relu = relu
     if floating is float:
         multiply_f32(&p)
@@ -64,12 +69,13 @@ cdef inline void compute_affine(
 
 cdef inline void compute_coef_grads(
     const floating* x, Py_ssize_t x_stride, const floating* deltas, Py_ssize_t deltas_stride,
-    floating* coef_grads, Py_ssize_t rows, Py_ssize_t fan_in, Py_ssize_t fan_out, bint accumulate
+    floating* coef_grads, Py_ssize_t rows, Py_ssize_t fan_in, Py_ssize_t fan_out, bint accumulate,
+    Py_ssize_t whole
 ) noexcept nogil:
-    """coef_grads (+)= X' @ D."""
+    """coef_grads (+)= X' @ D, or fan_in rows of it, which has `whole`."""
     cdef Product p
     memset(&p, 0, sizeof(p))
-    p.m, p.n, p.depth = fan_in, fan_out, rows
+    p.m, p.n, p.depth, p.whole_m = fan_in, fan_out, rows, whole
     p.a, p.a_row, p.a_depth = x, 1, x_stride
     p.b, p.b_depth, p.b_col = deltas, deltas_stride, 1
     p.b_padded = deltas_stride > fan_out or fan_out * sizeof(floating) % VECTOR_BYTES == 0
@@ -83,12 +89,15 @@ cdef inline void compute_coef_grads(
 cdef inline void take_deltas_back(
     const floating* deltas, Py_ssize_t deltas_stride, const floating* coef, floating* deltas_below,
     Py_ssize_t below_stride, const floating* positive, Py_ssize_t rows, Py_ssize_t fan_in,
-    Py_ssize_t fan_out
+    Py_ssize_t fan_out, Py_ssize_t whole
 ) noexcept nogil:
-    """deltas_below = E, but 0 where `positive` (rows, fan_in), unless NULL, is not > 0."""
+    """deltas_below = E, or some of its `whole` rows.
+
+    0 where `positive` (rows, fan_in), unless NULL, is not > 0.
+    """
     cdef Product p
     memset(&p, 0, sizeof(p))
-    p.m, p.n, p.depth = rows, fan_in, fan_out
+    p.m, p.n, p.depth, p.whole_m = rows, fan_in, fan_out, whole
     p.a, p.a_row, p.a_depth = deltas, deltas_stride, 1
     p.b, p.b_depth, p.b_col = coef, 1, fan_out
     p.c, p.ldc, p.c_padded = deltas_below, below_stride, True
@@ -159,16 +168,24 @@ cdef inline void compute_affine_csr(
 cdef inline void compute_coef_grads_csr(
     const Inputs* inputs, const Py_ssize_t* order, Py_ssize_t first, const floating* deltas,
     Py_ssize_t deltas_stride, floating* coef_grads, Py_ssize_t rows, Py_ssize_t fan_out,
-    bint accumulate, const Dropout* dropout
+    Py_ssize_t k_start, Py_ssize_t k_stop, bint accumulate, const Dropout* dropout
 ) noexcept nogil:
-    """coef_grads (+)= X' @ D, only the rows of it that X has entries for."""
+    """Columns [k_start, k_stop) of coef_grads (+)= X' @ D.
+
+    Only the rows of it that X has entries for.
+    """
     cdef const floating* data = <const floating*> inputs.data
     cdef const floating* deltas_row
     cdef floating* grads_row
     cdef floating value
-    cdef Py_ssize_t i, k, row, entry
-    if not accumulate:
+    cdef Py_ssize_t i, k, row, entry, width = k_stop - k_start
+    deltas += k_start
+    coef_grads += k_start
+    if not accumulate and width == fan_out:
         memset(coef_grads, 0, inputs.n_features * fan_out * sizeof(floating))
+    elif not accumulate:
+        for row in range(inputs.n_features):
+            memset(coef_grads + row * fan_out, 0, width * sizeof(floating))
     for i in range(rows):
         row = order[first + i] if order != NULL else first + i
         deltas_row = deltas + i * deltas_stride
@@ -177,5 +194,5 @@ cdef inline void compute_coef_grads_csr(
             if dropout != NULL and dropout.inputs > 0:
                 value = masked_entry(value, dropout, first + i, inputs.columns[entry])
             grads_row = coef_grads + <Py_ssize_t> inputs.columns[entry] * fan_out
-            for k in range(fan_out):
+            for k in range(width):
                 grads_row[k] += value * deltas_row[k]

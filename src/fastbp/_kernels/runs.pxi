@@ -4,49 +4,34 @@ An Evaluator computes J and its gradient; a Trainer moves parameters, epoch by e
 that shuffle makes. Both hold the memory that the work needs.
 """
 from cpython.pycapsule cimport PyCapsule_GetPointer
-from fastbp._kernels.evaluation cimport Evaluation, evaluate_member
+from fastbp._kernels.evaluation cimport Evaluation, evaluate_all
 from fastbp._kernels.network cimport ALIGNMENT, NetworkSizes, round_up
 from fastbp._kernels.optimizers cimport ADAM, N_MOMENTS_OF, N_OPTIMIZERS, SGD, Optimizer
 from fastbp._kernels.shuffling cimport BitGenerator, shuffle_indices
 from fastbp._kernels.team cimport (
-    DONE, MAX_TEAM, NO_MEMORY, NO_THREADS, Team, allocate_team, free_team, run_together,
+    DONE, MAX_TEAM, NO_THREADS, Team, allocate_team, free_team, run_together,
 )
-from fastbp._kernels.training cimport Training, TrainingSettings, train_member
-from fastbp._kernels.losses cimport USER_LOSS
+from fastbp._kernels.training cimport Training, TrainingSettings, train_all
 from libc.stdlib cimport calloc, free
-
-
-cdef int team_size(const NetworkSizes* net, int n_threads, Py_ssize_t batch_rows):
-    """As many threads as a batch has rows for, and as there can be."""
-    if net.objective.loss == USER_LOSS:
-        return 1  # Python runs in one at a time
-    return max(1, min(n_threads, batch_rows, <int> MAX_TEAM))
 
 
 cdef int form_team(
     Team* team, BoundPlan bound, Samples samples, int n_threads, Py_ssize_t batch_rows
 ) except -1:
     """The rest of a Team, whose gathers, backward, dropout and may_shrink are set."""
-    cdef int members
     team.net, team.inputs, team.item_size = &bound.net, &samples.inputs, samples.item_size
     team.batch_rows = batch_rows
-    members = team_size(team.net, n_threads, batch_rows)
-    if allocate_team(team, members) < 0 and not (team.may_shrink and allocate_team(team, 1) == 0):
-        raise_no_memory(team)
+    team.n_threads = max(1, min(n_threads, batch_rows, <int> MAX_TEAM))
+    if allocate_team(team) < 0:
+        raise MemoryError(f"no memory for a batch of {batch_rows} rows")
     return 0
-
-
-cdef int raise_no_memory(const Team* team) except -1:
-    raise MemoryError(f"no memory for a batch of {team.batch_rows} rows")
 
 
 cdef int raise_failure(const Team* team, BoundPlan bound, int outcome) except -1:
     """Raises what has kept run_together from its end."""
     if outcome == NO_THREADS:
         raise RuntimeError(
-            f"{team.barrier.members - 1} more threads cannot be started; set n_threads=1")
-    if outcome == NO_MEMORY:
-        return raise_no_memory(team)
+            f"{team.n_threads - 1} more threads cannot be started; set n_threads=1")
     bound.raise_error_of_user_loss()
     return raise_pending()
 
@@ -54,8 +39,8 @@ cdef int raise_failure(const Team* team, BoundPlan bound, int outcome) except -1
 cdef class Evaluator:
     """J of all samples, and its gradient, at any parameters.
 
-    gradient: whether gradients will be asked for. may_shrink: where the threads cannot be started,
-    the caller's works alone, instead of a RuntimeError.
+    gradient: whether gradients will be asked for. may_shrink: where some threads cannot be
+    started, the others do the work, instead of a RuntimeError.
     """
     cdef Evaluation evaluation
     cdef BoundPlan bound
@@ -68,7 +53,7 @@ cdef class Evaluator:
         cdef Team* team = &self.evaluation.team
         check_call(plan, samples, plan.net.n_params, samples.item_size, True)
         self.bound, self.samples = bind_plan(plan), samples
-        self.evaluation.l2, self.evaluation.l1 = l2, l1
+        team.l2, team.l1 = l2, l1
         team.n = samples.inputs.n_samples
         team.backward, team.may_shrink = gradient, may_shrink
         form_team(team, self.bound, samples, n_threads, team.n)
@@ -91,7 +76,7 @@ cdef class Evaluator:
         if outputs is not None:
             team.outputs = vector_of(outputs, team.n * team.net.n_outputs, team.item_size, True)
         with nogil:
-            outcome = run_together(team, evaluate_member, &self.evaluation)
+            outcome = run_together(team, evaluate_all, &self.evaluation)
         if outcome != DONE:
             raise_failure(team, self.bound, outcome)
         return team.total_loss
@@ -130,12 +115,12 @@ cdef class Trainer:
     object with the attributes learning_rate_init, alpha, l1_ratio, weight_decay, max_grad_norm
     (None: no clipping), dropout and input_dropout, and those that the optimizer reads: momentum
     and nesterovs_momentum, or beta_1, beta_2 and epsilon. n_steps counts the steps taken.
-    may_shrink: where the threads cannot be started, the caller's works alone, instead of a
+    may_shrink: where some threads cannot be started, the others do the work, instead of a
     RuntimeError.
 
     The penalty of a batch whose weights have the sum n is
-    alpha / (2n) * ((1 - l1_ratio) ||W||^2 + 2 l1_ratio |W|). The result depends on the number of
-    threads, but not on their timing.
+    alpha / (2n) * ((1 - l1_ratio) ||W||^2 + 2 l1_ratio |W|). The number of threads has no effect
+    on the result.
     """
     cdef Training training
     cdef BoundPlan bound
@@ -168,6 +153,7 @@ cdef class Trainer:
         team.dropout.inputs = training.settings.input_dropout
         team.dropout.seed = dropout_seed
         team.gathers, team.backward, team.may_shrink = True, True, may_shrink
+        team.flushes = True
         form_team(team, self.bound, samples, n_threads, batch_size)
         self.grad_memory = calloc(n_params * item_size + ALIGNMENT, 1)
         if self.grad_memory == NULL:
@@ -211,7 +197,7 @@ cdef class Trainer:
                 rates.shape[0], (team.n + training.batch_size - 1) // training.batch_size)
             training.rates = &rates[0]
         with nogil:
-            outcome = run_together(team, train_member, training)
+            outcome = run_together(team, train_all, training)
         if outcome != DONE:
             raise_failure(team, self.bound, outcome)
         return team.total_loss / <double> team.n

@@ -1,25 +1,33 @@
-"""A team of threads: a batch's rows shared among them, and their sums put together.
+"""A team of threads: a batch's rows, and then its gradient, worked on in pieces.
 
-Takes a Team: network, parameters, data, and one Member per thread, each with its own workspace
-and gradient; run_together runs a function of training.pxd or evaluation.pxd in all members. A
-batch is
+Takes a Team: network, parameters, data and one Workspace that all threads share. A batch is
+worked through in blocks of rows, whatever the number of threads. A block is two phases, whose
+pieces any thread claims (simd/threads.h):
 
-    each member     loss and gradient of its share of the batch's rows
-    barrier
-    each member     its slice of the parameters: gradients added in the members' order, penalty
-    barrier
+    rows        a range of rows: gathered, forward, losses, deltas of all layers
+    gradient    a range of rows of a layer's W (with CSR inputs: of columns of the first one):
+                (+)= their part of a' @ deltas, from all rows of the block, or all intercepts;
+                in the last block also the norms of the penalty, of a chunk of W
 
-so that the result depends on the number of threads, but not on their timing. One member needs
-no barriers. The first member is the caller's thread: only it looks for Ctrl-C.
+Between them the caller alone adds up the losses, in the order of the rows. So each number is
+computed by one thread, in one order, and the result does not depend on how many threads there
+are. Which kernel runs depends on the whole block, never on a piece, and pieces begin at multiples
+of UNIT, where vector code has the same lanes as in the whole. Sums over parameters run over
+chunks of NORM_CHUNK, whose sums are added in their order. training.pxd goes on with the step.
+
+The caller's thread is the only one that knows more than its piece: it looks for Ctrl-C, and calls
+a user's loss, which is Python.
 """
 from libc.stdlib cimport calloc, free
-from libc.string cimport memcpy, memset
+from libc.string cimport memcpy
 
 from .dropout cimport Dropout
 from .inputs cimport Block, Inputs
 from .losses cimport USER_LOSS, Objective, sum_losses
 from .network cimport (
-    NetworkSizes, Workspace, allocate, backward_block, forward_rows, release,
+    NetworkSizes, Workspace, allocate, coef_gradient_of_layer, deltas_to_hidden_layers, divisible,
+    forward_rows, gradient_of_block, intercept_gradient_of_layer, locate_rows, loss_deltas,
+    losses_of_block, release, rows_of,
 )
 from .penalties cimport add_l1_gradient, add_l2_gradient, l1_norm, l2_penalty
 from .signals cimport Poll, interrupted
@@ -28,33 +36,40 @@ from .types cimport floating
 
 cdef extern from "simd/threads.h" nogil:
     enum: MAX_TEAM
-    ctypedef struct Barrier:
-        int members
-    void wait_for_team(Barrier*) noexcept
+    ctypedef struct Crew:
+        pass
+    Crew* hire_crew(int n_helpers, int* started) noexcept
+    void dismiss_crew(Crew*) noexcept
+    void run_phase(
+        Crew*, Py_ssize_t n_pieces, void (*work)(void*, int, Py_ssize_t) noexcept nogil,
+        void* context) noexcept
     bint read_flag(const int*) noexcept
     void raise_flag(int*) noexcept
-    int run_team(int members, void (*work)(void*, int) noexcept nogil, void* context) noexcept
+
+cdef extern from "simd/fpstate.h" nogil:
+    unsigned long long flush_denormals() noexcept
+    void restore_denormals(unsigned long long before) noexcept
 
 cdef enum:
-    # elements: slices start at cache lines, so that no two threads write to the same one
-    SLICE = 16
-    LOSS = 0                    # of Member.sums
-    SQUARE_NORM = 1
-    ABSOLUTE_NORM = 2
-    GRADIENT_NORM = 3
+    UNIT = 16                   # rows, or elements: pieces begin at multiples
+    PIECES = 2                  # a thread, of rows
+    SMALL_PIECES = 4            # a thread, of parameters
+    LEAST_UNITS = 2             # of W in a piece: each packs the deltas anew
+    LEAST_STEPS = 2048          # parameters in a piece of a step
+    NORM_CHUNK = 65536          # parameters
+    WHOLE = 0                   # Team.part of a piece of rows
+    FORWARD = 1
+    BACK = 2
     DONE = 0                    # what run_together returns
     STOPPED = 1                 # an exception is set, or the user's loss has raised one
     NO_THREADS = 2              # the threads cannot be started; nothing has been done
-    NO_MEMORY = 3               # they cannot, and there is no memory for the caller alone
 
 
-cdef struct Member:
-    Workspace ws
-    Dropout dropout
-    void* grad                  # (n_params,), of its rows; the first member uses Team.grad
-    # LOSS: sum_i w_i l of its rows; of its slice SQUARE_NORM: ||W||^2, ABSOLUTE_NORM: |W|,
-    # GRADIENT_NORM: the squared norm of the gradient
-    double[4] sums
+cdef struct Norms:
+    # of a chunk of the parameters
+    double square               # ||W||^2
+    double absolute             # |W|
+    double gradient             # the squared norm of the gradient
 
 
 cdef struct Team:
@@ -64,159 +79,286 @@ cdef struct Team:
     Py_ssize_t n
     size_t item_size
     void* params                # (n_params,)
-    void* grad                  # (n_params,), of all rows; NULL: losses only
+    void* grad                  # (n_params,); NULL: losses only
     void* outputs               # (n, n_outputs), filled unless NULL
     double total_loss           # training: the sum over batches of loss times rows
-    # what the workspaces must hold
     Py_ssize_t batch_rows       # of the largest batch
     bint gathers                # rows in another order
     bint backward               # gradients
+    bint flushes                # denormal numbers count as zeros
     Dropout dropout             # rates of 0: none
-    bint may_shrink             # to the caller alone, where the other threads cannot be started
-    Member* members             # barrier.members of them
-    Barrier barrier
-    int stop                    # an exception is set: all members return without another step
+    int n_threads
+    bint may_shrink             # to as many threads as can be started
+    Workspace ws
+    Norms* norms                # (n_chunks of n_params,)
+    Crew* crew                  # NULL: the caller alone
+    int stop                    # an exception is set: no further step is taken
     Poll poll
+    # the phase at hand
+    Py_ssize_t first            # the block's rows, of the order
+    Py_ssize_t rows
+    int part
+    bint back                   # deltas and gradient
+    double scale                # of the deltas
+    void* block_grad            # the gradient (+)= that of the block
+    bint accumulate
+    Py_ssize_t n_norm_pieces    # that a gradient phase begins with
+    double l2                   # of the penalty
+    double l1
 
 
-cdef inline Py_ssize_t share(Py_ssize_t n, int member, int members) noexcept nogil:
-    """Where the share of a member begins; it ends where that of the next one begins."""
-    return n * member // members
+cdef inline Py_ssize_t n_chunks(Py_ssize_t n) noexcept nogil:
+    return (n + NORM_CHUNK - 1) // NORM_CHUNK
 
 
-cdef inline Py_ssize_t slice_start(const Team* team, int member) noexcept nogil:
-    cdef Py_ssize_t n_params = team.net.n_params
-    if member == team.barrier.members:
-        return n_params
-    return share(n_params, member, team.barrier.members) // SLICE * SLICE
+cdef inline Py_ssize_t piece_start(
+    Py_ssize_t n, Py_ssize_t piece, Py_ssize_t pieces
+) noexcept nogil:
+    """Where a piece of a range of n begins; it ends where the next one begins."""
+    if piece == pieces:
+        return n
+    return piece * ((n + UNIT - 1) // UNIT) // pieces * UNIT
+
+
+cdef inline Py_ssize_t pieces_of_rows(const Team* team, Py_ssize_t rows) noexcept nogil:
+    return min((rows + UNIT - 1) // UNIT, <Py_ssize_t> (PIECES * team.n_threads))
+
+
+cdef inline Py_ssize_t pieces_of_layer(const Team* team, Py_ssize_t l) noexcept nogil:
+    """As many as the layer's part of all coefs asks for."""
+    cdef Py_ssize_t n_coefs = team.net.layers[l].fan_in * team.net.layers[l].fan_out
+    cdef Py_ssize_t wanted = (SMALL_PIECES * team.n_threads * n_coefs - 1) // team.net.n_coefs + 1
+    cdef Py_ssize_t most = divisible(team.net, l, team.inputs) // (LEAST_UNITS * UNIT)
+    return max(min(wanted, most), <Py_ssize_t> 1)
+
+
+cdef inline Py_ssize_t pieces_of_step(const Team* team) noexcept nogil:
+    return max(
+        min(team.net.n_params // LEAST_STEPS, <Py_ssize_t> (SMALL_PIECES * team.n_threads)),
+        <Py_ssize_t> 1)
 
 
 cdef inline void free_team(Team* team) noexcept nogil:
-    cdef int m
-    if team.members == NULL:
-        return
-    for m in range(team.barrier.members):
-        release(&team.members[m].ws)
-        free(team.members[m].grad)
-    free(team.members)
-    team.members = NULL
+    release(&team.ws)
+    free(team.norms)
+    team.norms = NULL
 
 
-cdef inline int allocate_member(Team* team, int member) noexcept nogil:
-    cdef Member* self = &team.members[member]
-    cdef int members = team.barrier.members
-    cdef Py_ssize_t rows = (team.batch_rows + members - 1) // members
+cdef inline int allocate_team(Team* team) noexcept nogil:
+    """A workspace; -1 when there is no memory."""
     cdef bint drops = team.dropout.hidden > 0 or team.dropout.inputs > 0
-    self.dropout = team.dropout
-    if allocate(&self.ws, team.net, rows, team.item_size, team.gathers, team.backward,
-                &self.dropout if drops else NULL) < 0:
+    if allocate(&team.ws, team.net, team.batch_rows, team.item_size, team.gathers, team.backward,
+                &team.dropout if drops else NULL) < 0:
         return -1
-    if team.backward and member > 0:
-        self.grad = calloc(team.net.n_params, team.item_size)
-        if self.grad == NULL:
-            return -1
-    return 0
-
-
-cdef inline int allocate_team(Team* team, int members) noexcept nogil:
-    """Workspaces and gradients of so many members; -1, with none, when there is no memory."""
-    cdef int m
-    team.members = <Member*> calloc(members, sizeof(Member))
-    if team.members == NULL:
-        return -1
-    team.barrier.members = members
-    for m in range(members):
-        if allocate_member(team, m) < 0:
-            free_team(team)
-            return -1
-    return 0
-
-
-cdef inline void* grad_of(const Team* team, int member) noexcept nogil:
-    if member == 0 or team.grad == NULL:
-        return team.grad
-    return team.members[member].grad
+    team.norms = <Norms*> calloc(n_chunks(team.net.n_params), sizeof(Norms))
+    return 0 if team.norms != NULL else -1
 
 
 cdef inline bint user_loss_failed(const Objective* objective) noexcept nogil:
     return objective.loss == USER_LOSS and objective.user_loss_failed[0]
 
 
-cdef inline void zero(floating* x, Py_ssize_t n) noexcept nogil:
-    memset(x, 0, n * sizeof(floating))
-
-
-cdef inline void work_on_share(
-    Team* team, int member, const floating* params, Py_ssize_t batch_first, Py_ssize_t batch_rows,
-    double scale, floating* grad, bint accumulate
+cdef inline void work_on_rows(
+    Team* team, const floating* params, Py_ssize_t start, Py_ssize_t rows
 ) noexcept nogil:
-    """The loss of the member's share of rows order[batch_first:batch_first + batch_rows].
-
-    Also grad (+)= its gradient, unless grad is NULL, and the outputs, unless team.outputs is.
-    """
-    cdef Member* self = &team.members[member]
-    cdef Workspace* ws = &self.ws
-    cdef Py_ssize_t start = share(batch_rows, member, team.barrier.members)
-    cdef Py_ssize_t stop = share(batch_rows, member + 1, team.barrier.members), n
+    """The part at hand of rows [start, start + rows) of the block."""
+    cdef const NetworkSizes* net = team.net
+    cdef const Workspace* ws = &team.ws
     cdef Block block
-    cdef double row_work = (3.0 if grad != NULL else 1.0) * <double> team.net.n_coefs
-    self.sums[LOSS] = 0
-    if start == stop and grad != NULL and not accumulate:
-        zero(grad, team.net.n_params)
-    while start < stop and not read_flag(&team.stop):
-        n = min(ws.block_rows, stop - start)
+    cdef floating* outputs = <floating*> rows_of(
+        ws.outputs, start, net.n_outputs, sizeof(floating))
+    if team.part == BACK:
+        block = locate_rows(net, team.inputs, team.order, team.first, start, rows, team.rows, ws,
+                            sizeof(floating))
+    else:
         block = forward_rows(
-            team.net, params, team.inputs, team.order, batch_first + start, n, ws)
-        self.sums[LOSS] += sum_losses(
-            &team.net.objective, <const floating*> ws.activations[team.net.n_layers - 1],
-            <const floating*> ws.outputs, ws.losses, <const floating*> block.targets,
-            <const floating*> block.weights, n, team.net.n_outputs)
+            net, params, team.inputs, team.order, team.first, start, rows, team.rows, ws)
         if team.outputs != NULL:
-            memcpy(<floating*> team.outputs + (batch_first + start) * team.net.n_outputs,
-                   ws.outputs, n * team.net.n_outputs * sizeof(floating))
-        if grad != NULL:
-            backward_block(team.net, params, team.inputs, &block, scale, ws, grad, accumulate)
-            accumulate = True
-        start += n
-        if member == 0 and (interrupted(&team.poll, row_work * <double> n)
-                            or user_loss_failed(&team.net.objective)):
-            raise_flag(&team.stop)
+            memcpy(<floating*> team.outputs + (team.first + start) * net.n_outputs, outputs,
+                   rows * net.n_outputs * sizeof(floating))
+    if team.part == WHOLE:
+        add_losses(team, &block, outputs)
+    if team.back and team.part != FORWARD:
+        deltas_to_hidden_layers(net, params, &block, ws)
 
 
-cdef inline void add_gradients(Team* team, int member, floating* total) noexcept nogil:
-    """total, which is the first member's gradient, += those of the others, in a slice."""
-    cdef Py_ssize_t start = slice_start(team, member), stop = slice_start(team, member + 1), i
-    cdef const floating* grad
-    cdef int m
-    for m in range(1, team.barrier.members):
-        grad = <const floating*> team.members[m].grad
-        for i in range(start, stop):
-            total[i] += grad[i]
+cdef inline void add_losses(Team* team, const Block* block, const floating* outputs) noexcept nogil:
+    """The losses of the block's rows, and the deltas of the output layer."""
+    losses_of_block(team.net, block, &team.ws, outputs)
+    if team.back:
+        loss_deltas(team.net, block, team.scale, &team.ws, <floating*> rows_of(
+            team.ws.deltas[team.net.n_layers - 1], block.start, team.net.n_outputs,
+            sizeof(floating)))
 
 
-cdef inline void add_penalty(
-    Team* team, int member, const floating* params, floating* grad, double l2, double l1
-) noexcept nogil:
-    """||W||^2 and |W| of the member's slice; also the penalty's gradient unless grad is NULL."""
-    cdef Py_ssize_t start = slice_start(team, member)
-    cdef Py_ssize_t stop = min(slice_start(team, member + 1), team.net.n_coefs)
-    team.members[member].sums[SQUARE_NORM] = 0
-    if l2 > 0 and start < stop:
-        team.members[member].sums[SQUARE_NORM] = l2_penalty(1, params + start, stop - start)
-        if grad != NULL:
-            add_l2_gradient(l2, params + start, grad + start, stop - start)
-    team.members[member].sums[ABSOLUTE_NORM] = 0
-    if l1 > 0 and start < stop:
-        team.members[member].sums[ABSOLUTE_NORM] = l1_norm(params + start, stop - start)
-        if grad != NULL:
-            add_l1_gradient(l1, params + start, grad + start, stop - start)
+cdef inline void work_on_piece_of_rows(void* context, int _, Py_ssize_t piece) noexcept nogil:
+    cdef Team* team = <Team*> context
+    cdef Py_ssize_t pieces = pieces_of_rows(team, team.rows)
+    cdef Py_ssize_t start = piece_start(team.rows, piece, pieces)
+    cdef Py_ssize_t rows = piece_start(team.rows, piece + 1, pieces) - start
+    if team.item_size == sizeof(float):
+        work_on_rows(team, <const float*> team.params, start, rows)
+    else:
+        work_on_rows(team, <const double*> team.params, start, rows)
 
 
-cdef inline double sum_of_members(const Team* team, int which) noexcept nogil:
+cdef inline void run_rows(Team* team, const floating* params, int part) noexcept nogil:
+    """A phase of the block's rows."""
+    team.part = part
+    if team.crew == NULL:
+        work_on_rows(team, params, 0, team.rows)
+    else:
+        run_phase(team.crew, pieces_of_rows(team, team.rows), work_on_piece_of_rows, team)
+
+
+cdef inline void add_norms(Team* team, const floating* params, Py_ssize_t chunk) noexcept nogil:
+    """||W||^2 and |W| of a chunk, where they are needed."""
+    cdef Py_ssize_t start = chunk * NORM_CHUNK
+    cdef Py_ssize_t n = min(team.net.n_coefs - start, <Py_ssize_t> NORM_CHUNK)
+    if team.l2 > 0:
+        team.norms[chunk].square = l2_penalty(1, params + start, n)
+    if team.l1 > 0:
+        team.norms[chunk].absolute = l1_norm(params + start, n)
+
+
+cdef inline double square_norm_of_coefs(const Team* team) noexcept nogil:
+    """||W||^2, whose chunks add_norms has computed; 0 where it is not needed."""
     cdef double total = 0
-    cdef int m
-    for m in range(team.barrier.members):
-        total += team.members[m].sums[which]
+    cdef Py_ssize_t chunk
+    if team.l2 > 0:
+        for chunk in range(n_chunks(team.net.n_coefs)):
+            total += team.norms[chunk].square
+    return total
+
+
+cdef inline double absolute_norm_of_coefs(const Team* team) noexcept nogil:
+    """|W|, as above."""
+    cdef double total = 0
+    cdef Py_ssize_t chunk
+    if team.l1 > 0:
+        for chunk in range(n_chunks(team.net.n_coefs)):
+            total += team.norms[chunk].absolute
+    return total
+
+
+cdef inline void add_penalty_gradient(
+    const Team* team, const floating* params, floating* grad, Py_ssize_t start, Py_ssize_t stop
+) noexcept nogil:
+    """Of parameters [start, stop)."""
+    stop = min(stop, team.net.n_coefs)
+    if team.l2 > 0 and start < stop:
+        add_l2_gradient(team.l2, params + start, grad + start, stop - start)
+    if team.l1 > 0 and start < stop:
+        add_l1_gradient(team.l1, params + start, grad + start, stop - start)
+
+
+cdef inline void work_on_gradient(
+    Team* team, const floating* params, Py_ssize_t piece
+) noexcept nogil:
+    cdef const NetworkSizes* net = team.net
+    cdef Py_ssize_t l, n, pieces
+    cdef floating* grad = <floating*> team.block_grad
+    cdef Block block
+    if piece < team.n_norm_pieces:
+        add_norms(team, params, piece)
+        return
+    piece -= team.n_norm_pieces
+    block = locate_rows(net, team.inputs, team.order, team.first, 0, team.rows, team.rows,
+                        &team.ws, sizeof(floating))
+    for l in range(net.n_layers):
+        pieces = pieces_of_layer(team, l)
+        if piece < pieces:
+            n = divisible(net, l, team.inputs)
+            coef_gradient_of_layer(
+                net, l, team.inputs, &block, 0, team.rows, piece_start(n, piece, pieces),
+                piece_start(n, piece + 1, pieces), &team.ws, grad, team.accumulate)
+            return
+        piece -= pieces
+    for l in range(net.n_layers):
+        intercept_gradient_of_layer(
+            net, l, &block, 0, team.rows, &team.ws, grad, team.accumulate)
+
+
+cdef inline void work_on_piece_of_gradient(void* context, int _, Py_ssize_t piece) noexcept nogil:
+    cdef Team* team = <Team*> context
+    if team.item_size == sizeof(float):
+        work_on_gradient(team, <const float*> team.params, piece)
+    else:
+        work_on_gradient(team, <const double*> team.params, piece)
+
+
+cdef inline void run_gradient(Team* team, const floating* params, floating* grad) noexcept nogil:
+    """A phase: grad (+)= that of the block; the norms first, if any."""
+    cdef Block block
+    cdef Py_ssize_t l, pieces = team.n_norm_pieces + 1
+    if team.crew == NULL:
+        for l in range(team.n_norm_pieces):
+            add_norms(team, params, l)
+        block = locate_rows(team.net, team.inputs, team.order, team.first, 0, team.rows,
+                            team.rows, &team.ws, sizeof(floating))
+        gradient_of_block(
+            team.net, team.inputs, &block, 0, team.rows, &team.ws, grad, team.accumulate)
+        return
+    team.block_grad = grad
+    for l in range(team.net.n_layers):
+        pieces += pieces_of_layer(team, l)
+    run_phase(team.crew, pieces, work_on_piece_of_gradient, team)
+
+
+cdef inline void work_on_piece_of_norms(void* context, int _, Py_ssize_t piece) noexcept nogil:
+    cdef Team* team = <Team*> context
+    if team.item_size == sizeof(float):
+        add_norms(team, <const float*> team.params, piece)
+    else:
+        add_norms(team, <const double*> team.params, piece)
+
+
+cdef inline double work_on_batch(
+    Team* team, const floating* params, Py_ssize_t batch_first, Py_ssize_t batch_rows,
+    double scale, floating* grad, bint accumulate, bint with_norms
+) noexcept nogil:
+    """sum_i w_i loss_i of rows order[batch_first:batch_first + batch_rows].
+
+    Also grad (+)= the gradient, unless grad is NULL, and the outputs, unless team.outputs is;
+    with_norms: and the norms of the penalty.
+    """
+    cdef Workspace* ws = &team.ws
+    cdef double total = 0
+    cdef double row_work = (3.0 if grad != NULL else 1.0) * <double> team.net.n_coefs
+    cdef Py_ssize_t start = 0
+    cdef Block block
+    cdef bint has_norms = with_norms and (team.l2 > 0 or team.l1 > 0)
+    team.scale, team.back, team.accumulate = scale, grad != NULL, accumulate
+    while start < batch_rows and not read_flag(&team.stop):
+        team.first = batch_first + start
+        team.rows = min(ws.block_rows, batch_rows - start)
+        if team.net.objective.loss == USER_LOSS:
+            run_rows(team, params, FORWARD)
+            block = locate_rows(team.net, team.inputs, team.order, team.first, 0, team.rows,
+                                team.rows, ws, sizeof(floating))
+            add_losses(team, &block, <const floating*> ws.outputs)
+            if grad != NULL:
+                run_rows(team, params, BACK)
+        else:
+            run_rows(team, params, WHOLE)
+        total += sum_losses(
+            ws.losses,
+            <const floating*> locate_rows(
+                team.net, team.inputs, team.order, team.first, 0, team.rows, team.rows, ws,
+                sizeof(floating)).weights,
+            team.rows)
+        start += team.rows
+        team.n_norm_pieces = 0
+        if has_norms and start == batch_rows:
+            team.n_norm_pieces = n_chunks(team.net.n_coefs)
+        if grad != NULL:
+            run_gradient(team, params, grad)
+            team.accumulate = True
+        elif team.n_norm_pieces > 0:
+            run_phase(team.crew, team.n_norm_pieces, work_on_piece_of_norms, team)
+        if (interrupted(&team.poll, row_work * <double> team.rows)
+                or user_loss_failed(&team.net.objective)):
+            raise_flag(&team.stop)
     return total
 
 
@@ -225,21 +367,26 @@ cdef inline double data_scale(const NetworkSizes* net, double weight_sum) noexce
 
 
 cdef inline int run_together(
-    Team* team, void (*work)(void*, int) noexcept nogil, void* context
+    Team* team, void (*work)(void*) noexcept nogil, void* context
 ) noexcept nogil:
-    """work(context, member) in all members; returns DONE or why it is not."""
+    """work(context), in which phases may run; returns DONE or why it is not."""
+    cdef int started = 0
+    cdef unsigned long long before = 0
+    cdef int outcome = DONE
     team.stop = 0
     team.total_loss = 0
-    if team.members == NULL and allocate_team(team, 1) < 0:  # an earlier call found no memory
-        return NO_MEMORY
-    if team.barrier.members == 1:
-        work(context, 0)
-    elif run_team(team.barrier.members, work, context) < 0:
-        if not team.may_shrink:
-            return NO_THREADS
-        # for good, with the workspace of a team of one: the numbers are those of n_threads=1
-        free_team(team)
-        if allocate_team(team, 1) < 0:
-            return NO_MEMORY
-        work(context, 0)
-    return STOPPED if team.stop else DONE
+    if team.flushes:
+        before = flush_denormals()
+    if team.n_threads > 1:
+        # after the control word is set: helpers take it from this thread
+        team.crew = hire_crew(team.n_threads - 1, &started)
+        if started < team.n_threads - 1 and not team.may_shrink:
+            outcome = NO_THREADS
+    if outcome == DONE:
+        work(context)
+        outcome = STOPPED if team.stop else DONE
+    dismiss_crew(team.crew)
+    team.crew = NULL
+    if team.flushes:
+        restore_denormals(before)
+    return outcome

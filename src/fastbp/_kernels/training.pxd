@@ -1,11 +1,13 @@
 """An epoch: mini-batches and their optimizer steps, by a team of threads.
 
 Takes a Training; moves team.params and the optimizer's moments forward by an epoch, and returns
-the sum of the batches' losses times their rows in team.total_loss. Every member goes through all
-batches (train_batches). After the gradient of a batch is put together (team.pxd), each member
-takes the step of its slice of the parameters:
+the sum of the batches' losses times their rows in team.total_loss. After the phases of a batch's
+blocks (team.pxd) come those of its step:
 
-    penalty, (barrier, clipping,) weight decay, optimizer step, barrier
+    (norm)  with clipping only: the penalty's gradient, and the norm of the gradient, by chunks
+    step    a range of the parameters: penalty's gradient or clipping, weight decay, optimizer step
+
+so that each parameter is moved by one thread.
 """
 from libc.math cimport sqrt
 from libc.string cimport memcmp, memcpy, memset
@@ -18,15 +20,10 @@ from .optimizers cimport (
     OptimizerSettings, Step, begin_steps, count_step, decay_weights, optimizer_step,
 )
 from .team cimport (
-    ABSOLUTE_NORM, GRADIENT_NORM, LOSS, SQUARE_NORM, Team, add_gradients, add_penalty, data_scale,
-    grad_of, read_flag, slice_start, sum_of_members, wait_for_team, work_on_share,
+    NORM_CHUNK, Team, absolute_norm_of_coefs, add_penalty_gradient, data_scale, n_chunks,
+    piece_start, pieces_of_step, read_flag, run_phase, square_norm_of_coefs, work_on_batch,
 )
 from .types cimport floating
-
-
-cdef extern from "simd/fpstate.h" nogil:
-    unsigned long long flush_denormals() noexcept
-    void restore_denormals(unsigned long long before) noexcept
 
 
 cdef struct TrainingSettings:
@@ -47,26 +44,9 @@ cdef struct Training:
     const double* rates         # of the steps of an epoch; NULL: step.learning_rate
     Step step
     void* moments               # (n_moments, n_params)
-
-
-cdef inline void clip_gradient(
-    Team* team, int member, floating* grad, double max_norm
-) noexcept nogil:
-    """Scales the member's slice so that the norm of the whole gradient is max_norm at most.
-
-    Pascanu, Mikolov and Bengio, "On the difficulty of training recurrent neural networks" (2013).
-    """
-    cdef Py_ssize_t start = slice_start(team, member), stop = slice_start(team, member + 1), i
-    cdef double norm
-    cdef floating factor
-    team.members[member].sums[GRADIENT_NORM] = square_norm(
-        <const floating*> grad + start, stop - start)
-    wait_for_team(&team.barrier)
-    norm = sqrt(sum_of_members(team, GRADIENT_NORM))
-    if norm > max_norm:
-        factor = <floating> (max_norm / norm)
-        for i in range(start, stop):
-            grad[i] *= factor
+    Step now                    # within an epoch
+    bint clips                  # the step at hand does, by the factor
+    double clipping
 
 
 cdef inline bint steps_are_plain(const Training* training) noexcept nogil:
@@ -85,30 +65,97 @@ cdef inline bint steps_are_plain(const Training* training) noexcept nogil:
         memcmp(&settings, &off, sizeof(off)) == 0
         # what a user's loss raises must keep the step from being taken
         and team.net.objective.loss != USER_LOSS
-        and team.barrier.members == 1 and training.batch_size <= team.members[0].ws.block_rows
+        and training.batch_size <= team.ws.block_rows
     )
 
 
-cdef inline void train_batches(Training* training, int member, floating* params) noexcept nogil:
-    """What one member does in an epoch; params is team.params."""
+cdef inline void add_penalty_and_norm(
+    Training* training, const floating* params, floating* grad, Py_ssize_t chunk
+) noexcept nogil:
+    """The penalty's gradient in a chunk, and then the squared norm of its gradient."""
+    cdef Team* team = &training.team
+    cdef Py_ssize_t start = chunk * NORM_CHUNK
+    cdef Py_ssize_t stop = min(start + NORM_CHUNK, team.net.n_params)
+    add_penalty_gradient(team, params, grad, start, stop)
+    team.norms[chunk].gradient = square_norm(<const floating*> grad + start, stop - start)
+
+
+cdef inline void work_on_piece_of_norm(void* context, int _, Py_ssize_t piece) noexcept nogil:
+    cdef Training* training = <Training*> context
+    cdef Team* team = &training.team
+    if team.item_size == sizeof(float):
+        add_penalty_and_norm(
+            training, <const float*> team.params, <float*> team.grad, piece)
+    else:
+        add_penalty_and_norm(
+            training, <const double*> team.params, <double*> team.grad, piece)
+
+
+cdef inline void find_clipping(Training* training) noexcept nogil:
+    """The factor that makes the norm of the whole gradient max_grad_norm at most.
+
+    Pascanu, Mikolov and Bengio, "On the difficulty of training recurrent neural networks" (2013).
+    """
+    cdef Team* team = &training.team
+    cdef Py_ssize_t chunk, chunks = n_chunks(team.net.n_params)
+    cdef double norm = 0
+    run_phase(team.crew, chunks, work_on_piece_of_norm, training)
+    for chunk in range(chunks):
+        norm += team.norms[chunk].gradient
+    norm = sqrt(norm)
+    training.clips = norm > training.settings.max_grad_norm
+    if training.clips:
+        training.clipping = training.settings.max_grad_norm / norm
+
+
+cdef inline void take_step(
+    Training* training, floating* params, Py_ssize_t start, Py_ssize_t stop
+) noexcept nogil:
+    """Penalty (clipping has added it already) or clipping, decay and step of [start, stop)."""
+    cdef const Team* team = &training.team
+    cdef const TrainingSettings* settings = &training.settings
+    cdef floating* grad = <floating*> team.grad
+    cdef floating factor
+    cdef Py_ssize_t i
+    if settings.max_grad_norm <= 0:
+        add_penalty_gradient(team, <const floating*> params, grad, start, stop)
+    elif training.clips:
+        factor = <floating> training.clipping
+        for i in range(start, stop):
+            grad[i] *= factor
+    if settings.optimizer.weight_decay > 0:
+        decay_weights(&settings.optimizer, &training.now, params + start,
+                      min(stop, team.net.n_coefs) - start)
+    optimizer_step(
+        &settings.optimizer, &training.now, params + start, grad + start,
+        <floating*> training.moments + start, team.net.n_params, stop - start)
+
+
+cdef inline void work_on_piece_of_step(void* context, int _, Py_ssize_t piece) noexcept nogil:
+    cdef Training* training = <Training*> context
+    cdef Team* team = &training.team
+    cdef Py_ssize_t pieces = pieces_of_step(team)
+    cdef Py_ssize_t start = piece_start(team.net.n_params, piece, pieces)
+    cdef Py_ssize_t stop = piece_start(team.net.n_params, piece + 1, pieces)
+    if team.item_size == sizeof(float):
+        take_step(training, <float*> team.params, start, stop)
+    else:
+        take_step(training, <double*> team.params, start, stop)
+
+
+cdef inline void train_batches(Training* training, floating* params) noexcept nogil:
+    """An epoch; params is team.params."""
     cdef Team* team = &training.team
     cdef const TrainingSettings* settings = &training.settings
     cdef Py_ssize_t first = 0, rows = 0
     cdef Py_ssize_t batch = -1
-    cdef double weight_sum, scale, l2, l1, loss
-    cdef Step step = training.step
-    cdef Dropout* dropout = team.members[member].ws.dropout
+    cdef double weight_sum, scale, loss, penalty
+    cdef Step* step = &training.now
+    cdef Dropout* dropout = team.ws.dropout
     cdef bint plain = steps_are_plain(training)
-    cdef floating* own_grad = <floating*> grad_of(team, member)
-    cdef floating* grad = <floating*> team.grad
-    cdef floating* moments = <floating*> training.moments
-    cdef unsigned long long denormals = flush_denormals()
-    cdef Py_ssize_t own = slice_start(team, member)
-    cdef Py_ssize_t n_own = slice_start(team, member + 1) - own
-    begin_steps(&settings.optimizer, &step)
-    # A team may leave the loop behind a barrier only, where all see the same flag: a member that
-    # left here would be waited for forever.
-    while first + rows < team.n and not (plain and read_flag(&team.stop)):
+    step[0] = training.step
+    begin_steps(&settings.optimizer, step)
+    while first + rows < team.n and not read_flag(&team.stop):
         first += rows
         rows = min(training.batch_size, team.n - first)
         batch += 1
@@ -122,42 +169,35 @@ cdef inline void train_batches(Training* training, int member, floating* params)
             continue
         scale = data_scale(team.net, weight_sum)
         if plain:
-            work_on_share(team, 0, <const floating*> params, first, rows,
-                          -step.learning_rate * scale, params, True)
-            count_step(&settings.optimizer, &step)
-            team.total_loss += scale * team.members[0].sums[LOSS] * <double> rows
+            loss = work_on_batch(
+                team, <const floating*> params, first, rows, -step.learning_rate * scale, params,
+                True, False)
+            count_step(&settings.optimizer, step)
+            team.total_loss += scale * loss * <double> rows
             continue
-        l2 = settings.l2 / (2 * weight_sum)
-        l1 = settings.l1 / weight_sum
-        work_on_share(
-            team, member, <const floating*> params, first, rows, scale, own_grad, False)
-        wait_for_team(&team.barrier)
+        team.l2 = settings.l2 / (2 * weight_sum)
+        team.l1 = settings.l1 / weight_sum
+        loss = work_on_batch(
+            team, <const floating*> params, first, rows, scale, <floating*> team.grad, False, True)
         if read_flag(&team.stop):
             break
-        loss = scale * sum_of_members(team, LOSS)
-        add_gradients(team, member, grad)
-        add_penalty(team, member, <const floating*> params, grad, l2, l1)
         if settings.max_grad_norm > 0:
-            clip_gradient(team, member, grad, settings.max_grad_norm)
-        count_step(&settings.optimizer, &step)
-        if settings.optimizer.weight_decay > 0:
-            decay_weights(
-                &settings.optimizer, &step, params + own, min(n_own, team.net.n_coefs - own))
-        optimizer_step(&settings.optimizer, &step, params + own, grad + own, moments + own,
-                       team.net.n_params, n_own)
-        wait_for_team(&team.barrier)
-        if member == 0:
-            loss += (l2 * sum_of_members(team, SQUARE_NORM)
-                     + l1 * sum_of_members(team, ABSOLUTE_NORM))
-            team.total_loss += loss * <double> rows
-    if member == 0:
-        training.step.n_steps = step.n_steps
-    restore_denormals(denormals)
+            find_clipping(training)
+        count_step(&settings.optimizer, step)
+        if team.crew == NULL:
+            take_step(training, params, 0, team.net.n_params)
+        else:
+            run_phase(team.crew, pieces_of_step(team), work_on_piece_of_step, training)
+        penalty = (
+            team.l2 * square_norm_of_coefs(team) + team.l1 * absolute_norm_of_coefs(team))
+        team.total_loss += (scale * loss + penalty) * <double> rows
+    training.step.n_steps = step.n_steps
 
 
-cdef inline void train_member(void* training, int member) noexcept nogil:
+cdef inline void train_all(void* training) noexcept nogil:
+    """What run_together runs."""
     cdef Team* team = &(<Training*> training).team
     if team.item_size == sizeof(float):
-        train_batches(<Training*> training, member, <float*> team.params)
+        train_batches(<Training*> training, <float*> team.params)
     else:
-        train_batches(<Training*> training, member, <double*> team.params)
+        train_batches(<Training*> training, <double*> team.params)

@@ -14,10 +14,9 @@ import scipy.optimize
 from sklearn.exceptions import ConvergenceWarning
 
 from .run import diverged
-from .threads import blas_threads, choose_n_threads
+from .threads import blas_threads
 
 LEAST_GAIN = 1e-9  # of the loss, for which another run is worthwhile
-FLOPS_PER_PARAMETER = 6.0  # of an evaluation and sample
 
 
 def solve(run):
@@ -160,13 +159,9 @@ class _Objective:
     def __init__(self, run, variables):
         network, settings = run.network, run.settings
         self.variables = variables
-        flops = FLOPS_PER_PARAMETER * network.n_params * len(run.data)
         # without l1, which is the variables' own
         self.evaluator = network.evaluator(
-            run.data.kernel_samples(),
-            l2=network.l2,
-            n_threads=choose_n_threads(settings.n_threads, flops, flops),
-            may_shrink=settings.n_threads is None,
+            run.data.kernel_samples(), l2=network.l2, n_threads=settings.n_threads
         )
         self.last = self.grad = None
         self.accepted = variables.begin(network.params), np.nan

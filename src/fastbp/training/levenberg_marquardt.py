@@ -110,7 +110,7 @@ def minimize(network, data, *, max_iter, tol, end_iteration, n_threads=None):
     end_iteration : callable
         Given the loss after each iteration; True ends the run.
     n_threads : int, default=None
-        Threads of BLAS; by default its own number, or one where there is little work.
+        Of BLAS, and of the compiled calls; by default as many as are worthwhile.
 
     Returns
     -------
@@ -127,12 +127,12 @@ def minimize(network, data, *, max_iter, tol, end_iteration, n_threads=None):
     if n_threads is None and work < LEAST_THREADED_WORK:
         n_threads = 1
     with blas_threads(n_threads):
-        return _minimize(network, data, max_iter, tol, end_iteration)
+        return _minimize(network, data, max_iter, tol, end_iteration, n_threads)
 
 
-def _minimize(network, data, max_iter, tol, end_iteration):
-    evaluator = network.evaluator(data.kernel_samples(), l2=network.l2)
-    normal = _NormalEquations(network, data)
+def _minimize(network, data, max_iter, tol, end_iteration, n_threads):
+    evaluator = network.evaluator(data.kernel_samples(), l2=network.l2, n_threads=n_threads)
+    normal = _NormalEquations(network, data, n_threads)
     grad, trial_grad = np.empty_like(network.params), np.empty_like(network.params)
     loss = evaluator.evaluate(network.params, grad)
     if not isfinite(loss):
@@ -195,8 +195,8 @@ def _not_converged(loss, grad, tol, n_iter, advice):
 class _NormalEquations:
     """H, its lower triangle, and the steps that it gives; all memory is allocated once."""
 
-    def __init__(self, network, data):
-        self.network, self.X = network, data.X
+    def __init__(self, network, data, n_threads=None):
+        self.network, self.X, self.n_threads = network, data.X, n_threads
         n_samples, n_params, n_outputs = len(data), network.n_params, network.layer_sizes[-1]
         weights = np.ones(n_samples) if data.weights is None else data.weights
         total = weights.sum() if network.reduction == "mean" else 1.0
@@ -214,7 +214,7 @@ class _NormalEquations:
         for start in range(0, self.X.shape[0], self.block):
             X = self.X[start : start + self.block]
             n = X.shape[0]
-            jacobian = network.jacobian(X, out=self.jacobian[:n])
+            jacobian = network.jacobian(X, out=self.jacobian[:n], n_threads=self.n_threads)
             jacobian *= self.root_weights[start : start + n, np.newaxis, np.newaxis]
             rows = jacobian.reshape(-1, network.n_params)
             dsyrk(1.0, rows.T, 1.0, matrix, lower=True, overwrite_c=True)

@@ -112,7 +112,8 @@ def begin_run(
     state.choose_watched(early_stopping)
     validation = None
     if held_out is not None:
-        validation = Validation(network, held_out, make_score(network, held_out))
+        score = make_score(network, held_out)
+        validation = Validation(network, held_out, score, settings.n_threads)
     monitor = Monitor(network, state, settings, validation, after_epoch, early_stopping)
     return Run(solver, network, data, state, settings, monitor, is_incremental)
 

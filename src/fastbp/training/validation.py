@@ -15,13 +15,16 @@ class Validation:
         Of the network's dtype.
     score : callable (outputs, loss) -> float
         Higher is better. outputs (n_samples, n_outputs) are the network's, loss is theirs.
+    n_threads : int or None, default=None
     """
 
-    def __init__(self, network, data, score):
+    def __init__(self, network, data, score, n_threads=None):
         self._network, self._score = network, score
         self._outputs = np.empty((data.X.shape[0], network.layer_sizes[-1]), network.dtype)
         # without the penalties, which say nothing about new samples
-        self._evaluator = network.evaluator(data.kernel_samples(), l2=0.0, gradient=False)
+        self._evaluator = network.evaluator(
+            data.kernel_samples(), l2=0.0, gradient=False, n_threads=n_threads
+        )
 
     def measure(self):
         """(mean loss without penalty, score) at the network's present parameters."""

@@ -31,7 +31,7 @@ from fastbp import BackpropClassifier, BackpropRegressor, Network
 
 FOLDER = Path(__file__).parent
 SETTINGS = {"max_iter": 6, "batch_size": 8, "learning_rate_init": 0.02, "random_state": 0}
-SETTINGS["n_threads"] = 1  # another number of threads rounds differently
+SETTINGS["n_threads"] = 1  # to those who made these, another number rounded differently
 
 
 def make_samples():

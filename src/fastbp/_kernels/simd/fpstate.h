@@ -9,6 +9,8 @@
 
 #include <xmmintrin.h>
 
+static inline unsigned long long read_fpstate(void) { return _mm_getcsr(); }
+
 static inline unsigned long long flush_denormals(void)
 {
     const unsigned int before = _mm_getcsr();
@@ -23,10 +25,16 @@ static inline void restore_denormals(unsigned long long before)
 
 #elif defined(__aarch64__) && (defined(__GNUC__) || defined(__clang__))
 
+static inline unsigned long long read_fpstate(void)
+{
+    unsigned long long state;
+    __asm__ __volatile__("mrs %0, fpcr" : "=r"(state));
+    return state;
+}
+
 static inline unsigned long long flush_denormals(void)
 {
-    unsigned long long before;
-    __asm__ __volatile__("mrs %0, fpcr" : "=r"(before));
+    const unsigned long long before = read_fpstate();
     __asm__ __volatile__("msr fpcr, %0" : : "r"(before | (1ULL << 24))); /* FZ */
     return before;
 }
@@ -38,6 +46,7 @@ static inline void restore_denormals(unsigned long long before)
 
 #else
 
+static inline unsigned long long read_fpstate(void) { return 0; }
 static inline unsigned long long flush_denormals(void) { return 0; }
 static inline void restore_denormals(unsigned long long before) { (void)before; }
 

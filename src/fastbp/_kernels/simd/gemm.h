@@ -77,6 +77,8 @@
 
 typedef struct {
     ptrdiff_t m, n, depth;
+    ptrdiff_t whole_m; /* rows of the product of which this is a part, or m: they decide which
+                        * kernel runs, so that a part has the bits of the whole */
     const void *a; /* a[i * a_row + p * a_depth] */
     ptrdiff_t a_row, a_depth;
     const void *b; /* b[p * b_depth + j * b_col] */

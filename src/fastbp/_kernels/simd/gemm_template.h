@@ -286,7 +286,7 @@ static void NAME(multiply)(const Product *p)
         NAME(multiply_outer)(p);
         return;
     }
-    if (p->m > FEW_ROWS) {
+    if (p->whole_m > FEW_ROWS) {
         NAME(multiply_panels)(p);
         return;
     }
