@@ -16,8 +16,8 @@ from reference import (
 import fastbp
 
 TOLERANCE = {"float64": 1e-12, "float32": 1e-5}
-# A float32 pre-activation nearer to 0 than this may come out on the other side of relu's kink, a
-# prediction nearer to its target on the other side of a loss's.
+# In float32 a pre-activation that is nearer to 0 may land on the other side of relu's kink, and an
+# output that is nearer to its target on the other side of the loss's.
 KINK_MARGIN = {"float64": 1e-12, "float32": 3e-6}
 
 # Relative to the largest parameter, after a few epochs.
@@ -34,7 +34,7 @@ def assert_close(actual, expected, dtype, what, *, least_scale=0.0):
 
 
 def random_problem(rng, layer_sizes, n_samples, output, loss, *, dtype, density=1.0, **arguments):
-    """A Network with random parameters, its twin, and data of the dtype, clear of kinks."""
+    """A Network with random parameters, its twin, and data of the dtype, away from kinks."""
     net = fastbp.Network(layer_sizes, output_activation=output, loss=loss, dtype=dtype, **arguments)
     twin = ReferenceNetwork.like(net)
     net.params[:] = random_params(rng, twin)
@@ -95,7 +95,7 @@ def assert_agrees(
 
 
 def scales_of_sums_over_rows(twin, X64, y64, w64):
-    """(coefs, intercepts) of each layer: a least scale to compare the gradient by.
+    """The least scale to compare each layer's gradient by: (coefs, intercepts).
 
     Derivatives of the absolute error and its like are of one size, with either sign, so that of a
     sum of them nothing but rounding may be left. The scale is that of the sum without signs.

@@ -46,7 +46,7 @@ def reversed_view(array):
 
 
 def repeated_row(array):
-    """One row in memory, seen N_SAMPLES times: a stride of 0."""
+    """One row in memory as every row: a stride of 0."""
     return np.broadcast_to(array[3], array.shape)
 
 
@@ -86,7 +86,7 @@ def csr_with_explicit_zeros(array):
 
 
 def csr_with_duplicates(array):
-    """Each entry in two halves."""
+    """Each entry is stored as two halves."""
     rows, columns = np.nonzero(array)
     rows, columns = np.concatenate([rows, rows]), np.concatenate([columns, columns])
     order = np.argsort(rows, kind="stable")

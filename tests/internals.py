@@ -9,16 +9,16 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from fastbp import BackpropClassifier, Network, base
+from fastbp import BackpropClassifier, Network, base, threads
 from fastbp import _kernels as kernels
 from fastbp._kernels import core
 from fastbp.data import DataSet, Targets
 from fastbp.objective import LOSSES as LOSS_RECORDS
 from fastbp.show.layers import layers_html, with_layers
-from fastbp.training import levenberg_marquardt, monitor, threads
+from fastbp.threads import LEAST_CALL, LEAST_STEP, allowed, choose_n_threads
+from fastbp.training import levenberg_marquardt, monitor
 from fastbp.training.schedules import rate_after_epoch, rate_after_stagnation, step_rates
 from fastbp.training.solvers import SOLVERS as SOLVER_RECORDS
-from fastbp.training.threads import LEAST_CALL, LEAST_STEP, allowed, choose_n_threads
 
 __all__ = [
     "ACTIVATIONS",

@@ -27,7 +27,7 @@ class LogCosh:
 
 
 class CoupledLogCosh:
-    """log cosh of the error, and of its sum over the outputs, so that no output stands alone."""
+    """log cosh of the error, and of its sum over the outputs, which couples the outputs."""
 
     def loss(self, y, outputs):
         error = outputs - y

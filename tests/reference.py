@@ -28,7 +28,7 @@ def softplus(z):
 
 
 def exp_below(z):
-    """e^z for z < 0, where it is wanted, and 1 elsewhere, where it might overflow."""
+    """e^z for z < 0, and 1 elsewhere, where it might overflow and is not used."""
     return np.exp(np.minimum(z, 0))
 
 
@@ -83,8 +83,8 @@ def increasing_vjp(z, g):
 def softmax_vjp(z, g):
     """dp_k/dz_m = p_k (1[k=m] - p_m).
 
-    The sum of p is 1, so that a constant in g moves nothing. That of the largest p is taken off,
-    for the difference below to cancel exactly where g is a constant, not to rounding.
+    The sum of p is 1, so a constant in g has no effect. The g of the largest p is subtracted, so
+    that the difference below cancels exactly, and not to rounding, where g is constant.
     """
     p = softmax(z, axis=1)
     g = g - np.take_along_axis(g, p.argmax(axis=1)[:, None], axis=1)
@@ -507,7 +507,7 @@ def random_params(rng, twin):
 
 
 def random_targets(rng, n_samples, n_outputs, output, loss):
-    """Targets that the loss can take, the awkward ones (0, 1, soft, not summing to 1) included."""
+    """Targets that the loss allows, with the awkward ones: 0, 1, soft, not summing to 1."""
     shape = n_samples, n_outputs
     if loss == "poisson":
         return rng.poisson(1.0, size=shape).astype(float)
@@ -528,7 +528,7 @@ def random_inputs(rng, n_samples, n_features, *, density=1.0):
 
 
 class KinksEverywhereError(AssertionError):
-    """A network that has a kink near whatever data are drawn: take another one."""
+    """Whatever data are drawn, this network has a kink nearby: take another network."""
 
 
 def redraw_near_kinks(twin, X, margin, draw):

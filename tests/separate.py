@@ -67,8 +67,8 @@ def run(script, fresh=False):
 def run_each(script, cases, fresh=False):
     """What a script prints for each case, a dict whose values are put in place of its names in {}.
 
-    In a forked child, where there are such, as starting Python and its imports takes a second or
-    two; fresh: in a process that has just started.
+    They run in a forked child, as Python with its imports takes a second or two to start. With
+    fresh, or where there is no fork, they run in a new process.
     """
     script = textwrap.dedent(script)
     scripts = [script.format(**case) if case else script for case in cases]
@@ -84,7 +84,7 @@ def run_each(script, cases, fresh=False):
 
 
 def output_of(code):
-    """What it prints; or where it fails, the traceback, which is no JSON."""
+    """What the code prints, and the traceback if it fails."""
     with redirect_stdout(io.StringIO()) as printed:
         try:
             exec(code, {"__name__": "__main__"})
@@ -104,7 +104,7 @@ CAN_FORK = pytest.mark.skipif(not HAS_FORK, reason="no fork on this system")
 
 
 def in_forked_child(function):
-    """What a function returns in a child of this process, which must not hang."""
+    """What a function returns in a forked child, which must not hang."""
     context = multiprocessing.get_context("fork")
     receiver, sender = context.Pipe(duplex=False)
     child = context.Process(target=lambda: sender.send(function()))

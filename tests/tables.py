@@ -52,7 +52,7 @@ def raises(expected, words):
 
 
 def same_arrays(ours, clean, exact=True, what=""):
-    """Bit for bit; entries of a CSR row may come in another order, and add up in another."""
+    """Bit for bit, unless entries of a CSR row are stored, and so added, in another order."""
     bound = {"rtol": 0, "atol": 0} if exact else {"rtol": 1e-5, "atol": 1e-7}
     for one, other in zip(ours, clean, strict=True):
         np.testing.assert_allclose(one, other, **bound, err_msg=what)

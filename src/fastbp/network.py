@@ -45,7 +45,7 @@ from .objective import (
     check_targets,
     quantiles_of_outputs,
 )
-from .training.threads import LEAST_CALL, choose_n_threads
+from .threads import LEAST_CALL, choose_n_threads
 
 # Multiplications and additions per parameter and sample: of outputs, and of their derivatives too.
 FORWARD, BACKWARD = 2.0, 6.0

@@ -1,8 +1,8 @@
 """Sources of random numbers for a fit, as the parameter ``random_state`` asks.
 
 For an int, scikit-learn makes a RandomState. That takes 100 us, nearly all of it to collect entropy
-that the seed then replaces. Here one that an earlier fit has left is seeded again, in 3 us: the same
-numbers, since a seed sets all of its state.
+that the seed then replaces. Here one that an earlier fit has left is seeded again, in 3 us: the
+same numbers, since a seed sets all of its state.
 """
 
 import numbers

@@ -1,4 +1,4 @@
-"""DOC"""
+"""class_weight; for a single column of classes see also test_oracles.py."""
 
 import numpy as np
 import pytest
@@ -19,8 +19,6 @@ from sklearn.utils.class_weight import compute_sample_weight
 from fastbp import BackpropClassifier
 
 pytestmark = CUT_SHORT
-
-# --- class weights; what a single column of classes gives is in test_oracles.py ---
 
 
 LABEL_WEIGHTS = [{0: 1.0, 1: 3.0}, {0: 0.5, 1: 2.0}, {0: 1.0, 1: 4.0}]

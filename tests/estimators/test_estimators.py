@@ -263,7 +263,7 @@ def test_without_intercepts(cls, solver):
     assert [b.shape for b in estimator.intercepts_] == [(size,) for size in sizes[1:]]
     assert all(not b.any() and b.dtype == X.dtype for b in estimator.intercepts_)
     assert estimator.network_.intercepts == ()
-    # nothing goes in, nothing comes out: pre-activations of 0
+    # inputs of 0 give pre-activations of 0
     outputs = estimator.network_.forward(np.zeros((1, 4)))
     np.testing.assert_allclose(outputs, 1 / 3 if cls is BackpropClassifier else 0.0)
 
@@ -282,7 +282,7 @@ def weights_and_rows():
 @SCIKIT_SOLVERS
 @pytest.mark.parametrize("container", [np.asarray, sparse.csr_matrix], ids=["dense", "csr"])
 def test_integer_weights_are_repeated_rows(cls, solver, container):
-    """Full batches: the order of the rows is then immaterial."""
+    """With full batches the order of the rows does not matter."""
     X, y = make_task(cls)
     counts, rows = weights_and_rows()
     params = {"solver": solver, "alpha": 0.5, "activation": "tanh", "batch_size": "auto"}
@@ -300,7 +300,7 @@ def test_rows_of_weight_zero_are_not_there(cls, solver):
     X, y = make_task(cls)
     weights = np.random.default_rng(6).uniform(0.5, 2, N_SAMPLES)
     weights[::5] = 0.0
-    X[::5], kept = 1e3, weights > 0  # what stands there must not matter
+    X[::5], kept = 1e3, weights > 0  # these values must not matter
     params = {"solver": solver, "alpha": 0.5, "activation": "tanh", "batch_size": "auto"}
     zeroed = small(cls, **params).fit(X, y, sample_weight=weights)
     removed = small(cls, **params).fit(X[kept], y[kept], sample_weight=weights[kept])

@@ -1,4 +1,4 @@
-"""DOC"""
+"""A failure leaves an estimator as it was."""
 
 import copy
 
@@ -23,14 +23,12 @@ from fastbp import BackpropClassifier, BackpropRegressor
 
 pytestmark = CUT_SHORT
 
-# --- failures leave the estimator as it was ---
-
 
 HUGE_RATE = 1e200
 
 
 def scale_weights(estimator, exponent):
-    """Times a power of two, which is exact both ways."""
+    """Multiply by a power of two, which is exact in both directions."""
     estimator.network_.params = np.ldexp(estimator.network_.params, exponent)
 
 
@@ -64,7 +62,7 @@ def test_divergence_leaves_a_fitted_estimator_as_it_was(cls, solver, method):
         getattr(tried, method.split()[-1])(X, y)
     tried.set_params(**good.get_params())
     assert_same_state(public_state(good), public_state(tried))
-    # what is not public, as the optimizer's moments, is found out by going on
+    # more training shows what is not public, such as the optimizer's moments
     for estimator in (good, tried):
         scale_weights(estimator, -600)
         estimator.partial_fit(X, y)

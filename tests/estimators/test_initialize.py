@@ -1,8 +1,4 @@
-"""What users build on: initialize, transform, activations by layer, their own loss, callbacks.
-
-And the derivatives of a Network beyond those of its objective. Callbacks came with scikit-learn
-1.9: with an older one their tests do not exist, but one that says that set_callbacks does not.
-"""
+"""initialize: a fitted estimator without training, with weights drawn or given."""
 
 import pickle
 
@@ -38,9 +34,6 @@ def loss_of(estimator, X, y):
     return estimator.network_.loss(X, codes)
 
 
-# --- initialize ---
-
-
 @ESTIMATORS
 @EVERY_SOLVER
 def test_initialize_makes_a_fitted_estimator_without_training(cls, solver):
@@ -65,7 +58,7 @@ def test_initialize_makes_a_fitted_estimator_without_training(cls, solver):
 @pytest.mark.parametrize("activation", ["tanh", "selu", ["relu", "gelu"]])
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 def test_initial_weights_are_those_that_fit_begins_with(cls, activation, dtype):
-    """They are looked at when the first epoch asks for its learning rate, by way of Ctrl-C."""
+    """Ctrl-C in the first call of the learning rate leaves them to be looked at."""
     X, y = make_named_task(cls)
     X = X.astype(dtype)
 
@@ -96,7 +89,7 @@ def test_a_warm_start_goes_on_from_there(cls, solver):
     begun = small(cls, solver=solver, shuffle=False, warm_start=True).initialize(X, y)
     assert_equal_networks(begun.fit(X, y), plain)
     assert begun.loss_curve_ == plain.loss_curve_
-    # without, fit begins anew
+    # without warm_start, fit starts again
     coefs = [np.zeros_like(coef) for coef in plain.coefs_]
     anew = small(cls, solver=solver, shuffle=False).initialize(X, y, coefs=coefs)
     assert_equal_networks(anew.fit(X, y), plain)
@@ -105,7 +98,7 @@ def test_a_warm_start_goes_on_from_there(cls, solver):
 @ESTIMATORS
 @STOCHASTIC
 def test_partial_fit_goes_on_from_there(cls, solver):
-    """Without being told the classes, which are known by then."""
+    """The classes are known by then and need not be given."""
     X, y = make_named_task(cls)
     plain = small(cls, solver=solver, shuffle=False).fit(X, y)
     begun = small(cls, solver=solver, shuffle=False).initialize(X, y)
@@ -118,7 +111,7 @@ def test_partial_fit_goes_on_from_there(cls, solver):
 @ESTIMATORS
 @pytest.mark.parametrize("solver", ["adam", "lbfgs"])
 def test_given_weights_are_where_training_begins(cls, solver):
-    """Another network's, as its attributes give them; the user's arrays are copied."""
+    """The attributes of another estimator can be given. The user's arrays are copied."""
     X, y = make_named_task(cls)
     donor = small(cls, random_state=7).fit(X, y)
     coefs = [coef.copy() for coef in donor.coefs_]
@@ -151,7 +144,7 @@ def test_one_kind_of_weights_may_be_given(cls):
 
 
 def test_a_network_without_intercepts_takes_those_that_it_shows():
-    """Its intercepts_ are zeros: what one estimator gives, another can begin with."""
+    """Its intercepts_ are zeros, and another estimator can start from them."""
     X, y = make_regression()
     donor = small(BackpropRegressor, fit_intercept=False).fit(X, y)
     twin = small(BackpropRegressor, fit_intercept=False)

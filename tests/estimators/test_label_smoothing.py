@@ -1,4 +1,4 @@
-"""DOC"""
+"""label_smoothing."""
 
 import numpy as np
 import pytest
@@ -17,11 +17,6 @@ from sklearn.base import clone
 from fastbp import BackpropClassifier
 
 pytestmark = CUT_SHORT
-
-# --- class weights; what a single column of classes gives is in test_oracles.py ---
-
-
-# --- label smoothing ---
 
 
 @pytest.mark.parametrize("kind", ["two classes", "three classes", "labels", "one against the rest"])

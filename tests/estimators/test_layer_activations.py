@@ -1,4 +1,4 @@
-"""DOC"""
+"""An activation for each hidden layer."""
 
 import pickle
 
@@ -18,8 +18,6 @@ from sklearn.base import clone
 from fastbp import BackpropRegressor
 
 pytestmark = CUT_SHORT
-
-# --- activations by layer ---
 
 
 @ESTIMATORS

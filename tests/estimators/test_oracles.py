@@ -46,7 +46,7 @@ def weights_of_rows(seed=1):
 
 
 def real_targets(seed=2):
-    """Two of the features count for nothing."""
+    """Two of the features have no effect."""
     X = features()
     noise = np.random.default_rng(seed).normal(size=N)
     return X, X @ [1.5, -1.0, 0.5, 0.0, 0.0] + 1.0 + 0.5 * noise
@@ -110,7 +110,7 @@ def test_the_gamma_loss_is_half_the_deviance(hidden_layer_sizes):
 @pytest.mark.parametrize("quantile", [0.1, 0.5, 0.8])
 @pytest.mark.parametrize("alpha", [0.0, 2.0])
 def test_quantile_regression(quantile, alpha):
-    """The linear program's minimum is the true one: ours is close, and not below."""
+    """The linear program finds the true minimum: ours is close to it, and not below."""
     X, y = real_targets()
     theirs = QuantileRegressor(quantile=quantile, alpha=alpha / N).fit(X, y)
     ours = BackpropRegressor(
@@ -139,7 +139,7 @@ def test_quantile_regression(quantile, alpha):
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("delta", [0.1, 0.5, 3.0])
 def test_huber_regression(delta, weighted):
-    """Of a fixed scale: HuberRegressor fits the scale too. Outliers are on the linear part."""
+    """The scale is fixed, while HuberRegressor fits it. Outliers are on the linear part."""
     X, y = real_targets()
     y[::7] += 20
     w = weights_of_rows() if weighted else np.ones(N)
@@ -232,7 +232,7 @@ def test_l1_is_lasso_and_elastic_net(alpha, l1_ratio, weighted):
     coef, intercept = linear_part(ours)
     np.testing.assert_allclose(coef, theirs.coef_, atol=ATOL)
     assert intercept == pytest.approx(theirs.intercept_, abs=ATOL)
-    # What the penalty drives to zero is there, and does not hover about it.
+    # Weights that the penalty drives to zero are exactly zero.
     np.testing.assert_array_equal(coef == 0, theirs.coef_ == 0)
     assert np.count_nonzero(coef) in (range(1, N_FEATURES) if l1_ratio > 0.5 else (4, 5))
 
@@ -318,7 +318,7 @@ def test_the_loss_of_several_quantiles_is_the_sum():
     assert ours.network_.loss(X, y) == pytest.approx(expected, rel=1e-12)
 
 
-# --- the same thing said in another way ---
+# --- two ways to say the same thing ---
 
 
 def briefly(cls, solver, **arguments):
@@ -420,7 +420,7 @@ def test_levenberg_marquardt_ends_where_scipys_stays():
     found = least_squares(residuals, params.copy(), method="lm", xtol=1e-13, ftol=1e-14)
     assert ours.loss_ == pytest.approx(found.cost, rel=1e-9)
     np.testing.assert_allclose(params, found.x, atol=1e-5)
-    # It is no minimum that training had nothing to do with.
+    # Training has lowered the loss to get there.
     assert ours.loss_ < 0.3 * ours.loss_curve_[0]
 
 

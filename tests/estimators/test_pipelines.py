@@ -30,7 +30,7 @@ pytestmark = CUT_SHORT
 
 CLASSES = [BackpropClassifier, BackpropRegressor]
 BACKENDS = ["threading", "loky"]
-# In make check processes are started by the search alone.
+# In make check only the search starts processes.
 BACKEND = pytest.mark.parametrize(
     "backend",
     ["threading", pytest.param("loky", marks=pytest.mark.grid(covering="test_grid_search"))],
@@ -127,7 +127,7 @@ def test_pickle(cls, protocol):
 @pytest.mark.parametrize("compress", [0, 3])
 @pytest.mark.parametrize("mmap_mode", [None, "r"])
 def test_joblib(cls, compress, mmap_mode, tmp_path):
-    """A memory-mapped model predicts; joblib maps uncompressed files only, and says so."""
+    """A memory-mapped model predicts; joblib maps uncompressed files only."""
     if compress and mmap_mode:
         mmap_mode = None
     X, y = make_data(cls)
@@ -236,7 +236,7 @@ def run_at_once(functions):
 @ESTIMATORS
 @pytest.mark.parametrize("solver", ["sgd", "adam", "lbfgs"])
 def test_fits_in_threads(cls, solver):
-    """Separate estimators share nothing, the data apart."""
+    """Separate estimators share nothing but the data."""
     X, y = make_data(cls)
     X = StandardScaler().fit_transform(X)
     estimators = [
@@ -251,7 +251,7 @@ def test_fits_in_threads(cls, solver):
 @ESTIMATORS
 @pytest.mark.parametrize("container", [np.asarray, sparse.csr_matrix], ids=["dense", "csr"])
 def test_predictions_in_threads(cls, container):
-    """One estimator serves many threads."""
+    """Many threads can use one estimator."""
     X, y = make_data(cls)
     X = StandardScaler().fit_transform(X)
     estimator = make_model(cls)[-1].fit(X, y)
@@ -269,7 +269,7 @@ def test_predictions_in_threads(cls, container):
 
 @ESTIMATORS
 def test_gradients_in_threads(cls):
-    """One Network serves many threads."""
+    """Many threads can use one Network."""
     X, y = make_data(cls)
     X = StandardScaler().fit_transform(X)
     network = make_model(cls)[-1].fit(X, y).network_
@@ -297,7 +297,7 @@ def test_fit_and_predict_of_different_estimators_at_once(cls):
 
 
 def test_deepcopy_while_training_in_another_thread():
-    """partial_fit replaces the network whole: a reader sees the one before or the one after."""
+    """partial_fit replaces the whole network: a reader sees the old one or the new one."""
     X, y = make_data(BackpropRegressor)
     X = StandardScaler().fit_transform(X)
     estimator = make_model(BackpropRegressor)[-1]

@@ -51,10 +51,10 @@ REGRESSOR_SETTINGS = [
 
 
 def checks(cls, settings):
-    """Every check of every setting; of the latter, one after the other is not marked `grid`.
+    """Every check of every setting. Each check is unmarked for one setting, in turn.
 
-    So `make check` runs every check, and checks of every setting. parametrize_with_checks does the
-    same without marks, but hands pytest a generator, of which pytest 9 warns.
+    So `make check` runs every check, and some checks of every setting. parametrize_with_checks
+    passes a generator to pytest, of which pytest 9 warns.
     """
     params = []
     for i_setting, setting in enumerate(settings):

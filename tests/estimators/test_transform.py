@@ -1,4 +1,4 @@
-"""DOC"""
+"""transform: the last hidden layer as features of another estimator."""
 
 import numpy as np
 import pandas as pd
@@ -23,8 +23,6 @@ from sklearn.preprocessing import StandardScaler
 from fastbp import BackpropClassifier, BackpropRegressor
 
 pytestmark = CUT_SHORT
-
-# --- transform ---
 
 
 @ESTIMATORS
@@ -98,7 +96,7 @@ def test_names_of_the_units_and_data_frames(cls):
     framed = fitted.set_output(transform="pandas").transform(frame)
     assert list(framed.columns) == names and list(framed.index) == list(frame.index)
     np.testing.assert_array_equal(framed.to_numpy(), plain)
-    # predictions are no transformation
+    # set_output does not change predictions
     assert isinstance(fitted.predict(frame), np.ndarray)
     united = make_union(StandardScaler(), small(cls)).fit(frame, y)
     assert list(united.get_feature_names_out())[3:5] == [
@@ -122,7 +120,7 @@ def test_units_as_features_of_another_estimator(cls, last):
     alone = clone(last).fit(net.transform(scaled), y)
     np.testing.assert_allclose(pipeline[-1].coef_, alone.coef_)
     np.testing.assert_array_equal(pipeline.predict(X), alone.predict(net.transform(scaled)))
-    # the net itself is not worse than a constant, nor is what stands on it
+    # both the net and the estimator above it are better than a constant
     assert pipeline.score(X, y) > 0.5
     names = pipeline[:-1].get_feature_names_out([*"abcd"])
     assert len(names) == pipeline[-1].n_features_in_ == 5

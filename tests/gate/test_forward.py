@@ -1,4 +1,7 @@
-"""DOC"""
+"""Network.forward of plain arrays, which takes a short way, is that of every other array.
+
+And it refuses what the gate refuses, in the same words.
+"""
 
 import itertools
 
@@ -13,8 +16,6 @@ from fastbp import Network
 
 pytestmark = CUT_SHORT
 
-# --- Network.forward ------------------------------------------------------------------------------
-
 
 @MATRIX
 @pytest.mark.parametrize("door", DOORS)
@@ -28,7 +29,7 @@ def test_forward_through_every_door(build, dtype, door):
         found = net.forward(odd)
         assert type(found) is np.ndarray and found.dtype == dtype
         np.testing.assert_array_equal(found, expected)
-        # the general way, which nothing bypasses
+        # activations has no short way
         np.testing.assert_array_equal(net.activations(odd)[-1], expected)
         np.testing.assert_array_equal(X, make_quarters(n_samples))
 
@@ -46,7 +47,7 @@ def test_forward_of_memory_maps(dtype, mode, tmp_path):
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_forward_of_single_rows_and_columns(build, dtype):
-    """Views with strides that mean nothing, as there is nothing to stride to."""
+    """Strides along an axis of length one mean nothing."""
     X = make_quarters().astype(dtype)
     for n_features in 1, 4:
         net = Network([n_features, 3, 1], dtype=dtype, random_state=0)

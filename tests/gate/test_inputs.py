@@ -1,8 +1,8 @@
-"""The input gate as tables: what is accepted, and with which words the rest is refused.
+"""X at the input gate, as tables: what is accepted, and with which words the rest is refused.
 
-An entry is (id, make, expected, words): `make` turns clean data into odd data, `expected` is an
-exception type, or None where the odd data must give the very result of its clean copy, `words` a
-regular expression for the message. Each table runs through every method that takes such data.
+An entry is (id, make, expected, words). `make` turns clean data into odd data. `expected` is an
+exception type, or None where the odd data must give exactly what their clean copy gives. `words` is
+a regular expression for the message. Each table runs through every method that takes such data.
 """
 
 import copy
@@ -129,7 +129,7 @@ X_TABLE = [
 
 
 def clean_copy(X):
-    """The array that X stands for: C order, float32 if it was, else float64."""
+    """X as a plain array in C order: float32 if it was that, else float64."""
     if sparse.issparse(X):
         matrix = sparse.csr_matrix(X).copy()
         return matrix.astype(np.float32 if X.dtype == np.float32 else np.float64)

@@ -1,4 +1,4 @@
-"""The parameters' side of the input gate; the tables are as in test_input_gate.py."""
+"""Parameters at the input gate: what is refused, and in which words."""
 
 import tracemalloc
 import warnings
@@ -45,7 +45,7 @@ def test_absurd_hidden_layers(cls, layers):
 
 
 def peak_of(action):
-    """Bytes that an action allocates at most."""
+    """The most bytes that are allocated at any time during an action."""
     tracemalloc.start()
     try:
         action()
@@ -58,7 +58,7 @@ def peak_of(action):
 @ESTIMATORS
 @pytest.mark.parametrize("layers", TOO_LARGE_LAYERS, ids=str)
 def test_hidden_layers_too_large_for_memory(cls, layers):
-    """Refused before memory is asked for, and before a product of sizes wraps around."""
+    """They are refused before memory is allocated and before a product of sizes overflows."""
     X, y = make_quarters(), make_targets(cls)
 
     def refuse():
@@ -216,7 +216,7 @@ def test_bad_quantiles(quantile):
         tiny(BackpropRegressor, loss="quantile", quantile=quantile).fit(make_quarters(), y)
 
 
-# Each of them is right beside other parameters.
+# Each value is allowed with other parameters.
 BAD_COMBINATIONS = [
     (
         BackpropClassifier,
@@ -284,7 +284,7 @@ def test_bad_combinations(cls, params):
     ids=str,
 )
 def test_bad_network_arguments(params):
-    """An unknown name is answered with the known ones."""
+    """The message for an unknown name lists the known ones."""
     with pytest.raises((ValueError, TypeError)) as caught:
         Network([3, 2], **params)
     assert any(name in str(caught.value) for name in params)
@@ -295,7 +295,7 @@ def test_bad_network_arguments(params):
 
 @ESTIMATORS
 def test_the_gate_is_silent(cls):
-    """Nothing odd that is accepted comes with a warning, overflow in a cast included."""
+    """Odd data that are accepted give no warning, not even of overflow in a cast."""
     X, y = make_quarters(), make_targets(cls)
     with warnings.catch_warnings():
         warnings.simplefilter("error")

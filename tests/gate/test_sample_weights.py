@@ -1,4 +1,4 @@
-"""DOC"""
+"""Sample weights at the input gate, as tables: see test_inputs.py."""
 
 import copy
 
@@ -32,7 +32,6 @@ from fastbp import BackpropClassifier
 
 pytestmark = [CUT_SHORT, RAGGED]
 
-# --- sample weights -------------------------------------------------------------------------------
 
 WEIGHT_TABLE = [
     ("float", lambda w: w, None, ""),

@@ -1,9 +1,6 @@
-"""What is done in a special way for speed equals what it stands for.
+"""scikit-learn's checks are skipped only where they would change nothing and find nothing.
 
-The compiled shuffle is NumPy's; a checked forward of a plain array is the forward of every other
-array; scikit-learn's checks are skipped only where they would change and find nothing; weights that
-were not given are ones; plain SGD is w -= rate * gradient; and products of few rows or columns,
-which have ways of their own through the arithmetic, are products.
+With and without them predictions and fits are the same, and so are warnings and errors.
 """
 
 import itertools
@@ -50,7 +47,7 @@ def outcome(action):
 
 @pytest.fixture
 def all_checks(monkeypatch):
-    """A function: from its call on, every check of scikit-learn's is done."""
+    """A function. After its call all of scikit-learn's checks are done."""
     return lambda: check_everything(monkeypatch)
 
 
@@ -127,7 +124,7 @@ SCIKIT_ACTIVATIONS = ("identity", "logistic", "tanh", "relu")
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 @ESTIMATORS
 def test_predictions_when_finiteness_is_assumed(build, cls, activation):
-    """What is not finite then goes through the network, and is seen in the outputs."""
+    """Values that are not finite then pass through the network into the outputs."""
     X, y = make_quarters(), make_targets(cls)
     known = activation in SCIKIT_ACTIVATIONS
     ours = tiny(cls, activation=activation).fit(X, y)
@@ -159,7 +156,7 @@ def test_predictions_when_finiteness_is_assumed(build, cls, activation):
 @pytest.mark.parametrize("dtype", DTYPES)
 @ESTIMATORS
 def test_fits_of_plain_arrays(all_checks, cls, dtype, solver):
-    """Checked or not, and in every other form."""
+    """With and without checks, and in every other form."""
     X, y = make_quarters().astype(dtype), make_targets(cls)
 
     def fitted(X, y):
@@ -216,7 +213,7 @@ BAD_Y = {
     "sparse": lambda y: sparse.csr_matrix(y.reshape(-1, 1)),
     "None": lambda y: None,
 }
-# Refused by scikit-learn too, but elsewhere than in its checks, and in other words.
+# scikit-learn refuses these too, but not in its checks, and in other words.
 BAD_Y_OF_OURS = {
     "text": lambda y: np.array(list("abc"))[np.arange(len(y)) % 3],
     "bytes": as_type("S"),
@@ -288,7 +285,7 @@ def test_regressors_refuse_targets_that_are_no_numbers(bad):
 @pytest.mark.parametrize("method", ["fit", "partial_fit"])
 @ESTIMATORS
 def test_fits_with_and_without_checks(all_checks, cls, method):
-    """What an array brings about does not depend on which checks were found unnecessary."""
+    """The result for an array does not depend on which checks were skipped."""
     inputs = {**BAD_X, **ODD_X, "plain": lambda X: X}
     targets = {**BAD_Y, **BAD_Y_OF_OURS, **ODD_Y}
     pairs = [(make(make_quarters()), make_targets(cls)) for make in inputs.values()]
@@ -303,7 +300,7 @@ def test_fits_with_and_without_checks(all_checks, cls, method):
 
 @ESTIMATORS
 def test_fits_when_finiteness_is_assumed(cls):
-    """What the checks would have found is found after an epoch, at the latest."""
+    """What the checks would have found is found after the first epoch at the latest."""
     X, y = make_quarters(), make_targets(cls)
     expected = fitted_arrays(tiny(cls).fit(X, y))
     with config_context(assume_finite=True):
@@ -336,7 +333,7 @@ STEPS = {
 @pytest.mark.parametrize("first", ["array", "frame", "NaN"])
 @ESTIMATORS
 def test_features_seen_are_those_scikit_learn_saw(cls, first, then):
-    """Set by the first call, and replaced, removed, warned of or refused by the second."""
+    """The first call sets them; the second replaces, removes, warns or refuses."""
     X, y = make_quarters(), make_targets(cls)
     method, warm_start = then
     for second in STEPS:

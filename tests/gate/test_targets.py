@@ -1,4 +1,4 @@
-"""DOC"""
+"""Targets at the input gate, as tables: see test_inputs.py."""
 
 import copy
 
@@ -34,8 +34,6 @@ from tables import (
 from fastbp import BackpropClassifier, BackpropRegressor, Network
 
 pytestmark = [CUT_SHORT, RAGGED]
-
-# --- targets --------------------------------------------------------------------------------------
 
 
 # What regressors and classifiers refuse or accept alike.

@@ -14,7 +14,7 @@ import fastbp
 
 
 def extreme_pre_activations(output, loss, dtype):
-    """0, +-40 and +-1000, but for exp, and for y/p in the gamma loss, only what cannot overflow."""
+    """0, +-40 and +-1000; where exp(z) or y/p would overflow, only smaller values."""
     values = [-40.0, -1.0, 0.0, 1.0, 40.0]
     if loss != "gamma":
         values.append(-1e3)
@@ -26,7 +26,7 @@ def extreme_pre_activations(output, loss, dtype):
 @pytest.mark.parametrize("pair", PAIRS, ids="-".join)
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_extreme_outputs_have_a_finite_stable_loss(build, dtype, pair):
-    """Weights 1 make the input the pre-activation, and the intercept's gradient is its delta."""
+    """With weights of 1 the input is the pre-activation; the intercept's gradient is its delta."""
     output, loss = pair
     n_outputs = 2 if output == "softmax" else 1
     net = fastbp.Network([n_outputs, n_outputs], output_activation=output, loss=loss, dtype=dtype)
@@ -54,7 +54,7 @@ def test_extreme_outputs_have_a_finite_stable_loss(build, dtype, pair):
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_extreme_hidden_units(build, dtype, activation):
-    """Weights 1 again: the input is the pre-activation of every hidden unit."""
+    """With weights of 1 the input is the pre-activation of every hidden unit."""
     z = np.array([[-1e3, -40, -20, -1e-3, 0, 1e-3, 20, 40, 1e3]], dtype=dtype).T
     y = -np.ones_like(z)  # so that an error reaches the unit at the kink too
     tolerance = TOLERANCE[dtype]
@@ -67,7 +67,7 @@ def test_extreme_hidden_units(build, dtype, activation):
         # Relative to each value, even where the activation is as small as s(-40).
         _, (_, hidden, output) = twin.propagate(z)
         np.testing.assert_allclose(net.activations(z)[1], hidden, rtol=tolerance, atol=1e-30)
-        # Not so the derivatives: s (1 - s) rounds to 0 where s rounds to 1.
+        # The derivatives are not: s (1 - s) rounds to 0 where s rounds to 1.
         expected = twin.per_sample_gradients(z.astype(float), y.astype(float))
         scale = np.abs(expected) + (np.abs(output) + 1) * np.maximum(1, np.abs(z))
         error = np.abs(net.per_sample_gradients(z, y) - expected)
@@ -87,7 +87,7 @@ def test_the_derivative_of_relu_at_zero_is_zero(build, dtype, n_units):
 
 
 def test_non_finite_pre_activations_are_not_hidden(build):
-    """A network that overflowed says so by its loss; it does not return a plausible number."""
+    """The loss of a network that overflowed is NaN, not a plausible number."""
     for output, loss in PAIRS:
         net = fastbp.Network([2, 4, 2], activation="identity", output_activation=output, loss=loss)
         net.params[:] = np.nan

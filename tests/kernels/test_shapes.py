@@ -97,7 +97,7 @@ def test_a_covering_subset_of_rows_agrees_with_the_twin(build, n_samples):
     dtype=DTYPES,
 )
 def test_more_rows_than_one_block_agree_with_the_twin(build, layer_sizes, dtype):
-    """Rows this long leave the second-level cache after a few hundred: the core splits them."""
+    """A few hundred rows of this length fill the second-level cache: the core splits them."""
     rng = np.random.default_rng(0)
     for n_samples, is_sparse in (257, False), (600, True), (1030, False):
         net, twin, X, y = random_problem(
@@ -149,8 +149,6 @@ def test_csr_in_every_form(build, dtype):
             np.testing.assert_array_equal(getattr(inputs, part), getattr(before, part))
 
 
-# --- products of few rows and columns, which have ways of their own through the arithmetic ---
-
 LANES = [2, 4, 8, 16]  # of float64 in 16 bytes to float32 in 64
 FEW_ROWS = [1, 2, 3, 4, 5]
 SMALL_WIDTHS = sorted({1, 2, 3, *(lanes + offset for lanes in LANES for offset in (-1, 0, 1))})
@@ -174,7 +172,7 @@ def assert_small_shape_agrees(rng, i, j, n_samples, dtype):
     assert_agrees(net, twin, X, y, weights, f"{net!r}, {n_samples} rows")
 
 
-# In every build: which of these ways is taken depends on its vectors.
+# In every build: the length of its vectors decides which kernel is used.
 @pytest.mark.grid(covering="test_a_covering_subset_of_small_shapes_agrees_with_the_twin")
 @pytest.mark.parametrize("n_samples", FEW_ROWS)
 @pytest.mark.parametrize("dtype", DTYPES)

@@ -1,4 +1,4 @@
-"""DOC"""
+"""The compiled shuffle is NumPy's, draw for draw."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,6 @@ from tables import make_quarters, make_targets
 
 pytestmark = CUT_SHORT
 
-# --- shuffling ------------------------------------------------------------------------------------
 
 BIT_GENERATORS = [
     np.random.MT19937,
@@ -30,7 +29,7 @@ def test_shuffle_is_numpys(build, seed, bit_generator):
             theirs.shuffle(expected)
             np.testing.assert_array_equal(order, expected)
             np.testing.assert_equal(ours.get_state(legacy=False), theirs.get_state(legacy=False))
-    # nothing is left behind in the generator either
+    # and the generators are in the same state
     np.testing.assert_array_equal(ours.standard_normal(5), theirs.standard_normal(5))
 
 

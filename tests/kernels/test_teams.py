@@ -1,4 +1,4 @@
-"""DOC"""
+"""The compiled training and gradients by teams of threads, against the NumPy twin."""
 
 import numpy as np
 import pytest
@@ -31,7 +31,9 @@ def test_the_trainer_agrees_with_the_twin(build, dtype, solver, team):
     orders = [rng.permutation(n_samples) for _ in range(2)]
     weights = random_weights(rng, n_samples, dtype)
     for order in orders:
-        weights[order[-batch_size // 2 :]] += 0.5  # no batch without weight: the twin has no mean
+        weights[order[-batch_size // 2 :]] += (
+            0.5  # every batch has weight: the twin has no mean of nothing
+        )
     twin = ReferenceNetwork.like(net)
     optimizer = {"sgd": SGD(0.05), "adam": Adam(0.01), "rprop": Rprop(0.01)}[solver]
     learning_rate = 0.05 if solver == "sgd" else 0.01

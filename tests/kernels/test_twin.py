@@ -79,7 +79,7 @@ SETTINGS = [
 
 @grid(1, build=BUILDS, dtype=DTYPES)
 def test_every_setting_of_the_objective_agrees_with_the_twin(build, dtype):
-    """Beside a different activation in each layer."""
+    """With a different activation in each layer."""
     rng = np.random.default_rng(0)
     for index, ((output, loss), settings) in enumerate(SETTINGS):
         depth, is_sparse = index % 4, index % 3 == 0

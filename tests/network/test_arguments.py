@@ -1,4 +1,4 @@
-"""DOC"""
+"""The arguments of a Network: what is allowed, and how the rest is refused."""
 
 import itertools
 
@@ -14,7 +14,6 @@ import fastbp
 REFUSED_PAIRS = set(itertools.product(OUTPUTS, LOSSES)) - set(OBJECTIVES)
 
 
-# Arguments.
 def test_every_allowed_pair_has_a_twin_and_works():
     assert set(PAIRS) == set(OBJECTIVES)
     X, y = make_data()
@@ -153,7 +152,7 @@ def test_a_column_of_targets_is_compared_with_every_quantile():
         actual = net.loss_gradient(X, targets)
         assert actual.loss == expected.loss
         np.testing.assert_array_equal(actual.flat, expected.flat)
-    # one quantile of two outputs is no such thing
+    # not where one quantile holds for two outputs
     net = fastbp.Network(SIZES, loss="quantile", quantile=0.1, random_state=0)
     with pytest.raises(ValueError):
         net.loss(X, y)

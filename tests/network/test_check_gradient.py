@@ -1,4 +1,4 @@
-"""DOC"""
+"""check_gradient finds a wrong gradient, and says where."""
 
 import numpy as np
 import pytest
@@ -40,7 +40,7 @@ def test_check_gradient_finds_a_wrong_component(monkeypatch, part, layer, relati
     assert report.worst > GRADIENT_BOUND
     wrong = [check for check in report.layers if check.relative_error > GRADIENT_BOUND]
     assert [check.name for check in wrong] == [f"{part}[{layer}]"]
-    # Entry and values of the wrong component, so that a reader can go and look.
+    # The report has the index and both values of the wrong component.
     right = getattr(net.loss_gradient(X, y), part)[layer][wrong[0].index]
     assert wrong[0].analytic == right  # net.loss_gradient is still the wrong one
     assert wrong[0].numeric * (1 + relative_error) == pytest.approx(wrong[0].analytic, rel=1e-6)

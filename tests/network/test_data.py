@@ -1,4 +1,4 @@
-"""DOC"""
+"""The data that a Network takes, in every form, and what it refuses."""
 
 import copy
 
@@ -11,7 +11,6 @@ from scipy import sparse
 import fastbp
 
 
-# Data.
 def bad_data():
     X, y = make_data()
     w = np.ones(6)

@@ -1,4 +1,4 @@
-"""DOC"""
+"""Derivatives of a Network beside those of its objective: Jacobians, by inputs, by samples."""
 
 import copy
 
@@ -12,8 +12,6 @@ from sklearn.metrics import r2_score
 from fastbp import BackpropRegressor, Network
 
 pytestmark = CUT_SHORT
-
-# --- derivatives of a Network ---
 
 
 def forward_differences(function, at, step=1e-6):
@@ -138,7 +136,7 @@ def test_derivatives_in_float32_are_those_of_float64(name, container):
 
 @EVERY_NETWORK
 def test_chain_rules_join_the_derivatives(name):
-    """Of a loss by the outputs, and of the outputs: for any number of rows, one by one or not."""
+    """The same for any number of rows; and by the chain rule from outputs to loss."""
     net, X, y = make_network(name)
     many = np.tile(X, (700, 1))
     np.testing.assert_allclose(

@@ -1,4 +1,4 @@
-"""DOC"""
+"""A Network with a loss of the user's own."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,6 @@ from problems import SIZES, make_data
 import fastbp
 
 
-# A user's own loss.
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 def test_a_users_loss_is_given_arrays_that_are_its_own(build, dtype):
     given = []

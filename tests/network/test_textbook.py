@@ -106,7 +106,7 @@ GOALS = {"T1": 0.01, "T2": 0.05, "T3": 0.01, "T4a": 0.5, "T4b": 1e-9, "T5": 0.2}
 SHARE_OF_J = {"T1": 1, "T2": 1, "T3": 1 / 2, "T4a": 1 / 200, "T4b": 1 / 2, "T5": 1}
 
 
-# The longest of them are left to make test; their gradients, above, are not.
+# make check leaves out the longest of them, but not their gradients above.
 SLOW = pytest.mark.grid(covering="test_the_gradient_is_the_closed_form")
 
 

@@ -31,7 +31,7 @@ import fastbp
 
 torch = pytest.importorskip("torch")
 functional = torch.nn.functional
-# Its threads would fight with those of the other test processes over arrays of a few numbers.
+# The arrays are tiny, and other test processes need the cores.
 torch.set_num_threads(1)
 
 
@@ -231,7 +231,7 @@ def test_the_twins_jacobians_equal_autograd(activation, output):
 @pytest.mark.parametrize("pair", OBJECTIVES, ids="-".join)
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_the_twin_equals_autograd(activation, pair):
-    """The oracle of the other tests, by an oracle that shares no line with it."""
+    """The oracle of the other tests against one that shares no code with it."""
     rng = np.random.default_rng(2)
     for layer_sizes in (6, 3), (6, 9, 3), (6, 9, 5, 4, 3):
         arguments = random_hyperparameters(rng, activation, *pair, len(layer_sizes) - 2, 3)
@@ -261,7 +261,7 @@ def regression(scale=1.0):
 
 
 def regressor(solver, **arguments):
-    """Nothing but max_iter ends its training; adam's epsilon, which differs, is out of the way."""
+    """Only max_iter ends its training; adam's epsilon, which PyTorch adds elsewhere, is tiny."""
     defaults = dict(hidden_layer_sizes=(6, 5), activation=("tanh", "gelu"), alpha=0.3)
     defaults |= dict(learning_rate_init=0.02, batch_size=BATCH_SIZE, shuffle=False, max_iter=9)
     defaults |= dict(tol=0.0, n_iter_no_change=1000, random_state=0, epsilon=1e-30)
@@ -269,7 +269,7 @@ def regressor(solver, **arguments):
 
 
 class TorchRun:
-    """PyTorch's own parameters, beginning at an estimator's initial ones."""
+    """PyTorch's parameters, which start at an estimator's initial ones."""
 
     def __init__(self, estimator, X, y):
         self.estimator = clone(estimator).initialize(X, y)
@@ -466,7 +466,7 @@ def replay(net, X, y, masks):
 
 @pytest.mark.parametrize("row", range(8))
 def test_dropout_of_a_row_in_every_layer(row):
-    """A dropped unit's outgoing weights have no gradient: so the mask shows itself."""
+    """A dropped unit's outgoing weights have no gradient: so they show the mask."""
     X, y = regression()
     X, y = X[row : row + 1], y[row : row + 1]
     arguments = dict(hidden_layer_sizes=(30, 40), dropout=0.4, input_dropout=0.25)

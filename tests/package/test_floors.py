@@ -21,7 +21,7 @@ FLOORS = [
     {"network"},
     {"initialization", "objective"},
     {"checks"},
-    {"data"},
+    {"data", "threads"},
     {"versions"},
     {"_kernels"},
 ]

@@ -67,7 +67,7 @@ def test_public_names_are_documented():
 
 
 def test_import_adds_only_itself_to_scikit_learns():
-    """Not Matplotlib, for one, which the displays import when they draw."""
+    """The displays import Matplotlib only when they draw."""
     done = run_python(
         "import sys, sklearn.neural_network; before = set(sys.modules); "
         f"import {', '.join(['fastbp', *DISPLAY_MODULES])}; "
@@ -95,7 +95,7 @@ def test_all_finite(build):
 
 
 def test_training_leaves_denormals_to_others(build):
-    """The flush-to-zero mode of a training call ends with it, also by an error."""
+    """The flush-to-zero mode of a training call ends with the call, after an error too."""
     tiny = np.array([1e-310])
     X, y = np.ones((4, 1)), np.ones(4)
     fastbp.BackpropRegressor((2,), max_iter=2, tol=10.0, random_state=0, solver="adam").partial_fit(

@@ -1,4 +1,4 @@
-"""Displays, and the layers in the HTML representation: what is drawn, where, and in which words."""
+"""LossCurveDisplay: what is drawn, where, and in which words."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""DOC"""
+"""The layers in the HTML representation of an estimator."""
 
 import re
 from html import unescape
@@ -19,7 +19,6 @@ from sklearn.utils import estimator_html_repr
 
 pytestmark = CUT_SHORT
 
-# --- the layers in the HTML representation ---
 
 VOID_TAGS = {"input", "br"}
 
@@ -191,7 +190,7 @@ def test_sketch_shortens_deep_networks():
         *("28", "29", "2"),
     ]
     assert "Network 3 → 10 → 11 → 12 → … → 28 → 29 → 2, " in "".join(Parsed(html).texts)
-    # The gap is no layer: nothing is drawn across it.
+    # No lines are drawn across the gap.
     assert drawn.lines == 3 * 7 + 7 * 7 * 2 + 7 * 7 + 7 * 2
     # The table leaves nothing out.
     assert len(Parsed(html).rows) == len(sizes) + 2

@@ -1,4 +1,4 @@
-"""DOC"""
+"""What the displays are made from: estimators, what wraps them, and Matplotlib or none."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""DOC"""
+"""WeightsDisplay: what is drawn, where, and in which words."""
 
 import re
 
@@ -15,8 +15,6 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from fastbp import WeightsDisplay
 
 pytestmark = CUT_SHORT
-
-# --- weights ---
 
 
 def test_one_image_for_each_unit(digits):

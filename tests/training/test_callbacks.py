@@ -1,4 +1,8 @@
-"""DOC"""
+"""scikit-learn's callbacks: a task per epoch, and what its hooks are given.
+
+Callbacks came with scikit-learn 1.9. With an older one these tests do not exist, except one that
+says that set_callbacks does not exist either.
+"""
 
 import io
 import pickle
@@ -39,11 +43,9 @@ except ImportError:
 
 pytestmark = CUT_SHORT
 
-# --- callbacks ---
-
 
 def with_callbacks(test):
-    """The test, where scikit-learn has callbacks; elsewhere there is none."""
+    """The test if scikit-learn has callbacks, else None."""
     return test if HAS_CALLBACKS else None
 
 
@@ -56,7 +58,7 @@ def test_estimators_take_callbacks_where_scikit_learn_has_them(cls):
 
 
 class Recording:
-    """Keeps what its hooks are given, and acts as it is told to.
+    """Records what its hooks are given.
 
     ``at(hook, n_epochs)`` is called in each hook, with the epochs that have ended so far, and what
     it returns is returned.
@@ -100,7 +102,7 @@ def test_hooks_come_in_order_one_pair_an_epoch(cls, solver):
     assert estimator.n_iter_ == 5
     expected = ["setup", "begin fit 0", *epochs_of(range(5)), "end fit 0", "teardown"]
     assert callback.events == expected
-    # nothing of it is left, and the training is the same
+    # no trace is left, and the training is the same
     assert [name for name in vars(estimator) if "callback" in name] == ["_skl_callbacks"]
     assert_equal_networks(estimator, small(cls, solver=solver).fit(X, y))
 
@@ -109,7 +111,7 @@ def test_hooks_come_in_order_one_pair_an_epoch(cls, solver):
 @ESTIMATORS
 @pytest.mark.parametrize("solver", ["adam", "lbfgs"])
 def test_a_run_that_converges_may_end_an_epoch_that_was_only_begun(cls, solver):
-    """As scikit-learn's own LogisticRegression: it was begun before this was known."""
+    """As in scikit-learn's LogisticRegression: it began before this was known."""
     X, y = make_named_task(cls)
     callback = Recording()
     estimator = small(cls, solver=solver, tol=0.02, n_iter_no_change=1, max_iter=500)
@@ -125,7 +127,7 @@ def test_a_run_that_converges_may_end_an_epoch_that_was_only_begun(cls, solver):
 @EVERY_SOLVER
 @pytest.mark.parametrize("early_stopping", [False, True])
 def test_a_fitted_estimator_has_the_weights_of_its_epoch(cls, solver, early_stopping):
-    """Those of a run of so many epochs, and keeps them when training goes on."""
+    """The weights are those of a run of so many epochs, and training leaves them alone."""
     X, y = make_named_task(cls)
     early_stopping = early_stopping and solver != "lbfgs"
     params = dict(solver=solver, early_stopping=early_stopping, validation_fraction=0.3)
@@ -190,7 +192,7 @@ def test_hooks_are_given_the_training_data(cls):
 
 @with_callbacks
 def test_the_weights_of_the_hooks_are_the_users():
-    """Not multiplied by those of the classes: a callback's scores are those that the user asks."""
+    """They are not multiplied by class weights: a callback scores what the user asked for."""
     X, y = make_named_classes()
     w = np.random.default_rng(2).uniform(0.1, 2, N_SAMPLES)
     for weights in (None, w):
@@ -206,7 +208,7 @@ def test_the_weights_of_the_hooks_are_the_users():
 @EVERY_SOLVER
 @pytest.mark.parametrize("early_stopping", [False, True])
 def test_a_callback_can_stop_training(cls, solver, early_stopping):
-    """At the end of the third epoch; without a warning, as whoever asks knows."""
+    """At the end of the third epoch, and without a warning."""
     X, y = make_named_task(cls)
     validation = dict(X_val=X[:20], y_val=y[:20])
     params = dict(solver=solver, early_stopping=early_stopping)
@@ -246,7 +248,7 @@ def test_an_exception_in_a_hook_tears_down(cls, solver, where):
     assert callback.events[-1] == "teardown"
     assert callback.events.count("teardown") == callback.events.count("setup") == 1
     assert vars(estimator) == estimator.get_params() | {"_skl_callbacks": [callback]}
-    # and when training fails, of itself
+    # and when training itself fails
     callback.events.clear()
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         estimator.set_callbacks(Recording()).fit(X, y[:-1])
@@ -356,7 +358,7 @@ def test_scoring_monitor_with_data_frames_gives_no_warnings(cls):
 @with_callbacks
 @ESTIMATORS
 def test_callbacks_in_a_search(cls):
-    """ProgressBar is set on the search, and handed down; ScoringMonitor on the estimator."""
+    """ProgressBar is set on the search, which passes it on; ScoringMonitor on the estimator."""
     X, y = make_named_task(cls)
     name = score_of(cls)
     monitor = ScoringMonitor(scoring=name)
@@ -403,8 +405,8 @@ def test_callbacks_in_a_pipeline_and_in_cross_validate(cls):
         assert run.data[0][name] == run.data[-1][name] == score
 
 
-@pytest.mark.grid(covering="test_callbacks_in_a_search")
 @with_callbacks
+@pytest.mark.grid(covering="test_callbacks_in_a_search")
 def test_callbacks_in_several_processes():
     X, y = make_regression()
     monitor = ScoringMonitor(scoring="r2")

@@ -1,8 +1,6 @@
-"""Dropout, weight decay, l1, clipped gradients, class weights and smoothed labels, in estimators.
+"""Dropout: its masks one by one, and training with them.
 
-Steps are compared with loops written out here over ``Network.loss_gradient``, which the NumPy
-twin and finite differences vouch for (test_gradients.py). The masks of dropout are read off a
-network whose gradient is made of nothing else.
+The masks are read off a network whose gradient consists of nothing else.
 """
 
 import copy
@@ -36,7 +34,7 @@ pytestmark = CUT_SHORT
 # --- dropout: its masks, one by one ---
 # Units of activation 1 go to one output per sample, by weights of 0; the loss |p - y| of y = 1 for
 # the sample's own output, and 0 = p for the others, has the derivative -1 and 0. The gradient of
-# the weight of unit j and output i is then -m_ij / n, and a step of plain SGD writes it down.
+# the weight of unit j and output i is then -m_ij / n, and a step of plain SGD stores it there.
 
 
 def masks_of_hidden_units(rate, n_samples=8, n_units=2500, **params):
@@ -105,7 +103,7 @@ def test_masks_of_sparse_inputs_are_those_of_dense_ones():
 
 
 def test_masks_change_with_each_step_and_layer():
-    """The derivative of this loss is -y whatever the prediction, for ever."""
+    """The derivative of this loss is always -y."""
 
     class Constant:
         def loss(self, y, outputs):
@@ -130,7 +128,7 @@ def test_masks_change_with_each_step_and_layer():
         estimator.partial_fit(X, y)
         seen.append(n_samples * (estimator.coefs_[1] - before).T)
     kept = np.abs(np.array(seen)) > 0.5
-    # the masks of both layers have to let a unit pass; were they one mask, it would be 1 - rate
+    # a unit must be kept by the masks of both layers; if they were one mask: 1 - rate
     share = (1 - rate) ** 2
     assert abs(kept.mean() - share) < 5 * np.sqrt(share * (1 - share) / kept.size)
     correlations = np.corrcoef(kept.reshape(4, -1))[np.triu_indices(4, 1)]
@@ -149,7 +147,7 @@ def test_no_dropout_is_none(cls, solver):
     params = dict(solver=solver, shuffle=True)
     zero = steady(cls, dropout=0, input_dropout=0, **params).fit(X, y)
     assert_equal_networks(zero, steady(cls, **params).fit(X, y))
-    # ... which a rate of one unit in 2^32, rounded to none, is too, but for a factor of 1 - 1e-11
+    # a rate below 2^-32 drops nothing either, but scales by 1 + 1e-11
     params["shuffle"] = False
     plain = steady(cls, **params).fit(X, y)
     tiny = steady(cls, dropout=1e-11, input_dropout=1e-11, **params).fit(X, y)
@@ -226,7 +224,7 @@ def test_partial_fit_is_one_epoch_of_fit(cls):
 
 @ESTIMATORS
 def test_dropout_may_begin_and_end_between_calls(cls):
-    """The masks begin with the first call that has a rate, and one without has none."""
+    """Masks are drawn in calls with a rate, and only there."""
     X, y = make_task(cls)
     estimator, plain = steady(cls), steady(cls)
     for one in (estimator, plain):
@@ -242,7 +240,7 @@ def test_dropout_may_begin_and_end_between_calls(cls):
 @ESTIMATORS
 @pytest.mark.parametrize("solver", ["sgd", "adam"])
 def test_predictions_and_measures_are_those_of_the_whole_network(cls, solver):
-    """predict, transform, the validation samples: no unit is ever left out."""
+    """predict, transform and the validation samples use all units."""
     X, y = make_task(cls)
     fitted = steady(cls, solver=solver, dropout=0.5, input_dropout=0.5, alpha=0.0)
     fitted.fit(X, y, X_val=X[:20], y_val=y[:20])
@@ -263,7 +261,7 @@ def test_predictions_and_measures_are_those_of_the_whole_network(cls, solver):
 
 @pytest.mark.parametrize(("dropout", "input_dropout"), [(0.4, 0.0), (0.0, 0.3), (0.4, 0.3)])
 def test_the_mean_over_masks_is_the_whole_network(dropout, input_dropout):
-    """Of the outputs of a linear network, which the gradient of its last intercept is the mean of.
+    """The outputs of a linear network: the gradient of its last intercept is their mean.
 
     In 500 runs of one step from the same weights; the variance is computed, too.
     """

@@ -1,4 +1,8 @@
-"""DOC"""
+"""Early stopping on validation samples that the user gives.
+
+On X_val it must be what it is on a split. The weights must be those of the best epoch, after an
+interrupt too.
+"""
 
 import numpy as np
 import pytest
@@ -26,8 +30,6 @@ from sklearn.utils.class_weight import compute_class_weight
 from fastbp import BackpropClassifier, BackpropRegressor
 
 pytestmark = CUT_SHORT
-
-# --- early stopping ---
 
 
 @ESTIMATORS
@@ -74,7 +76,7 @@ def test_lbfgs_ignores_early_stopping_and_records(cls):
 
 
 class Interrupting:
-    """A learning rate, or a score, at which Ctrl-C comes."""
+    """A learning rate, or a score, that is interrupted by Ctrl-C."""
 
     def __init__(self, at):
         self.at, self.calls = at, 0
@@ -112,7 +114,7 @@ def test_an_interrupted_run_has_the_weights_of_the_best_epoch(cls, solver):
 
 def test_an_interrupted_levenberg_marquardt_has_the_weights_of_the_best_iteration():
     X, y, X_val, y_val, _ = make_validated_task(BackpropRegressor)
-    y = y + make_features(N_TRAINING, seed=7)[:, 0]  # to have something to overfit
+    y = y + make_features(N_TRAINING, seed=7)[:, 0]  # something to overfit
     params = dict(solver="levenberg_marquardt", hidden_layer_sizes=(15,), alpha=0.0)
     whole = early(BackpropRegressor, scoring=Interrupting(-1).score, **params)
     whole.fit(X, y, X_val=X_val, y_val=y_val)
@@ -128,7 +130,7 @@ def test_an_interrupted_levenberg_marquardt_has_the_weights_of_the_best_iteratio
 
 @pytest.mark.parametrize("solver", ["adam", "lbfgs", "levenberg_marquardt"])
 def test_an_interrupt_during_a_score_leaves_curves_of_one_length(solver):
-    """A score is Python's, and may take long: it is where Ctrl-C is likely to come."""
+    """A score is Python code that may take long: Ctrl-C is likely to come there."""
     X, y, X_val, y_val, _ = make_validated_task(BackpropRegressor)
     estimator = watched(BackpropRegressor, solver=solver, scoring=Interrupting(4).score)
     with pytest.warns(UserWarning, match="^Training interrupted by user.$"):
@@ -200,7 +202,7 @@ def test_the_samples_of_the_split_given_as_x_val_are_the_same_run(kind, weights,
         for estimator in (by_split, by_user):
             estimator.set_params(class_weight={"ant": 0.2, "bee": 3.0})
     elif weights == "balanced":
-        # what is balanced is the y that fit was given, which differs: so it is said in numbers
+        # "balanced" depends on the y given to fit, which differs here: so use numbers
         by_split.set_params(class_weight="balanced")
         labels = np.unique(y)
         balanced = compute_class_weight("balanced", classes=labels, y=y)
@@ -222,7 +224,7 @@ def test_the_samples_of_the_split_given_as_x_val_are_the_same_run(kind, weights,
 
 
 def test_balanced_weights_of_validation_samples_are_those_of_the_training_classes():
-    """A class counts what it counts in training, also where it is rarer, or missing."""
+    """A class has its training weight, also where it is rarer or missing."""
     X, y = make_named_classes(n_samples=N_TRAINING, noise=0.8)
     X_val, y_val = make_named_classes(n_samples=N_VAL, noise=0.8, seed=1)
     labels = np.unique(y)

@@ -35,10 +35,10 @@ def test_endless_epochs():
 
 
 def test_training_goes_on_afterwards():
-    """More epochs lead where an unbroken run leads.
+    """More epochs lead to the weights of an uninterrupted run.
 
-    Of the epoch that was interrupted the finished batches are kept, which here is none or its only
-    one, and the epoch is not counted.
+    Finished batches of the interrupted epoch are kept, here none or its only one. The epoch is not
+    counted.
     """
     facts = run("""
         X = np.random.default_rng(0).standard_normal((300, 5))
@@ -67,7 +67,7 @@ def test_training_goes_on_afterwards():
 
 
 def test_best_weights_are_restored():
-    """They are the weights of a run that ended with the best epoch."""
+    """The weights are those of a run that ended with the best epoch."""
     cases = [dict(cls="BackpropClassifier"), dict(cls="BackpropRegressor")]
     script = """
         rng = np.random.default_rng(0)
@@ -116,12 +116,12 @@ def test_endless_lbfgs():
 
 
 # --- in the midst of one compiled call ---
-# The interrupt comes after a quarter of the time that the work took before: were it noticed at the
-# end only, the weights would have moved.
+# The interrupt comes after a quarter of the time that the work took before. If it were noticed only
+# at the end, the weights would have changed.
 
 
 def test_one_giant_batch():
-    """A batch that was not finished is not stepped on."""
+    """No step is taken for a batch that was not finished."""
     cases = [
         dict(solver=solver, method=method, container=container)
         for solver, method, container in [
@@ -153,7 +153,7 @@ def test_one_giant_batch():
 
 
 def test_one_long_epoch_of_tiny_batches():
-    """The batches that were finished count, the epoch does not."""
+    """Finished batches count; the epoch does not."""
     facts = run("""
         X = np.random.default_rng(0).standard_normal((100_000, 20))
         y = np.sin(X[:, 0])
@@ -176,7 +176,7 @@ def test_one_long_epoch_of_tiny_batches():
 
 
 def test_interrupt_outside_training_is_not_swallowed():
-    """In a user's own loop Ctrl-C between two fits is the user's."""
+    """Between two fits, KeyboardInterrupt reaches the user's own loop."""
     facts = run("""
         X = np.random.default_rng(0).standard_normal((50, 3))
         estimator = BackpropRegressor((3,), max_iter=1)

@@ -1,4 +1,4 @@
-"""DOC"""
+"""The rates that schedules.py computes are the ones applied; test_schedules.py tests them."""
 
 import numpy as np
 import pytest
@@ -18,8 +18,6 @@ from problems import (
 from sklearn.base import clone
 
 from fastbp import BackpropRegressor
-
-# --- learning rates: those of plain gradient descent, one step an epoch ---
 
 
 def descent(cls, **params):
@@ -99,7 +97,7 @@ def test_the_adaptive_rate_falls_when_nothing_improves():
 
 @CUT_SHORT
 def test_past_max_iter_the_rates_stay_at_their_end():
-    """partial_fit is not counted: it goes on for as long as the user likes."""
+    """partial_fit can go on for as long as the user likes."""
     X, y = make_regression()
     last = 0.05 / 25e4
     rates = applied_rates(descent(BackpropRegressor, learning_rate="one_cycle"), X, y, 13)

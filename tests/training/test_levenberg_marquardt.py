@@ -110,7 +110,7 @@ def test_the_matrix_and_the_step_are_those_of_the_equations(build, case, weighte
 @weightings
 @each_case
 def test_least_squares_of_scipy_stays_where_it_ends(case, weighted):
-    """SciPy takes the Jacobian by differences of the NumPy twin: nothing of ours is in it."""
+    """SciPy takes the Jacobian from differences of the NumPy twin: none of our code is in it."""
     net, X, Y = make_problem(**CASES[case])
     weights = draw_weights(weighted)
     stop, losses = minimize(net, X, Y, weights, tol=0, max_iter=5000)
@@ -190,7 +190,7 @@ def test_csr_is_what_dense_is():
 
 
 def test_weights_count_samples_and_their_scale_is_none():
-    """Neither copies of the samples nor scaled weights change the path."""
+    """Copies of the samples or scaled weights do not change the path."""
     net, X, Y = make_problem()
     runs = [
         (X, Y, None),

@@ -1,4 +1,4 @@
-"""DOC"""
+"""Weights that were not given are ones, bit for bit."""
 
 import itertools
 
@@ -14,9 +14,6 @@ from tables import fitted_arrays, make_quarters, make_targets, same_arrays
 from fastbp import BackpropClassifier, BackpropRegressor
 
 pytestmark = CUT_SHORT
-
-
-# --- weights that were not given ------------------------------------------------------------------
 
 
 CASES = dict(dtype=DTYPES, container=[np.asarray, sparse.csr_matrix])

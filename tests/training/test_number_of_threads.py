@@ -1,4 +1,4 @@
-"""DOC"""
+"""How many threads a run gets, beside other threads and processes, and on machines of any size."""
 
 import os
 import threading
@@ -19,12 +19,12 @@ from fastbp import BackpropRegressor
 
 pytestmark = CUT_SHORT
 
-# As many threads as are worthwhile for much_work, on a machine that has them.
+# The number of threads that is worthwhile for much_work.
 WORTHWHILE = 5
 
 
 def much_work():
-    """Data, and layers, for which several threads are worthwhile, however many there are here."""
+    """Data and layers for which several threads are worthwhile, on a machine of any size."""
     X, y = make_regression(6000, 20, noise=5.0, random_state=0)
     hidden = (150,)
     n_params = sum(a * b for a, b in pairwise((20, *hidden, 1))) + 151
@@ -35,7 +35,7 @@ def much_work():
 
 @pytest.fixture(params=[1, 2, 4, 8, 16, 64], ids="{} cores".format)
 def cores(request, monkeypatch):
-    """A machine that has so many cores, to what asks in this process."""
+    """Code in this process sees a machine with so many cores."""
     n_cores = request.param
     monkeypatch.setattr(threads, "_openmp_effective_n_threads", lambda: n_cores)
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(n_cores)), raising=False)
@@ -59,12 +59,10 @@ def test_a_search_by_several_jobs(backend):
     assert together.best_params_ == alone.best_params_
     for result in "mean_test_score", "split0_test_score", "split1_test_score":
         np.testing.assert_array_equal(together.cv_results_[result], alone.cv_results_[result])
-    # workers share the processors out among themselves
+    # the workers share the processors
     shares = joblib.Parallel(n_jobs=2, backend=backend)(joblib.delayed(allowed)() for _ in "12")
     assert sum(shares) <= max(allowed(), 2)
 
-
-# --- how many, if nobody says ---------------------------------------------------------------------
 
 MUCH = 1e15
 
@@ -119,7 +117,7 @@ def test_estimators_take_the_number_chosen(monkeypatch, solver):
 
 @pytest.mark.parametrize(("solver", "worthwhile"), [("adam", WORTHWHILE), ("lbfgs", 11)])
 def test_these_tests_do_not_depend_on_the_number_of_cores(cores, solver, worthwhile):
-    """Nor do estimators, but for the number of threads that they take."""
+    """Estimators only take another number of threads."""
     X, y, hidden = much_work()
     params = {"solver": solver, "max_iter": 2, "random_state": 0}
     chosen, given = (
@@ -134,7 +132,7 @@ def test_these_tests_do_not_depend_on_the_number_of_cores(cores, solver, worthwh
     [(8, {0, 1, 2}, 3), (2, {0, 1, 2}, 2), (8, {5}, 1), (8, None, 8), (1, None, 1)],
 )
 def test_allowed_is_the_least_of_all_limits(monkeypatch, by_scikit_learn, affinity, expected):
-    """Affinity is asked for at each call; None: a system that knows no affinity."""
+    """Affinity is read at each call. None: a system without affinity."""
     monkeypatch.setattr(threads, "_openmp_effective_n_threads", lambda: by_scikit_learn)
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: affinity, raising=False)
     if affinity is None:
@@ -164,7 +162,7 @@ def test_limits_of_threadpoolctl(user_api):
 
 
 def set_affinity(cpus):
-    """Where the system has none, its two functions are made up."""
+    """On systems without affinity this imitates its two functions."""
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, cpus)
     else:

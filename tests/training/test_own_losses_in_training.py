@@ -1,4 +1,4 @@
-"""DOC"""
+"""Estimators with a loss of the user's own: when it is called, its errors, its copies."""
 
 import copy
 import pickle
@@ -29,8 +29,6 @@ from fastbp import BackpropClassifier, BackpropRegressor, Network, check_gradien
 
 pytestmark = CUT_SHORT
 
-# --- the user's own loss ---
-
 
 @ESTIMATORS
 @STOCHASTIC
@@ -52,7 +50,7 @@ def test_a_loss_is_called_once_a_batch(cls, solver, n_threads):
 
 
 def test_a_loss_is_called_once_for_all_samples():
-    """Also for more of them than a block of the kernels holds."""
+    """Also for more samples than fit into one block of the kernels."""
     n = 20_000
     X = make_features(n)
     y = X[:, :2]
@@ -85,7 +83,7 @@ def test_a_loss_sees_targets_and_predictions_of_the_networks_type(dtype):
 
 
 def test_a_loss_sees_the_targets_of_the_network():
-    """Labels as one-hot rows for softmax outputs, as 0 and 1 for two classes, and as they are."""
+    """One-hot rows for softmax outputs, 0 and 1 for two classes, else the targets themselves."""
     seen = []
 
     class Watching(LogCosh):
@@ -161,7 +159,7 @@ def test_an_exception_in_a_loss_is_the_users(cls, method, solver, error):
         fitted.set_params(loss=failing).fit(X, y)
     after = public_state(fitted.set_params(loss=before["loss"]))
     assert_same_state({**before, "loss": None}, {**after, "loss": None})
-    # nothing of it is left behind
+    # no trace of it is left
     fitted.fit(X, y)
 
 
@@ -196,7 +194,7 @@ def test_ctrl_c_in_a_loss_ends_training():
 
 
 class Returning:
-    """A loss that returns what it is told to."""
+    """A loss that returns what the test wants."""
 
     def __init__(self, loss=None, gradient=None):
         self.of_loss, self.of_gradient = loss, gradient

@@ -1,4 +1,4 @@
-"""DOC"""
+"""partial_fit: one epoch a call, over chunks of every kind."""
 
 import numpy as np
 import pytest
@@ -21,8 +21,6 @@ from fastbp import BackpropClassifier, BackpropRegressor
 
 pytestmark = CUT_SHORT
 
-# --- partial_fit ---
-
 
 @ESTIMATORS
 @STOCHASTIC
@@ -43,7 +41,7 @@ def test_partial_fit_is_one_epoch(cls, solver):
 @STOCHASTIC
 @pytest.mark.parametrize("target_type", [np.asarray, sparse.csr_matrix], ids=["dense", "sparse"])
 def test_multilabel_partial_fit_is_one_epoch(solver, target_type):
-    """scikit-learn's issue 12505: its partial_fit asks for what the columns say already."""
+    """scikit-learn's issue 12505: its partial_fit asks for known classes."""
     X, Y = make_multilabel()
     Y = target_type(Y)
     params = {"solver": solver, "tol": 0.0, "shuffle": False}
@@ -59,7 +57,7 @@ def test_multilabel_partial_fit_is_one_epoch(solver, target_type):
 
 @pytest.mark.parametrize("classes", [None, [0, 1, 2], [0, 1], ["a", "b", "c"]], ids=str)
 def test_multilabel_partial_fit_needs_no_classes(classes):
-    """The columns are the classes, whatever is said about them."""
+    """The columns are the classes, whatever the argument says."""
     X, Y = make_multilabel()
     clf = small(BackpropClassifier).partial_fit(X, Y, classes=classes)
     assert_equal_networks(clf, small(BackpropClassifier).partial_fit(X, Y))

@@ -1,4 +1,8 @@
-"""DOC"""
+"""Weight decay, the l1 penalty and clipped gradients.
+
+Steps are compared with loops written out here over Network.loss_gradient, which is tested against
+the NumPy twin and finite differences (network/test_gradients.py).
+"""
 
 import copy
 
@@ -180,7 +184,7 @@ def test_l1_ratio_0_is_the_l2_penalty_and_alpha_0_none():
 
 @pytest.mark.parametrize("solver", ["sgd", "adam"])
 def test_a_weight_of_zero_has_no_l1_gradient(solver):
-    """d|w|/dw is 0 at 0, for the step of a network that is zero everywhere."""
+    """d|w|/dw is 0 at 0, here in the step of a network that is zero everywhere."""
     X, y = make_regression()
     params = dict(solver=solver, alpha=5.0, max_iter=1, batch_size=N_SAMPLES, activation="identity")
     with_l1 = steady(BackpropRegressor, l1_ratio=1.0, warm_start=True, **params)
@@ -223,7 +227,7 @@ def test_a_clipped_step_has_the_largest_length_that_is_allowed(cls, n_threads):
 @ESTIMATORS
 @STOCHASTIC
 def test_each_batch_is_clipped_on_its_own(cls, solver):
-    """A rise of the bound changes nothing once no batch's gradient is that long."""
+    """A bound above every batch's gradient changes nothing."""
     X, y = make_task(cls)
     # the penalty of a third of the samples is three times as strong
     start = steady(cls, alpha=0.003).initialize(X, y).network_
@@ -257,7 +261,7 @@ def test_max_grad_norm_is_positive(bound):
     "name", ["dropout", "input_dropout", "weight_decay", "l1_ratio", "max_grad_norm"]
 )
 def test_each_parameter_reaches_the_training(name):
-    """Of both estimators, through set_params and clone."""
+    """In both estimators, through set_params and clone."""
     value = {"weight_decay": 3.0, "l1_ratio": 0.5, "max_grad_norm": 0.01}.get(name, 0.4)
     for cls in (BackpropClassifier, BackpropRegressor):
         X, y = make_task(cls)
@@ -280,5 +284,5 @@ def test_weight_decay_beyond_the_learning_rate_is_refused(cls, learning_rate):
         estimator.fit(X, y)
     assert not hasattr(estimator, "network_")
     steady(cls, weight_decay=99.0, **params).fit(X, y)
-    # of no effect, and so of no harm
+    # allowed where it has no effect
     steady(cls, solver="lbfgs", weight_decay=101.0, learning_rate_init=0.01).fit(X, y)

@@ -1,4 +1,4 @@
-"""DOC"""
+"""Plain SGD, which takes a short way through the core, is w -= rate * gradient."""
 
 import numpy as np
 import pytest
@@ -16,8 +16,6 @@ CONTAINERS = pytest.mark.parametrize(
     "container", [np.asarray, sparse.csr_matrix], ids=["dense", "csr"]
 )
 
-
-# --- plain SGD ------------------------------------------------------------------------------------
 
 PLAIN = {"solver": "sgd", "momentum": 0.0, "alpha": 0.0, "shuffle": False}
 
@@ -62,7 +60,7 @@ def test_plain_sgd_is_gradient_descent(build, cls, dtype, batch_size, container)
     output, loss = ("softmax", "log_loss") if cls is BackpropClassifier else (
         "identity", "squared_error"
     )  # fmt: skip
-    # the general way, forced by a momentum or a penalty of nothing, or by a second thread
+    # a negligible momentum or penalty, or a second thread, forces the general way
     for activation, weights, fit_intercept, general in [
         ("relu", None, True, {"momentum": 1e-300}),
         ("tanh", some_zero, True, {"momentum": 1e-300, "nesterovs_momentum": False}),
@@ -105,7 +103,7 @@ def test_plain_sgd_is_gradient_descent(build, cls, dtype, batch_size, container)
 @pytest.mark.parametrize("batch_size", [255, 256, 257, 600])
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_plain_sgd_around_the_size_of_a_block(build, dtype, batch_size, container):
-    """Blocks of this network have 256 rows: a batch that takes two is not stepped on by halves."""
+    """Blocks of this network have 256 rows: a batch of two blocks is still one step."""
     rng = np.random.default_rng(0)
     X = rng.normal(size=(600, 5)).astype(dtype)
     y = np.sin(X[:, :2])

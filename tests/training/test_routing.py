@@ -1,4 +1,4 @@
-"""DOC"""
+"""Validation samples and weights on their way through pipelines and searches."""
 
 import numpy as np
 import pytest
@@ -21,8 +21,6 @@ from sklearn.preprocessing import StandardScaler
 from fastbp import BackpropRegressor
 
 pytestmark = CUT_SHORT
-
-# --- metadata routing ---
 
 
 @pytest.fixture

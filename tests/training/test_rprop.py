@@ -1,8 +1,4 @@
-"""Solvers and what steers them, through the estimators: rprop, learning rates, max_time.
-
-The rates that schedules.py computes are tested in test_schedules.py; here, that they are the ones
-applied. test_levenberg_marquardt.py tests that solver itself.
-"""
+"""Rprop, step by step."""
 
 import numpy as np
 import pytest
@@ -19,8 +15,6 @@ from scipy import sparse
 from sklearn.base import clone
 
 from fastbp import BackpropRegressor
-
-# --- rprop ---
 
 
 def rprop_by_hand(network, X, y, first_size, n_epochs):
@@ -66,7 +60,7 @@ def test_rprop_is_irprop_minus(cls, first_size, l1_ratio):
 @CUT_SHORT
 @pytest.mark.parametrize(("first_size", "step"), [(1e-9, 1e-6), (0.3, 0.3), (1e3, 50.0)])
 def test_the_first_step_of_rprop_is_within_its_bounds(first_size, step):
-    """... and has the same size for each parameter that has a gradient."""
+    """It has the same size for each parameter that has a gradient."""
     X, y = make_regression()
     estimator = unending(
         BackpropRegressor, solver="rprop", learning_rate_init=first_size, max_iter=1
@@ -117,7 +111,7 @@ def test_rprop_with_weights_threads_and_sparse_samples(cls):
     X, y = make_task(cls)
     w = np.random.default_rng(3).integers(0, 3, N_SAMPLES)
     weighted = unending(cls, solver="rprop").fit(X, y, sample_weight=w)
-    # a weight of two is a sample that is there twice
+    # a sample of weight two is the same as two samples
     repeated = unending(cls, solver="rprop").fit(np.repeat(X, w, axis=0), np.repeat(y, w))
     np.testing.assert_allclose(weighted.network_.params, repeated.network_.params, atol=1e-9)
     in_csr = unending(cls, solver="rprop").fit(sparse.csr_matrix(X), y, sample_weight=w)

@@ -1,4 +1,4 @@
-"""How training ends and goes on: verbose lines, early stopping, warm start, partial_fit.
+"""How training ends and continues: verbose lines, warnings, early stopping, warm start.
 
 The numbers of a plain fit are compared with scikit-learn's in test_trajectories.py.
 """
@@ -144,7 +144,7 @@ def test_early_stopping_restores_the_best_weights(cls, solver):
 
 
 def test_warm_start_keeps_the_best_weights_when_nothing_improves():
-    """scikit-learn's second fit trains on its record of the best weights, and so loses them."""
+    """scikit-learn's second fit trains its record of the best weights itself, and loses them."""
     X, y = make_regression()
     params = {"early_stopping": True, "validation_fraction": 0.2, "warm_start": True}
     ours, theirs = (small(cls, **params) for cls in (BackpropRegressor, MLPRegressor))
@@ -172,7 +172,7 @@ def test_early_stopping_needs_two_validation_samples(cls):
 @ESTIMATORS
 @pytest.mark.parametrize("heavy", [0, 7, 31])
 def test_early_stopping_needs_weight_on_both_sides_of_the_split(cls, heavy):
-    """A single row counts: either nothing is left to train on, or nothing to validate with."""
+    """A single row has weight: either the training or the validation samples have none."""
     X, y = make_task(cls)
     weights = np.zeros(N_SAMPLES)
     weights[heavy] = 1.0

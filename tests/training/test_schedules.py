@@ -25,7 +25,7 @@ def rates_of(schedule, epoch, *, n_steps=5, max_epochs=4, warmup_epochs=0, base_
 
 
 def all_rates(schedule, *, n_steps, max_epochs, **settings):
-    """Of every step of all epochs, one after another."""
+    """The rates of all steps of all epochs."""
     epochs = [
         np.broadcast_to(
             rates_of(schedule, epoch, n_steps=n_steps, max_epochs=max_epochs, **settings), n_steps

@@ -1,4 +1,4 @@
-"""DOC"""
+"""The parameter scoring: every kind of scorer, and what it is given."""
 
 import numpy as np
 import pandas as pd
@@ -25,7 +25,7 @@ pytestmark = CUT_SHORT
 @ESTIMATORS
 @pytest.mark.parametrize("scoring", ["accuracy", "predict"])
 def test_a_scorer_of_data_frames_gives_no_warnings(cls, scoring):
-    """It is called with arrays, and the estimator that it is given knows no names."""
+    """The scorer gets arrays, and an estimator without feature names."""
     X, y, X_val, y_val, _ = make_validated_task(cls)
     frame, frame_val = (pd.DataFrame(values, columns=[*"abcd"]) for values in (X, X_val))
     if scoring == "accuracy" and cls is BackpropRegressor:
@@ -39,9 +39,6 @@ def test_a_scorer_of_data_frames_gives_no_warnings(cls, scoring):
     plain = watched(cls, scoring=scoring).fit(X, y, X_val=X_val, y_val=y_val)
     assert curves(framed) == curves(plain)
     np.testing.assert_array_equal(framed.feature_names_in_, [*"abcd"])
-
-
-# --- scoring ---
 
 
 def scorers_of(cls):

@@ -1,4 +1,4 @@
-"""DOC"""
+"""What all solvers share: max_time, and what each of them refuses."""
 
 from types import SimpleNamespace
 
@@ -54,7 +54,7 @@ def test_settings_that_cannot_be(params):
 
 @pytest.fixture
 def clock(monkeypatch):
-    """Time as the monitor sees it: a second goes by each time that it looks."""
+    """Time as the monitor sees it: one second later at each look."""
     seconds = iter(range(10**9))
     monkeypatch.setattr(monitor, "time", SimpleNamespace(monotonic=lambda: next(seconds)))
 
@@ -69,7 +69,7 @@ def timed(cls, **params):
 @ESTIMATORS
 @EVERY_SOLVER
 def test_max_time_ends_training(cls, solver):
-    """After the epoch in which it passes: 2.5 seconds after the beginning, the third second."""
+    """It ends after the epoch in which the time is over: here the third."""
     X, y = make_task(cls)
     estimator = timed(cls, solver=solver, max_time=2.5)
     words = "^Training stopped after max_time=2.5 seconds, in iteration 3"
@@ -111,7 +111,7 @@ def test_max_time_restores_the_best_weights(solver):
 @pytest.mark.usefixtures("clock")
 @ESTIMATORS
 def test_training_goes_on_after_max_time(cls):
-    """The time is that of each fit."""
+    """The time is counted from the start of each fit."""
     X, y = make_task(cls)
     estimator = timed(cls, solver="rprop", max_time=2, warm_start=True)
     for n_fits in (1, 2, 3):
@@ -160,7 +160,7 @@ def test_levenberg_marquardt_has_no_l1():
     estimator = unending(BackpropRegressor, solver="levenberg_marquardt", l1_ratio=0.5)
     with pytest.raises(ValueError, match="l1_ratio=0, got .* l1_ratio=0.5"):
         estimator.fit(X, y)
-    # without a penalty its kind does not matter
+    # without a penalty l1_ratio does not matter
     assert estimator.set_params(alpha=0.0).fit(X, y).network_.l1 == 0
 
 
@@ -181,7 +181,7 @@ def test_levenberg_marquardt_refuses_large_networks_by_their_memory(method):
 def test_levenberg_marquardt_fits_in_float64_whatever_the_type(cls):
     X, y = make_task(cls)
     X = X.astype(np.float32).astype(np.float64)
-    # Rounding enters a solver of many steps: the minimum is what is compared
+    # Rounding changes the path of a solver with many steps: compare the minimum
     params = dict(solver="levenberg_marquardt", tol=1e-5, max_iter=500, alpha=2.0)
     double = timed(cls, **params).fit(X, y)
     single = timed(cls, **params).fit(X.astype(np.float32), y)

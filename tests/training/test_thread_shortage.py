@@ -23,7 +23,7 @@ import warnings
 import numpy as np
 
 from fastbp import BackpropClassifier, BackpropRegressor
-from fastbp.training import threads
+from fastbp import threads
 
 warnings.simplefilter("ignore")
 threads.allowed = lambda: 3

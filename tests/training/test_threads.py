@@ -83,7 +83,7 @@ def test_the_number_of_threads_has_no_effect(cls, solver, batch_size):
 
 @ESTIMATORS
 def test_partial_fit(cls):
-    """A team for each call, and the optimizer's moments go on."""
+    """There is a team for each call; the optimizer's moments are kept."""
     X, y = make_data(cls)
     first_call = {"classes": np.unique(y)} if cls is BackpropClassifier else {}
 
@@ -111,7 +111,7 @@ def test_lbfgs(cls):
 @pytest.mark.parametrize("solver", [*OPTIMIZERS, "lbfgs"])
 @ESTIMATORS
 def test_any_number_may_be_asked_for(cls, solver, n_threads):
-    """A batch of 3 rows has work for three of them."""
+    """A batch of 3 rows has work for three threads."""
     X, y = make_data(cls, 3)
     params = {"solver": solver, "max_iter": 2, "random_state": 0}
     assert_same_bits(
@@ -146,7 +146,7 @@ def test_bad_numbers_of_threads(cls, method, n_threads):
 @pytest.mark.parametrize("solver", [*OPTIMIZERS, "lbfgs"])
 @ESTIMATORS
 def test_threads_that_cannot_be_had(cls, solver):
-    """Memory for the stacks of some threads only: an error, and no thread is left behind."""
+    """With memory for the stacks of some threads only: an error, and no thread remains."""
     X, y = make_data(cls, core.MAX_THREADS)
     params = {"solver": solver, "max_iter": 2, "batch_size": len(X), "random_state": 0}
     expected = cls((4,), n_threads=1, **params).fit(X, y).network_.params
@@ -154,7 +154,7 @@ def test_threads_that_cannot_be_had(cls, solver):
     def attempt():
         import resource
 
-        # Forking ended BLAS's threads, and limits, which lbfgs sets, start them again for good.
+        # Forking ended BLAS's threads; the limit that lbfgs sets would start them again.
         with threadpool_limits(1, user_api="blas"):
             pass
         estimator = cls((4,), n_threads=core.MAX_THREADS, **params)
@@ -184,7 +184,7 @@ def test_threads_that_cannot_be_had(cls, solver):
     np.testing.assert_array_equal(afterwards, expected)
 
 
-# --- runs that end otherwise ----------------------------------------------------------------------
+# --- runs that end early ----------------------------------------------------------------------
 
 
 @EVERY_OPTIMIZER
@@ -208,7 +208,7 @@ def test_divergence(cls, solver):
 
 @ESTIMATORS
 def test_no_rate_carries_rprop_away(cls):
-    """Its first steps are 50 then, the largest that there are."""
+    """Its first steps are then 50, the largest possible."""
     X, y = make_data(cls)
 
     def fitted(n_threads, **params):
@@ -231,7 +231,7 @@ def test_interrupts_and_the_limit_of_openmp(monkeypatch, delays):
 
     Also with threads that are late (a seed of core.set_delays): a member of a team that began a
     batch after the interrupt once waited for the others forever.
-    OMP_NUM_THREADS, which is read when a process starts, limits only what is not said.
+    OMP_NUM_THREADS, which is read when a process starts, limits only n_threads=None.
     """
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     endless, giant, allowed_there = run(
@@ -294,7 +294,7 @@ def test_interrupts_and_the_limit_of_openmp(monkeypatch, delays):
 @pytest.mark.parametrize("solver", [*OPTIMIZERS, "lbfgs"])
 @ESTIMATORS
 def test_fork(cls, solver):
-    """Teams live for one call: a child finds nothing to wait for in vain."""
+    """A team lives for one call: a child never waits for threads that it does not have."""
     X, y = make_data(cls)
 
     def fitted_params():

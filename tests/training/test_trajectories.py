@@ -424,7 +424,7 @@ def values(one):
 
 
 def each(cases):
-    """Parametrise a test with the cases; those that set nothing for the first time are marked."""
+    """Parametrise a test with the cases; those that set nothing new are marked `grid`."""
     return pytest.mark.parametrize("case", at_first(cases, values))
 
 

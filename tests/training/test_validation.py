@@ -1,7 +1,7 @@
-"""Validation samples that the user gives: X_val, y_val, sample_weight_val, and the scoring.
+"""Validation samples that the user gives: X_val, y_val, sample_weight_val.
 
 What is recorded of an epoch must be the loss, and the score, of an estimator that was trained for
-so many epochs and no more. Early stopping on X_val must be what early stopping on a split is.
+so many epochs and no more.
 """
 
 import copy
@@ -122,7 +122,7 @@ CONTAINERS = {
 @pytest.mark.parametrize("of_training", ["dense", "CSR"])
 @pytest.mark.parametrize("container", CONTAINERS)
 def test_validation_samples_in_any_container(cls, container, of_training):
-    """Whatever the training samples are in."""
+    """For training samples of either kind."""
     X, y, X_val, y_val, w = make_validated_task(cls)
     X = sparse.csr_matrix(X) if of_training == "CSR" else X
     pack_X, pack_y = CONTAINERS[container]
@@ -217,7 +217,7 @@ def test_partial_fit_records_each_call(cls, solver):
 
 @ESTIMATORS
 def test_partial_fit_with_and_without_validation(cls):
-    """A call without records nothing, and forgets nothing."""
+    """A call without validation samples adds nothing and removes nothing."""
     X, y, X_val, y_val, _ = make_validated_task(cls)
     estimator = watched(cls).partial_fit(
         X, y, **(dict(classes=np.unique(y)) if cls is BackpropClassifier else {})
@@ -235,7 +235,7 @@ def test_partial_fit_with_and_without_validation(cls):
 @ESTIMATORS
 @pytest.mark.parametrize("given", [False, True])
 def test_partial_fit_goes_on_after_early_stopping(cls, given):
-    """From the best weights; what was recorded of the validation samples stays."""
+    """It starts from the best weights; the recorded curves stay."""
     X, y, X_val, y_val, _ = make_validated_task(cls)
     validation = dict(X_val=X_val, y_val=y_val) if given else {}
     fitted = early(cls, max_iter=10).fit(X, y, **validation)
@@ -250,7 +250,7 @@ def test_partial_fit_goes_on_after_early_stopping(cls, given):
 
 
 def test_partial_fit_watches_without_restoring():
-    """early_stopping is not for partial_fit; with X_val there is nothing to split, though."""
+    """partial_fit has no early stopping, but with X_val there is nothing to split."""
     X, y, X_val, y_val, _ = make_validated_task(BackpropRegressor)
     watching, plain = early(BackpropRegressor), early(BackpropRegressor, early_stopping=False)
     for _ in range(3):

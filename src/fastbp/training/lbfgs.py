@@ -13,8 +13,8 @@ import numpy as np
 import scipy.optimize
 from sklearn.exceptions import ConvergenceWarning
 
+from ..threads import blas_threads
 from .run import diverged
-from .threads import blas_threads
 
 LEAST_GAIN = 1e-9  # of the loss, for which another run is worthwhile
 

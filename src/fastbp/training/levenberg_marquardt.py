@@ -28,8 +28,8 @@ from scipy.linalg import LinAlgError, cho_factor, cho_solve
 from scipy.linalg.blas import dsyrk
 from sklearn.exceptions import ConvergenceWarning
 
+from ..threads import blas_threads
 from .run import diverged
-from .threads import blas_threads
 
 FIRST_DAMPING, SMALLEST_DAMPING, LARGEST_DAMPING = 1e-3, 1e-15, 1e10
 DAMPING_FACTOR = 10.0

@@ -14,6 +14,7 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from .. import _kernels
+from ..threads import choose_n_threads
 from .run import diverged
 from .schedules import (
     SCHEDULES_BETWEEN_EPOCHS,
@@ -21,7 +22,6 @@ from .schedules import (
     rate_after_stagnation,
     step_rates,
 )
-from .threads import choose_n_threads
 
 FLOPS_PER_PARAMETER = 6.0  # of a step and sample: three products, a multiplication and an addition
 

@@ -88,7 +88,7 @@ ALWAYS_INLINE REAL NAME(log1p_unit)(REAL t)
 
 ALWAYS_INLINE REAL NAME(softplus)(REAL z)
 {
-    return (z < 0 ? 0 : z) + NAME(log1p_unit)(NAME(exp)(-MATH(fabs)(z)));
+    return (z < 0 ? 0 : z) + ROUNDED(NAME(log1p_unit)(NAME(exp)(-MATH(fabs)(z))));
 }
 
 /* tanh(log(1 + e^z)) = (e^2z + 2 e^z) / (e^2z + 2 e^z + 2), in double precision from e^z on; beyond

@@ -7,7 +7,7 @@ from functools import cache
 
 from sklearn.utils._openmp_helpers import _openmp_effective_n_threads
 
-from .. import _kernels
+from . import _kernels
 
 # Multiplications and additions of one optimizer step, and of one compiled call, per thread,
 # below which another thread costs more than it saves (docs/performance.md).
