@@ -10,9 +10,9 @@ import copy
 import itertools
 from itertools import pairwise
 
+import internals
 import numpy as np
 import pytest
-from internals import PAIRS
 from problems import CUT_SHORT
 from reference import (
     OBJECTIVES,
@@ -170,8 +170,8 @@ def assert_close(actual, expected):
     np.testing.assert_allclose(actual, expected, rtol=0, atol=atol)
 
 
-@pytest.mark.parametrize("pair", PAIRS, ids="-".join)
-@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("pair", internals.PAIRS, ids="-".join)
+@pytest.mark.parametrize("activation", internals.ACTIVATIONS)
 def test_gradient_equals_autograd(build, activation, pair):
     output, loss = pair
     rng = np.random.default_rng(0)
@@ -194,8 +194,8 @@ def test_gradient_equals_autograd(build, activation, pair):
         assert_close(net.input_gradient(X, y), expected[2])
 
 
-@pytest.mark.parametrize("output", OUTPUTS)
-@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("output", internals.OUTPUTS)
+@pytest.mark.parametrize("activation", internals.ACTIVATIONS)
 def test_jacobians_equal_autograd(build, activation, output):
     rng = np.random.default_rng(1)
     for hidden_layer_sizes in [], [9], [9, 5, 4]:
