@@ -94,7 +94,7 @@ def parameters_of(estimator):
 
 # Values that have passed, so that a search does not have the same ones checked at every fit:
 # (class, parameter, type, value). Cleared when it has grown to MOST_PASSED.
-_passed = set()
+_passed: set[tuple | None] = set()
 MOST_PASSED = 10_000
 
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 import numpy as np
 from sklearn.utils import check_random_state
 
-_spare = []  # appended to and popped from by any thread
+_spare: list[np.random.RandomState] = []  # appended to and popped from by any thread
 
 
 @contextmanager

@@ -355,7 +355,10 @@ class RegressionProblem:
     quantiles: tuple
 
     is_classification = False
-    fitted_attributes = {}
+
+    @property
+    def fitted_attributes(self):
+        return {}
 
     def targets(self, y, dtype, name="y"):
         """Targets of y; one column is repeated for each of several quantiles."""
