@@ -206,9 +206,10 @@ cdef inline void forward_block(
         # Z = 1 b' + A_below @ W
         if l == 0 and block.dense == NULL:
             with_relu = False
-            compute_affine_csr(inputs, block.order, block.first, params + layer.coef_start,
-                       intercept_of(layer, params), a, ws.strides[l], block.rows, layer.fan_out,
-                       ws.dropout)
+            compute_affine_csr(
+                inputs, block.order, block.first, params + layer.coef_start,
+                intercept_of(layer, params), a, ws.strides[l], block.rows, layer.fan_out,
+                ws.dropout)
         else:
             # beyond the end of an output layer's row lies the next one, perhaps another thread's
             compute_affine(
