@@ -116,4 +116,4 @@ def check_everything(monkeypatch):
     """From now on every array goes through all checks, whatever is known of it."""
     monkeypatch.setattr(base, "is_kernel_matrix", lambda X, dtypes: False)
     monkeypatch.setattr(base, "plain_array_of", lambda X, names: None)
-    monkeypatch.setattr(Network, "try_forward", lambda self, X: None)
+    monkeypatch.setattr(Network, "try_forward", lambda self, X, n_threads=None: None)
