@@ -52,8 +52,8 @@ cdef extern from "simd/fpstate.h" nogil:
 
 cdef enum:
     UNIT = 16                   # rows, or elements: pieces begin at multiples
-    PIECES = 2                  # a thread, of rows
-    SMALL_PIECES = 4            # a thread, of parameters
+    PIECES = 1                  # a thread, of rows
+    SMALL_PIECES = 2            # a thread, of parameters
     LEAST_UNITS = 2             # of W in a piece: each packs the deltas anew
     LEAST_STEPS = 2048          # parameters in a piece of a step
     NORM_CHUNK = 65536          # parameters
