@@ -14,6 +14,7 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from .. import _kernels
+from ..network import BACKWARD
 from ..threads import choose_n_threads
 from .run import diverged
 from .schedules import (
@@ -22,8 +23,6 @@ from .schedules import (
     rate_after_stagnation,
     step_rates,
 )
-
-FLOPS_PER_PARAMETER = 6.0  # of a step and sample: three products, a multiplication and an addition
 
 
 def begin(state, settings, goes_on):
@@ -89,7 +88,7 @@ def _batch_size(batch_size, n_samples):
 def _trainer(run, batch_size):
     """The compiled run, where the state has left it."""
     state, settings = run.state, run.settings
-    flops = FLOPS_PER_PARAMETER * run.network.n_params
+    flops = BACKWARD * run.network.n_params
     return run.network.trainer(
         run.data.kernel_samples(),
         state.moments,
