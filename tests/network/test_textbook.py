@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from internals import ACTIVATIONS
+from covering import grid
+from internals import ACTIVATIONS, BUILDS
 
 import fastbp
 
@@ -159,9 +160,8 @@ def test_t2_takes_the_derivative_of_relu_at_zero_as_zero():
     np.testing.assert_array_equal(gradient.intercepts[0], 0)
 
 
-@pytest.mark.parametrize("hidden_layer_sizes", [(), (5,), (5, 4), (5, 4, 3)])
-@pytest.mark.parametrize("activation", ACTIVATIONS)
-def test_t4a_holds_for_any_network_below_the_sigmoid(build, activation, hidden_layer_sizes):
+@grid(build=BUILDS, hidden_layer_sizes=[(), (5,), (5, 4), (5, 4, 3)], activation=ACTIVATIONS)
+def test_t4a_holds_for_any_network_below_the_sigmoid(build, hidden_layer_sizes, activation):
     """dH/dw = sum_i df(x_i)/dw (p_i - y_i), whatever f is.
 
     df(x_i)/dw comes from the network f alone: the squared error's gradient where f - y is 1.

@@ -24,7 +24,7 @@ def test_endless_epochs():
             (20,), solver="{solver}", tol=0.0, n_iter_no_change=np.inf, max_iter=ENDLESS,
             learning_rate_init=1e-5, random_state=0,
         )
-        messages = interrupted(lambda: estimator.fit(X, y), 0.4)
+        messages = interrupted(lambda: estimator.fit(X, y), 0.2)
         facts(estimator, X, y, messages=messages)
     """
     for facts in run_each(script, cases):
