@@ -11,9 +11,10 @@ SOURCES := pyproject.toml setup.py $(wildcard src/fastbp/_kernels/*.p* src/fastb
 demo: $(VENV)/built
 	$(BIN)/python examples/demo.py
 
-# worksteal: the tests differ in length by a factor of a thousand. No benchmark: the plugin of
+# One process a core: threads of NumPy's BLAS would only be in the way of the other processes.
+# worksteal: the tests differ in length by a factor of a thousand. no:benchmark: the plugin of
 # make bench takes half a second to import, in every process.
-PYTEST := $(BIN)/python -m pytest --numprocesses auto --dist worksteal -p no:benchmark
+PYTEST := OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist worksteal -p no:benchmark
 
 # What to run at every change: a covering subset of each grid (tests/covering.py), all the rest.
 check: $(VENV)/built

@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from arrays import DOORS, MATRIX, as_type, byte_swapped, read_only, strided, unaligned, with_value
-from internals import ACTIVATIONS, DTYPES, OPTIMIZERS, check_everything
+from covering import grid
+from internals import ACTIVATIONS, BUILDS, DTYPES, OPTIMIZERS, check_everything
 from problems import CUT_SHORT, ESTIMATORS, SCIKIT, tiny
 from reference import ReferenceNetwork
 from scipy import sparse
@@ -128,8 +129,7 @@ def test_predictions_before_fit(method):
 SCIKIT_ACTIVATIONS = ("identity", "logistic", "tanh", "relu")
 
 
-@pytest.mark.parametrize("activation", ACTIVATIONS)
-@ESTIMATORS
+@grid(build=BUILDS, cls=[BackpropClassifier, BackpropRegressor], activation=ACTIVATIONS)
 def test_predictions_when_finiteness_is_assumed(build, cls, activation):
     """Values that are not finite then pass through the network into the outputs."""
     X, y = make_quarters(), make_targets(cls)
