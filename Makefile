@@ -11,12 +11,16 @@ SOURCES := pyproject.toml setup.py $(wildcard src/fastbp/_kernels/*.p* src/fastb
 demo: $(VENV)/built
 	$(BIN)/python examples/demo.py
 
-# worksteal: the tests differ in length by a factor of a thousand.
-PYTEST := $(BIN)/python -m pytest --numprocesses auto --dist worksteal
+# One process a core: threads of NumPy's BLAS would only be in the way of the other processes.
+# worksteal: the tests differ in length by a factor of a thousand. no:benchmark: the plugin of
+# make bench takes half a second to import, in every process.
+PYTEST := OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist worksteal -p no:benchmark
 
-# What to run at every change: a covering subset of each grid (tests/covering.py), all the rest.
+# What to run at every change: a covering subset of each grid (tests/covering.py) and all the rest,
+# but that joblib's worker processes, slow to start, run one search only: callbacks, a user's loss,
+# memory maps, cross-validation and the number of threads in them are left to make test.
 check: $(VENV)/built
-	$(PYTEST) -m "not grid" $(PYTEST_ARGS)
+	$(PYTEST) -m "not grid and not processes" $(PYTEST_ARGS)
 
 test: $(VENV)/built
 	$(PYTEST) $(PYTEST_ARGS)

@@ -1,19 +1,43 @@
-import numpy as np
+"""What every test gets, and the marks of every case.
+
+Imports of the package are inside the functions. The process that hands out the tests to others runs
+none and needs no imports.
+"""
+
 import pytest
-from internals import BUILDS, kernels
 
 
 @pytest.fixture(autouse=True)
 def _seeded():
     """random_state=None draws from NumPy's global stream: the same one in every run."""
+    import numpy as np
+
     np.random.seed(0)
 
 
-@pytest.fixture(params=BUILDS)
+@pytest.fixture
 def build(request, monkeypatch):
     """Run the test once in every build of the compiled core that this machine can execute."""
+    from internals import kernels
+
     monkeypatch.setattr(kernels, "core", kernels.load_build(request.param))
     return request.param
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collect_file():
+    """Examples are in the docstrings of the package: none is looked for in the tests."""
+    collectors = yield
+    return [one for one in collectors if type(one).__name__ != "DoctestModule"]
+
+
+def pytest_generate_tests(metafunc):
+    """Every build, unless the test says itself which ones."""
+    from internals import BUILDS
+
+    marks = metafunc.definition.iter_markers("parametrize")
+    if "build" in metafunc.fixturenames and not any("build" in mark.args[0] for mark in marks):
+        metafunc.parametrize("build", BUILDS, indirect=True)
 
 
 def pytest_collection_modifyitems(items):

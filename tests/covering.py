@@ -9,9 +9,10 @@ Who runs what:
 
 * `make test`: the best build runs the full grid against the NumPy twin.  The other builds, and
   finite differences, run a covering subset.
-* `make check`: a covering subset of every grid; of cases that are no product, and of a few
-  slow grids, one where every value of each factor is there at least once.  The others are marked
-  `grid`, and so is a test of a full grid, which then names the test of its covering subset.
+* `make check`: a covering subset of every grid.  Of cases that are no product, of a few slow grids,
+  and of builds beside a covering subset, it is one where every value of each factor is there at
+  least once: so each case of the twin's covering subsets runs, in one of the builds.  The others
+  are marked `grid`, and so is a test of a full grid, which then names the test of its subset.
 
 So what is marked `grid` is never the only guard of a value.
 """

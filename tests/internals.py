@@ -5,7 +5,6 @@ A part of the package that moves is followed by an edit here. The compiled core 
 """
 
 import itertools
-from types import SimpleNamespace
 
 import numpy as np
 
@@ -92,14 +91,13 @@ def trainer(
     net, X, y, weights=None, *, optimizer, learning_rate, batch_size, alpha, n_threads, adapts=False
 ):
     """Epochs of an optimizer with the estimators' defaults, over net.params."""
-    settings = BackpropClassifier(
-        solver=optimizer, learning_rate_init=learning_rate, alpha=alpha
-    ).get_params()
+    params = BackpropClassifier(solver=optimizer, learning_rate_init=learning_rate, alpha=alpha)
+    settings = SOLVER_RECORDS[optimizer].settings(params.get_params())
     moments = np.zeros((core.N_MOMENTS[optimizer], net.n_params), dtype=net.params.dtype)
     return net.trainer(
         net._samples(X, y, weights),
         moments,
-        SimpleNamespace(**settings),
+        settings,
         batch_size=batch_size,
         n_steps=0,
         n_threads=n_threads,

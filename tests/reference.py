@@ -436,6 +436,9 @@ class Rprop:
         params -= np.sign(self.previous) * self.step_sizes
 
 
+TWIN_OPTIMIZERS = {"sgd": SGD, "adam": Adam, "rprop": Rprop}
+
+
 def clip_norm(gradient, max_norm):
     """The gradient, scaled down to this Euclidean norm if it is longer."""
     norm = np.linalg.norm(gradient)

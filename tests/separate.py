@@ -61,17 +61,21 @@ def facts(estimator, X, y, **more):
 
 def run(script, fresh=False):
     """The facts that a script prints last."""
-    return run_each(script, [{}], fresh)[-1]
+    return run_all([textwrap.dedent(script)], fresh)[-1]
 
 
 def run_each(script, cases, fresh=False):
-    """What a script prints for each case, a dict whose values are put in place of its names in {}.
-
-    They run in a forked child, as Python with its imports takes a second or two to start. With
-    fresh, or where there is no fork, they run in a new process.
-    """
+    """What a script prints for each case: a dict, whose values replace its names in {}."""
     script = textwrap.dedent(script)
-    scripts = [script.format(**case) if case else script for case in cases]
+    return run_all([script.format(**case) for case in cases], fresh)
+
+
+def run_all(scripts, fresh=False):
+    """What scripts print, one after the other in one process.
+
+    That is a forked child, as Python with its imports takes a second or two to start; with fresh,
+    or where there is no fork, a new process.
+    """
     code = "\n".join([PREAMBLE, *scripts])
     if fresh or not HAS_FORK:
         command = [sys.executable, "-c", code]

@@ -649,14 +649,15 @@ default='identity'
             )
         twin = self.__class__.__new__(self.__class__)
         twin.layer_sizes = self.layer_sizes
-        twin._configure(**self._settings() | settings)
+        own = {name: getattr(self, attribute) for name, attribute in self._attributes().items()}
+        twin._configure(**own | settings)
         twin._adopt(self._params.astype(twin.dtype))
         return twin
 
-    def _settings(self):
-        """The arguments of the constructor, but for layer_sizes and random_state."""
+    def _attributes(self):
+        """{argument: attribute} of the constructor, but for layer_sizes and random_state."""
         names = inspect.signature(self._configure).parameters
-        return {name: getattr(self, "loss_name" if name == "loss" else name) for name in names}
+        return {name: "loss_name" if name == "loss" else name for name in names}
 
     def __getstate__(self):
         state = self.__dict__.copy()
@@ -666,15 +667,12 @@ default='identity'
 
     def __setstate__(self, state):
         # Checked as the constructor's arguments are: the kernels trust sizes and dtype.
-        settings = {
-            "loss_name" if name == "loss" else name: name
-            for name in inspect.signature(self._configure).parameters
-        }
-        for name in ("layer_sizes", *settings, "_params"):
+        attributes = self._attributes()
+        for name in ("layer_sizes", *attributes.values(), "_params"):
             if name not in state:
                 raise ValueError(f"The state of a Network is incomplete: it has no {name!r}.")
         self.layer_sizes = _as_network_sizes(state["layer_sizes"])
-        self._configure(**{name: state[attribute] for attribute, name in settings.items()})
+        self._configure(**{name: state[attribute] for name, attribute in attributes.items()})
         self._adopt(self._as_params(state["_params"]))
 
     def _as_params(self, params):

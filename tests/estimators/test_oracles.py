@@ -11,9 +11,11 @@ the one of that name.
 
 import numpy as np
 import pytest
+from covering import grid
+from internals import OPTIMIZERS
 from own_losses import LogCosh, SquaredError
 from problems import CUT_SHORT
-from reference import SGD, Adam, ReferenceNetwork, Rprop, train
+from reference import TWIN_OPTIMIZERS, ReferenceNetwork, train
 from scipy.optimize import least_squares, minimize
 from scipy.special import expit, log_softmax
 from sklearn.base import clone
@@ -443,10 +445,7 @@ TWIN_LOSSES = {
 
 
 @CUT_SHORT
-@pytest.mark.parametrize("weighted", [False, True])
-@pytest.mark.parametrize("options", OPTIONS)
-@pytest.mark.parametrize("solver", ["sgd", "adam", "rprop"])
-@pytest.mark.parametrize("loss", TWIN_LOSSES)
+@grid(loss=TWIN_LOSSES, solver=OPTIMIZERS, options=OPTIONS, weighted=[False, True])
 def test_training_is_the_twins(loss, solver, options, weighted):
     options = OPTIONS[options]
     X, y = positive_targets()
@@ -456,7 +455,7 @@ def test_training_is_the_twins(loss, solver, options, weighted):
         n_iter_no_change=100, **TWIN_LOSSES[loss], **options,
     )  # fmt: skip
     twin = ReferenceNetwork.like(clone(ours).initialize(X, y).network_)
-    optimizer = {"sgd": SGD, "adam": Adam, "rprop": Rprop}[solver](0.01)
+    optimizer = TWIN_OPTIMIZERS[solver](0.01)
     batch_size = N if solver == "rprop" else 16
     if solver == "rprop":
         options = {name: value for name, value in options.items() if name != "weight_decay"}

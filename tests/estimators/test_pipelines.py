@@ -30,10 +30,8 @@ pytestmark = CUT_SHORT
 
 CLASSES = [BackpropClassifier, BackpropRegressor]
 BACKENDS = ["threading", "loky"]
-# In make check only the search starts processes.
 BACKEND = pytest.mark.parametrize(
-    "backend",
-    ["threading", pytest.param("loky", marks=pytest.mark.grid(covering="test_grid_search"))],
+    "backend", ["threading", pytest.param("loky", marks=pytest.mark.processes)]
 )
 
 
@@ -206,7 +204,7 @@ def test_cross_val_predict(cls, backend):
         )
 
 
-@pytest.mark.grid(covering="test_grid_search")
+@pytest.mark.processes
 def test_large_data_reaches_worker_processes_as_memory_maps():
     """joblib hands arrays of more than max_nbytes to its workers as read-only memory maps."""
     X, y = make_data(BackpropRegressor)

@@ -6,6 +6,7 @@ import inspect
 import re
 
 import pytest
+from sklearn.utils._param_validation import StrOptions
 
 from fastbp import BackpropClassifier, BackpropRegressor
 from fastbp.training.solvers import SOLVERS
@@ -89,3 +90,15 @@ def test_each_solver_ignores_parameters_that_exist_only():
     names = set(defaults(BackpropClassifier)) & set(defaults(BackpropRegressor))
     for name, solver in SOLVERS.items():
         assert set(solver.ignores) <= names, name
+
+
+@each_class
+@pytest.mark.parametrize(
+    "name", ["solver", "activation", "output_activation", "loss", "learning_rate"]
+)
+def test_the_words_that_a_parameter_takes_are_documented(cls, name):
+    entry = paragraphs(cls.__doc__, "Parameters")[name].replace("\\\n", "")
+    listed = re.search(r"\{.*?\}", entry) or [entry]  # in braces, or in the text
+    documented = set(re.findall(r"'(\w+)'", listed[0]))
+    allowed = next(one for one in cls._parameter_constraints[name] if isinstance(one, StrOptions))
+    assert documented == allowed.options

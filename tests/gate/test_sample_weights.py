@@ -4,7 +4,6 @@ import copy
 
 import numpy as np
 import pandas as pd
-import pytest
 from arrays import (
     as_type,
     assert_unchanged,
@@ -69,37 +68,37 @@ def make_weights():
 
 
 @ESTIMATORS
-@pytest.mark.parametrize("method", ["fit", "partial_fit"])
 @table(WEIGHT_TABLE)
-def test_training_weights(cls, method, make, expected, words):
-    X, y, weights = make_quarters(), make_targets(cls), make(make_weights())
-    if expected is not None:
-        with raises(expected, words):
-            train(method, tiny(cls), X, y, weights)
-        return
-    before = copy.deepcopy(weights)
-    odd = train(method, tiny(cls), X, y, weights)
-    assert_unchanged(weights, before)
-    same_arrays(odd, train(method, tiny(cls), X, y, np.array(weights, dtype=float)))
+def test_training_weights(cls, make, expected, words):
+    X, y = make_quarters(), make_targets(cls)
+    for method in "fit", "partial_fit":
+        weights = make(make_weights())
+        if expected is not None:
+            with raises(expected, words):
+                train(method, tiny(cls), X, y, weights)
+            continue
+        before = copy.deepcopy(weights)
+        odd = train(method, tiny(cls), X, y, weights)
+        assert_unchanged(weights, before)
+        clean = train(method, tiny(cls), X, y, np.array(weights, dtype=float))
+        same_arrays(odd, clean, what=method)
 
 
-@pytest.mark.parametrize("name", ["loss", "loss_gradient"])
 @table(WEIGHT_TABLE)
-def test_network_weights(name, make, expected, words):
+def test_network_weights(make, expected, words):
     network, X, y = make_network(), make_quarters(), make_targets(BackpropClassifier)
-    weights = make(make_weights())
-
-    def evaluate(weights):
-        result = getattr(network, name)(X, y, weights)
-        return result if name == "loss" else result.flat
-
-    if expected is not None:
-        with raises(expected, words):
-            evaluate(weights)
-        return
-    before = copy.deepcopy(weights)
-    np.testing.assert_array_equal(evaluate(weights), evaluate(np.array(weights, dtype=float)))
-    assert_unchanged(weights, before)
+    for evaluate in (
+        lambda weights: network.loss(X, y, weights),
+        lambda weights: network.loss_gradient(X, y, weights).flat,
+    ):
+        weights = make(make_weights())
+        if expected is not None:
+            with raises(expected, words):
+                evaluate(weights)
+            continue
+        before = copy.deepcopy(weights)
+        np.testing.assert_array_equal(evaluate(weights), evaluate(np.array(weights, dtype=float)))
+        assert_unchanged(weights, before)
 
 
 @ESTIMATORS

@@ -5,12 +5,14 @@ With and without them predictions and fits are the same, and so are warnings and
 
 import itertools
 import warnings
+from functools import cache
 
 import numpy as np
 import pandas as pd
 import pytest
 from arrays import DOORS, MATRIX, as_type, byte_swapped, read_only, strided, unaligned, with_value
-from internals import ACTIVATIONS, DTYPES, OPTIMIZERS, check_everything
+from covering import grid
+from internals import ACTIVATIONS, BUILDS, DTYPES, OPTIMIZERS, check_everything
 from problems import CUT_SHORT, ESTIMATORS, SCIKIT, tiny
 from reference import ReferenceNetwork
 from scipy import sparse
@@ -88,13 +90,19 @@ PREDICTED = {
 }
 
 
+@cache
+def fitted(cls, seen="array", activation="relu", *, theirs=False):
+    """An estimator, or scikit-learn's beside it, which many tests predict with."""
+    X, y = SEEN_IN_FIT[seen](make_quarters()), make_targets(cls)
+    return tiny(SCIKIT[cls] if theirs else cls, activation=activation).fit(X, y)
+
+
 @pytest.mark.parametrize("predicted", PREDICTED)
 @pytest.mark.parametrize("seen", SEEN_IN_FIT)
 @ESTIMATORS
 def test_predictions_warn_and_refuse_as_scikit_learns(all_checks, cls, seen, predicted):
-    X, y = make_quarters(), make_targets(cls)
-    odd = PREDICTED[predicted](X)
-    ours, theirs = (tiny(one).fit(SEEN_IN_FIT[seen](X), y) for one in (cls, SCIKIT[cls]))
+    odd = PREDICTED[predicted](make_quarters())
+    ours, theirs = fitted(cls, seen), fitted(cls, seen, theirs=True)
     expected = outcome(lambda: theirs.predict(odd))
     assert outcome(lambda: ours.predict(odd)) == expected
     if cls is BackpropClassifier:
@@ -121,14 +129,13 @@ def test_predictions_before_fit(method):
 SCIKIT_ACTIVATIONS = ("identity", "logistic", "tanh", "relu")
 
 
-@pytest.mark.parametrize("activation", ACTIVATIONS)
-@ESTIMATORS
+@grid(build=BUILDS, cls=[BackpropClassifier, BackpropRegressor], activation=ACTIVATIONS)
 def test_predictions_when_finiteness_is_assumed(build, cls, activation):
     """Values that are not finite then pass through the network into the outputs."""
     X, y = make_quarters(), make_targets(cls)
     known = activation in SCIKIT_ACTIVATIONS
     ours = tiny(cls, activation=activation).fit(X, y)
-    theirs = tiny(SCIKIT[cls], activation=activation if known else "relu").fit(X, y)
+    theirs = fitted(cls, activation=activation if known else "relu", theirs=True)
     unchecked = X.copy()
     unchecked[3, 1], unchecked[7, 0], unchecked[8, 2] = np.nan, np.inf, -np.inf
     method = "predict_proba" if cls is BackpropClassifier else "predict"

@@ -5,7 +5,8 @@ import itertools
 import numpy as np
 import pytest
 from agreement import TOLERANCE
-from internals import ACTIVATIONS, DTYPES, PAIRS
+from covering import grid
+from internals import ACTIVATIONS, BUILDS, DTYPES, PAIRS
 from reference import (
     ReferenceNetwork,
 )
@@ -23,8 +24,7 @@ def extreme_pre_activations(output, loss, dtype):
     return np.array(values, dtype=dtype)
 
 
-@pytest.mark.parametrize("pair", PAIRS, ids="-".join)
-@pytest.mark.parametrize("dtype", DTYPES)
+@grid(build=BUILDS, dtype=DTYPES, pair=PAIRS)
 def test_extreme_outputs_have_a_finite_stable_loss(build, dtype, pair):
     """With weights of 1 the input is the pre-activation; the intercept's gradient is its delta."""
     output, loss = pair
@@ -51,8 +51,7 @@ def test_extreme_outputs_have_a_finite_stable_loss(build, dtype, pair):
         np.testing.assert_allclose(losses, expected_losses, rtol=tolerance, atol=atol)
 
 
-@pytest.mark.parametrize("activation", ACTIVATIONS)
-@pytest.mark.parametrize("dtype", DTYPES)
+@grid(build=BUILDS, dtype=DTYPES, activation=ACTIVATIONS)
 def test_extreme_hidden_units(build, dtype, activation):
     """With weights of 1 the input is the pre-activation of every hidden unit."""
     z = np.array([[-1e3, -40, -20, -1e-3, 0, 1e-3, 20, 40, 1e3]], dtype=dtype).T

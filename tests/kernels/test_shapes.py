@@ -38,11 +38,11 @@ def test_every_shape_agrees_with_the_twin(dtype, width):
 
 
 SHAPES = covering(
-    fan_in=WIDTHS, hidden=WIDTHS, n_outputs=WIDTHS, n_samples=ROWS[:6], dtype=DTYPES, depth=[0, 1]
+    fan_in=WIDTHS, hidden=WIDTHS, n_outputs=WIDTHS, n_samples=ROWS, dtype=DTYPES, depth=[0, 1]
 )
 
 
-@pytest.mark.parametrize("fan_in", WIDTHS)
+@grid(1, build=BUILDS, fan_in=WIDTHS)
 def test_a_covering_subset_of_shapes_agrees_with_the_twin(build, fan_in):
     rng = np.random.default_rng(fan_in)
     for shape in SHAPES:
@@ -82,7 +82,7 @@ def test_every_number_of_rows_agrees_with_the_twin(dtype, n_samples):
         assert_rows_agree(rng, n_samples, dtype, **case)
 
 
-@pytest.mark.parametrize("n_samples", ROWS)
+@grid(1, build=BUILDS, n_samples=ROWS)
 def test_a_covering_subset_of_rows_agrees_with_the_twin(build, n_samples):
     rng = np.random.default_rng(n_samples)
     for case in COVERING_ROWS:

@@ -6,7 +6,7 @@ from agreement import TRAINED, assert_close, random_problem, random_weights
 from covering import grid
 from internals import ACTIVATIONS, BUILDS, DTYPES, OPTIMIZERS, PAIRS, core, evaluator, trainer
 from problems import CUT_SHORT
-from reference import SGD, Adam, ReferenceNetwork, Rprop, train
+from reference import TWIN_OPTIMIZERS, ReferenceNetwork, train
 from scipy import sparse
 
 pytestmark = CUT_SHORT
@@ -35,8 +35,8 @@ def test_the_trainer_agrees_with_the_twin(build, dtype, solver, team):
             0.5  # every batch has weight: the twin has no mean of nothing
         )
     twin = ReferenceNetwork.like(net)
-    optimizer = {"sgd": SGD(0.05), "adam": Adam(0.01), "rprop": Rprop(0.01)}[solver]
     learning_rate = 0.05 if solver == "sgd" else 0.01
+    optimizer = TWIN_OPTIMIZERS[solver](learning_rate)
     arguments = [array.astype(np.float64) for array in (X, y)]
     losses = train(
         twin, optimizer, *arguments, orders, batch_size, alpha=0.3, sample_weight=weights

@@ -112,7 +112,7 @@ def test_masks_change_with_each_step_and_layer():
         def gradient(self, y, outputs):
             return -y
 
-    n_units, n_samples, rate = 2500, 4, 0.3
+    n_units, n_samples, rate = 1000, 4, 0.3
     estimator = plain_sgd(
         BackpropRegressor, hidden_layer_sizes=(n_units,), activation="identity", loss=Constant(),
         fit_intercept=False, dropout=rate, input_dropout=rate,

@@ -40,7 +40,7 @@ def test_partial_fit_is_for_sgd_and_adam(cls, solver):
         dict(decay_rate=0.0),
         dict(decay_rate=1.1),
         dict(warmup_epochs=-1),
-        dict(solver="rmsprop"),
+        dict(solver="newton"),
     ],
 )
 def test_settings_that_cannot_be(params):

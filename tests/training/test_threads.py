@@ -16,7 +16,7 @@ from covering import grid
 from internals import ACTIVATIONS, OPTIMIZERS, core, threads
 from problems import CUT_SHORT, ESTIMATORS, EVERY_OPTIMIZER, assert_same_bits
 from scipy import sparse
-from separate import CAN_FORK, assert_usable, in_forked_child, run
+from separate import CAN_FORK, assert_usable, in_forked_child, run_all
 from threadpoolctl import threadpool_limits  # scikit-learn needs it: it is always there
 
 from fastbp import BackpropClassifier, BackpropRegressor
@@ -225,8 +225,7 @@ def test_no_rate_carries_rprop_away(cls):
     assert np.isfinite(alone.loss_curve_).all()
 
 
-@pytest.mark.parametrize("delays", [0, 5])
-def test_interrupts_and_the_limit_of_openmp(monkeypatch, delays):
+def test_interrupts_and_the_limit_of_openmp(monkeypatch):
     """As in test_interrupt.py, in one process, which goes on using teams after each interrupt.
 
     Also with threads that are late (a seed of core.set_delays): a member of a team that began a
@@ -234,57 +233,56 @@ def test_interrupts_and_the_limit_of_openmp(monkeypatch, delays):
     OMP_NUM_THREADS, which is read when a process starts, limits only n_threads=None.
     """
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    endless, giant, allowed_there = run(
-        f"from {threads.__name__} import allowed\n"
-        f"from fastbp import _kernels\n_kernels.core.set_delays({delays})\n"
-        + textwrap.dedent("""
-        import contextlib, io
-
-        def both(lines):
-            return [json.loads(line) for line in lines.getvalue().splitlines()]
-
+    endless = """
+        _kernels.core.set_delays({delays})
         rng = np.random.default_rng(0)
         X = rng.standard_normal((500, 10))
         y = (X[:, 0] > 0).astype(int)
-        endless = io.StringIO()
-        for cls, solver in [(BackpropClassifier, "adam"), (BackpropRegressor, "sgd")]:
-            estimator = cls(
-                (20,), solver=solver, tol=0.0, n_iter_no_change=np.inf, max_iter=ENDLESS,
-                learning_rate_init=1e-5, random_state=0, n_threads=2,
-            )
-            messages = interrupted(lambda: estimator.fit(X, y), 0.4)
-            with contextlib.redirect_stdout(endless):
-                facts(estimator, X, y, messages=messages)
-
-        X = rng.standard_normal((5000, 40))
+        estimator = {cls}(
+            (20,), solver="{solver}", tol=0.0, n_iter_no_change=np.inf, max_iter=ENDLESS,
+            learning_rate_init=1e-5, random_state=0, n_threads=2,
+        )
+        messages = interrupted(lambda: estimator.fit(X, y), 0.2)
+        facts(estimator, X, y, messages=messages, allowed=allowed())
+    """
+    giant = """
+        _kernels.core.set_delays({delays})
+        X = np.random.default_rng(0).standard_normal((2000, 40))
         y = np.sin(X[:, 0])
         network = Network([40, 600, 600, 1], random_state=0)
-        giant = io.StringIO()
-        for solver in ("adam", "lbfgs"):
-            estimator = BackpropRegressor(
-                (600, 600), solver=solver, batch_size=len(y), max_iter=1, max_fun=1,
-                random_state=0, n_threads=2,
-            )
-            duration = seconds(lambda: estimator.fit(X, y))
-            messages = interrupted(lambda: estimator.fit(X, y), duration / 4)
-            same = bool((estimator.network_.params == network.params).all())
-            with contextlib.redirect_stdout(giant):
-                facts(estimator, X, y, messages=messages, same=same)
-        print(json.dumps([both(endless), both(giant), allowed()]))
-    """),
-        fresh=True,
-    )
-    assert allowed_there == 1
-    assert len(endless) == len(giant) == 2
-    for facts in endless:
+        estimator = {cls}(
+            (600, 600), solver="{solver}", batch_size=len(y), max_iter=1, max_fun=1,
+            random_state=0, n_threads=2,
+        )
+        duration = seconds(lambda: estimator.fit(X, y))
+        messages = interrupted(lambda: estimator.fit(X, y), duration / 4)
+        same = bool((estimator.network_.params == network.params).all())
+        facts(estimator, X, y, messages=messages, allowed=allowed(), same=same)
+    """
+    classifier, regressor = "BackpropClassifier", "BackpropRegressor"
+    cases = [
+        (script, dict(delays=delays, cls=cls, solver=solver))
+        for delays in (0, 5)
+        for script, cls, solver in [
+            (endless, classifier, "adam"),
+            (endless, regressor, "sgd"),
+            (giant, regressor, "adam"),
+            (giant, regressor, "lbfgs"),
+        ]
+    ]
+    imports = f"from {threads.__name__} import allowed\nfrom fastbp import _kernels\n"
+    scripts = [textwrap.dedent(script).format(**case) for script, case in cases]
+    results = run_all([imports, *scripts], fresh=True)
+    for (script, case), facts in zip(cases, results, strict=True):
         assert_usable(facts)
-        assert 0 < facts["n_iter"] < 10**9
-        assert facts["n_losses"] == facts["n_iter"]
-        assert facts["t"] == 500 * facts["n_iter"]
-    for facts in giant:
-        assert_usable(facts)
-        assert facts["same"]
-        assert facts["n_iter"] == facts["t"] == 0
+        assert facts["allowed"] == 1
+        if script is endless:
+            assert 0 < facts["n_iter"] < 10**9, case
+            assert facts["n_losses"] == facts["n_iter"], case
+            assert facts["t"] == 500 * facts["n_iter"], case
+        else:
+            assert facts["same"], case
+            assert facts["n_iter"] == facts["t"] == 0, case
 
 
 # --- beside other threads and processes -----------------------------------------------------------
