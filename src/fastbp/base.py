@@ -11,6 +11,7 @@ scikit-learn's MLP. On the way:
 A fit that fails leaves the estimator as it was.
 """
 
+import warnings
 from contextlib import contextmanager
 from functools import cache
 
@@ -22,6 +23,7 @@ from sklearn.base import (
     _fit_context,
     is_regressor,
 )
+from sklearn.exceptions import InconsistentVersionWarning
 from sklearn.utils import column_or_1d
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -45,6 +47,7 @@ from .scoring import fitted_copy, make_score
 from .training.run import begin_run, train
 from .training.solvers import SOLVERS
 from .training.state import TrainingState
+from .versions import VERSION
 
 
 @contextmanager
@@ -364,6 +367,23 @@ class BaseBackprop(
         """
         X = self._checked_inputs(X)
         return self.network_.activations(X)[-2]
+
+    def __getstate__(self):
+        return {**super().__getstate__(), "_fastbp_version": VERSION}
+
+    def __setstate__(self, state):
+        state = dict(state)
+        version = state.pop("_fastbp_version", VERSION)
+        if version != VERSION:
+            warnings.warn(
+                InconsistentVersionWarning(
+                    estimator_name=type(self).__name__,
+                    current_sklearn_version=f"{VERSION} of fastbp",
+                    original_sklearn_version=f"{version} of fastbp",
+                ),
+                stacklevel=2,
+            )
+        super().__setstate__(state)
 
     def _html_repr(self):
         html = super()._html_repr()
