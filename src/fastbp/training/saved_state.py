@@ -16,6 +16,7 @@ NUMBERS = {
     "best_loss": (float, True),
     "best_validation_score": (float, True),
     "n_epochs_without_improvement": (int, False),
+    "damping": (float, True),
 }
 CURVES = ("loss_curve", "validation_loss_curve", "validation_scores")
 
@@ -49,7 +50,9 @@ def read_state(numbers, arrays, n_params, dtype):
         raise ModelFileError("loss_curve is missing.")
     best_params = arrays.pop("best_params", None)
     if best_params is not None:
-        check_array("best_params", best_params, (n_params,), dtype)
+        # a solver that works in float64 keeps them so
+        expected = best_params.dtype if best_params.dtype == np.float64 else dtype
+        check_array("best_params", best_params, (n_params,), expected)
     moments = arrays.pop("moments", None)
     n_moments = len(moments) if moments is not None and moments.ndim == 2 else 0
     check_array("moments", moments, (n_moments, n_params), dtype)
