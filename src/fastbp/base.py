@@ -11,6 +11,7 @@ scikit-learn's MLP. On the way:
 A fit that fails leaves the estimator as it was.
 """
 
+import warnings
 from contextlib import contextmanager
 from functools import cache
 
@@ -22,6 +23,7 @@ from sklearn.base import (
     _fit_context,
     is_regressor,
 )
+from sklearn.exceptions import InconsistentVersionWarning
 from sklearn.utils import column_or_1d
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -42,9 +44,11 @@ from .objective import penalty_factors
 from .parameters import check_parameters, parameters_of
 from .random_states import random_source
 from .scoring import fitted_copy, make_score
+from .training.checkpoints import Checkpoint, describe
 from .training.run import begin_run, train
 from .training.solvers import SOLVERS
 from .training.state import TrainingState
+from .versions import VERSION
 
 
 @contextmanager
@@ -165,6 +169,9 @@ class BaseBackprop(
     def _fit_with(self, source, X, y, sample_weight, validation, *, goes_on, context=None, **how):
         data, problem = self._data(X, y, sample_weight, goes_on=goes_on, **how)
         held_out = self._validation_data(data, problem, *validation)
+        checkpoint = None
+        if self.checkpoint is not None and not how.get("is_incremental"):
+            checkpoint = self._checkpoint(data, problem, held_out, goes_on, source)
         network, state = self._begin(data, problem, source, goes_on=goes_on)
 
         def fitted_attributes():
@@ -193,6 +200,7 @@ class BaseBackprop(
             is_incremental=how.get("is_incremental", False),
             after_epoch=None if context is None else lambda: task.end_epoch(),
         )
+        run.checkpoint = checkpoint
         task = None
         if context is not None:
             task = FitTask(self, context, X, y, sample_weight, fitted_attributes)
@@ -203,6 +211,24 @@ class BaseBackprop(
         if task is not None:
             task.end()
         return self
+
+    def _checkpoint(self, data, problem, held_out, goes_on, source):
+        arrays = {
+            "X": [data.X],
+            "y": [*vars(data.targets).values(), problem.fitted_attributes.get("classes_")],
+            "sample_weight": [data.weights],
+            "X_val": [None],
+            "the network that warm_start continues from": [None],
+        }
+        if held_out is not None:
+            arrays["X_val"] = [held_out.X, *vars(held_out.targets).values(), held_out.weights]
+        if goes_on:
+            arrays["the network that warm_start continues from"] = [
+                self.network_.params,
+                self._training_state.moments,
+            ]
+        description = describe(type(self).__name__, parameters_of(self), arrays)
+        return Checkpoint(self.checkpoint, self.checkpoint_interval, description, source)
 
     def _data(self, X, y, sample_weight, *, goes_on, **how):
         """The DataSet to train on, and the problem that its y poses."""
@@ -364,6 +390,23 @@ class BaseBackprop(
         """
         X = self._checked_inputs(X)
         return self.network_.activations(X)[-2]
+
+    def __getstate__(self):
+        return {**super().__getstate__(), "_fastbp_version": VERSION}
+
+    def __setstate__(self, state):
+        state = dict(state)
+        version = state.pop("_fastbp_version", VERSION)
+        if version != VERSION:
+            warnings.warn(
+                InconsistentVersionWarning(
+                    estimator_name=type(self).__name__,
+                    current_sklearn_version=f"{VERSION} of fastbp",
+                    original_sklearn_version=f"{version} of fastbp",
+                ),
+                stacklevel=2,
+            )
+        super().__setstate__(state)
 
     def _html_repr(self):
         html = super()._html_repr()

@@ -5,6 +5,7 @@ which parameters, the docstrings of the estimators what the parameters mean.
 """
 
 import inspect
+import os
 from functools import cache
 from numbers import Integral, Real
 
@@ -59,6 +60,8 @@ SHARED = {
     "max_fun": [Interval(Integral, 1, None, closed="left")],
     "max_time": [None, Interval(Real, 0, None, closed="neither")],
     "fit_intercept": ["boolean"],
+    "checkpoint": [None, str, os.PathLike],
+    "checkpoint_interval": [Interval(Real, 0, None, closed="left")],
     "n_threads": [None, Interval(Integral, 1, None, closed="left")],
 }
 

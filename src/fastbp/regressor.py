@@ -139,6 +139,15 @@ or callable, default='constant'
         may use (cores, affinity, OMP_NUM_THREADS, threadpoolctl, joblib's workers). The number
         has no effect on results: they are the same bit for bit (with
         solver='levenberg_marquardt', which goes through BLAS, to rounding).
+    checkpoint : str, path-like or None, default=None
+        A file in which ``fit`` keeps all that it needs to go on if it is cut off. Called again with
+        the same data and parameters, ``fit`` continues from there, to the same bits as without a
+        break (lbfgs starts again from its point). ``{run}`` in the path is replaced by what tells
+        this run from others, so that the fits of a search have a file each. Without effect in
+        ``partial_fit``.
+    checkpoint_interval : float, default=60.0
+        Seconds between two writes of the file, at least; 0: after each epoch or iteration. The end
+        of a run, and an error or Ctrl-C, are written at once.
 
     Attributes
     ----------
@@ -252,6 +261,8 @@ or callable, default='constant'
         max_fun=15000,
         fit_intercept=True,
         n_threads=None,
+        checkpoint=None,
+        checkpoint_interval=60.0,
     ):
         self._keep(locals())
 

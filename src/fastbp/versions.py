@@ -4,6 +4,8 @@ import importlib.metadata
 import platform
 import sys
 
+VERSION = importlib.metadata.version("fastbp")
+
 
 def show_versions():
     """Print the versions in use, the CPU's builds, and which build runs.
@@ -14,10 +16,10 @@ def show_versions():
     >>> fastbp.show_versions()  # doctest: +ELLIPSIS
     fastbp ...
     """
-    from . import __version__, _kernels
+    from . import _kernels
 
     running = _kernels.core.__name__.rpartition("_")[2]
-    print(f"fastbp       {__version__}")
+    print(f"fastbp       {VERSION}")
     print(
         f"build        {running} (runnable here: {', '.join(_kernels.available_builds())}; "
         "choose by the environment variable FASTBP_ISA)"

@@ -12,7 +12,7 @@ ROOT = Path(fastbp.__file__).parent
 # From the top down. Files of one floor may import each other.
 FLOORS = [
     {"__init__", "estimators"},
-    {"show"},
+    {"show", "model_files"},
     {"classifier", "regressor"},
     {"base"},
     {"parameters", "random_states", "scoring", "classes", "callbacks"},
@@ -22,7 +22,7 @@ FLOORS = [
     {"initialization", "objective"},
     {"checks"},
     {"data", "threads"},
-    {"versions"},
+    {"archives", "versions"},
     {"_kernels"},
 ]
 FLOOR_OF = {name: number for number, floor in enumerate(FLOORS) for name in floor}

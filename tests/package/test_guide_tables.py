@@ -129,7 +129,7 @@ PROBES = {
     "n_threads": ([1, 2], {"hidden_layer_sizes": (40, 20)}),
 }
 # seen elsewhere than in the network after one fit
-SEEN_ELSEWHERE = {"warm_start", "verbose"}
+SEEN_ELSEWHERE = {"warm_start", "verbose", "checkpoint", "checkpoint_interval"}
 FOR_ALL = {"hidden_layer_sizes": (5,), "max_iter": 6, "random_state": 0, "learning_rate_init": 0.01}
 
 

@@ -27,7 +27,9 @@ def solve(run):
     ValueError
         When the parameters found, or the loss there, are not finite.
     """
-    network, settings = run.network, run.settings
+    network, settings, n_before = run.network, run.settings, run.state.n_iter
+    if n_before >= settings.max_iter:  # of a run that is resumed
+        return
     variables = _Split(network) if network.l1 > 0 else _Plain()
     objective = _Objective(run, variables)
     ended = False
@@ -39,7 +41,9 @@ def solve(run):
         nonlocal ended
         objective.accept(x)
         take(*objective.accepted)
-        if run.monitor.after_iteration(run.loss):
+        stops = run.monitor.after_iteration(run.loss)
+        run.end_epoch()
+        if stops:
             ended = True
             raise StopIteration
 
@@ -61,7 +65,8 @@ def solve(run):
     try:
         # SciPy's own share are vectors of n_params: nothing for threads.
         with blas_threads(1):
-            found = minimize(variables.begin(network.params), 0, 0)
+            found = minimize(variables.begin(network.params), n_before, 0)
+            found.nit += n_before
             if variables.bounds is not None:
                 found = _run_again(minimize, found, settings)
     except KeyboardInterrupt:

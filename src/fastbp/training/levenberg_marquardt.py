@@ -46,19 +46,24 @@ LEAST_THREADED_WORK = 1e8
 
 def solve(run):
     """Minimise the network's objective over its parameters."""
-    network, settings = run.network, run.settings
+    network, settings, state = run.network, run.settings, run.state
 
-    def end_iteration(loss):
-        run.loss = loss
-        return run.monitor.after_iteration(loss)
+    def end_iteration(loss, damping):
+        run.loss, state.damping = loss, damping
+        stops = run.monitor.after_iteration(loss)
+        run.end_epoch()
+        return stops
 
-    run.loss = np.nan
+    if state.n_iter == 0:
+        run.loss, state.damping = np.nan, None
     found = minimize(
         network,
         run.data,
         max_iter=settings.max_iter,
         tol=settings.tol,
         end_iteration=end_iteration,
+        n_iter=state.n_iter,
+        damping=FIRST_DAMPING if state.damping is None else state.damping,
         n_threads=settings.n_threads,
     )
     run.loss = found.loss
@@ -95,7 +100,17 @@ class Stop:
     message: str = ""
 
 
-def minimize(network, data, *, max_iter, tol, end_iteration, n_threads=None):
+def minimize(
+    network,
+    data,
+    *,
+    max_iter,
+    tol,
+    end_iteration,
+    n_iter=0,
+    damping=FIRST_DAMPING,
+    n_threads=None,
+):
     """Levenberg-Marquardt steps until the gradient is small.
 
     Parameters
@@ -108,7 +123,9 @@ def minimize(network, data, *, max_iter, tol, end_iteration, n_threads=None):
     tol : float
         The largest entry of the gradient at which to stop.
     end_iteration : callable
-        Given the loss after each iteration; True ends the run.
+        Given loss and damping after each iteration; True ends the run.
+    n_iter, damping : int, float
+        Where the run has come to, of one that is resumed.
     n_threads : int, default=None
         Of BLAS, and of the compiled calls; by default as many as are worthwhile.
 
@@ -127,17 +144,16 @@ def minimize(network, data, *, max_iter, tol, end_iteration, n_threads=None):
     if n_threads is None and work < LEAST_THREADED_WORK:
         n_threads = 1
     with blas_threads(n_threads):
-        return _minimize(network, data, max_iter, tol, end_iteration, n_threads)
+        return _minimize(network, data, max_iter, tol, end_iteration, n_iter, damping, n_threads)
 
 
-def _minimize(network, data, max_iter, tol, end_iteration, n_threads):
+def _minimize(network, data, max_iter, tol, end_iteration, n_iter, damping, n_threads):
     evaluator = network.evaluator(data.kernel_samples(), l2=network.l2, n_threads=n_threads)
     normal = _NormalEquations(network, data, n_threads)
     grad, trial_grad = np.empty_like(network.params), np.empty_like(network.params)
     loss = evaluator.evaluate(network.params, grad)
     if not isfinite(loss):
         raise diverged("loss", "iteration 0 of levenberg_marquardt")
-    damping, n_iter = FIRST_DAMPING, 0
     while not np.abs(grad).max() <= tol:
         if n_iter == max_iter:
             return _not_converged(loss, grad, tol, n_iter, f"Increase max_iter={max_iter}")
@@ -161,7 +177,7 @@ def _minimize(network, data, max_iter, tol, end_iteration, n_threads):
         network.params = trial
         loss, grad, trial_grad = trial_loss, trial_grad, grad
         n_iter += 1
-        if end_iteration(loss):
+        if end_iteration(loss, damping):
             break
     return Stop(loss, True)
 

@@ -13,6 +13,8 @@ from sklearn.exceptions import ConvergenceWarning
 class Monitor:
     """Watches one run.
 
+    ``was_ended`` says whether a callback or max_time has ended it.
+
     Parameters
     ----------
     network : Network
@@ -34,6 +36,7 @@ class Monitor:
         self._network, self._state, self._settings = network, state, settings
         self._validation, self._after_epoch = validation, after_epoch
         self._latest = None if settings.max_time is None else time.monotonic() + settings.max_time
+        self.was_ended = False
         self._may_be_ended = not (after_epoch is None and settings.max_time is None)
 
     def record(self, loss):
@@ -72,8 +75,11 @@ class Monitor:
 
     def is_ended(self):
         """Whether a callback or max_time ends the run here; called once an epoch."""
-        if not self._may_be_ended:
-            return False
+        if self._may_be_ended:
+            self.was_ended = self._ask()
+        return self.was_ended
+
+    def _ask(self):
         callback_ends = self._after_epoch is not None and self._after_epoch()
         if self._latest is not None and time.monotonic() >= self._latest:
             warnings.warn(

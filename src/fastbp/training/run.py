@@ -10,6 +10,7 @@ iteration are those that the user would get, keeps ``run.state`` up to date, and
 """
 
 import warnings
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import SimpleNamespace
 
@@ -40,6 +41,7 @@ class Run:
         Whether this is one epoch of ``partial_fit``.
     loss : float or None
         J at the network's parameters; None from solvers whose curve says it.
+    checkpoint : Checkpoint or None
     """
 
     solver: object
@@ -50,6 +52,12 @@ class Run:
     monitor: Monitor
     is_incremental: bool = False
     loss: float | None = None
+    checkpoint: object = None
+
+    def end_epoch(self):
+        """To be called where the run could be cut off and resumed: after an epoch or iteration."""
+        if self.checkpoint is not None:
+            self.checkpoint.end_epoch(self)
 
 
 def begin_run(
@@ -121,13 +129,33 @@ def begin_run(
 def train(run):
     """Let the solver work until it, the monitor or the user ends the run."""
     try:
-        run.solver.solve(run)
+        with _checkpointed(run) as is_finished:
+            if not is_finished:
+                run.solver.solve(run)
     except KeyboardInterrupt:
         warnings.warn("Training interrupted by user.", stacklevel=2)
     if run.loss is not None:
         run.monitor.conclude(run.loss)
     run.monitor.restore_best()
     run.state.end_run()
+
+
+@contextmanager
+def _checkpointed(run):
+    """Resumes a run from its checkpoint, and saves where it ends; gives whether it has ended."""
+    checkpoint = run.checkpoint
+    if checkpoint is None:
+        yield False
+        return
+    is_finished = checkpoint.restore(run)
+    try:
+        yield is_finished
+    except BaseException:
+        checkpoint.write()
+        raise
+    if not is_finished:
+        checkpoint.take(run)
+        checkpoint.write(is_finished=not run.monitor.was_ended)
 
 
 def diverged(found, where, remedies=""):

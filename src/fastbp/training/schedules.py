@@ -25,6 +25,8 @@ import numpy as np
 
 SCHEDULES_BETWEEN_EPOCHS = ("constant", "invscaling", "adaptive")
 SCHEDULES = (*SCHEDULES_BETWEEN_EPOCHS, "cosine", "one_cycle", "exponential")
+# Those that depend on the number of epochs asked for.
+ENDING_SCHEDULES = ("cosine", "one_cycle")
 
 SMALLEST_ADAPTIVE_RATE = 1e-6
 ADAPTIVE_DIVISOR = 5.0

@@ -34,6 +34,8 @@ class TrainingState:
     best_params : ndarray of shape (n_params,) or None
         Parameters at the best validation score.
     n_epochs_without_improvement : int
+    damping : float or None
+        Of levenberg_marquardt's next iteration.
     random_state : numpy RandomState or None
         Where the random numbers of a run come from; None between runs.
     order : ndarray of shape (n_training_samples,) of intp, or None
@@ -54,6 +56,7 @@ class TrainingState:
     best_validation_score: float | None = None
     best_params: np.ndarray | None = None
     n_epochs_without_improvement: int = 0
+    damping: float | None = None
     random_state: np.random.RandomState | None = None
     order: np.ndarray | None = None
 

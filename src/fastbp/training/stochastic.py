@@ -51,7 +51,7 @@ def solve(run):
     trainer = _trainer(run, batch_size)
     schedule = settings.learning_rate
     varies = settings.warmup_epochs > 0 or schedule not in SCHEDULES_BETWEEN_EPOCHS
-    for _ in range(settings.max_iter):
+    while state.n_iter < settings.max_iter:
         if settings.shuffle:
             _shuffle(state)
         rates = _rates_of_epoch(state, settings, batch_size) if varies else state.learning_rate
@@ -59,7 +59,9 @@ def solve(run):
             _check_decay(settings.weight_decay, np.max(rates))
         monitor.record(_run_epoch(trainer, rates, state, settings))
         ended = monitor.is_ended()
-        if _should_stop(state, settings, monitor) or ended or run.is_incremental:
+        stops = _should_stop(state, settings, monitor)
+        run.end_epoch()
+        if stops or ended or run.is_incremental:
             break
         if state.n_iter == settings.max_iter:
             warnings.warn(

@@ -1,0 +1,201 @@
+"""Files of arrays and one JSON object: written whole or not at all, read without trust.
+
+An archive is an uncompressed ``.npz``: ``numpy.load(path, allow_pickle=False)`` opens it. Members
+are the arrays, by their names; ``header``, a JSON text; and ``checksum``, the SHA-256 of all the
+others' names and bytes.
+
+Reading executes nothing and needs memory in proportion to the file: pickled arrays and compressed
+members are refused, and every size that the file states is compared with the bytes that are there,
+before an array is made.
+"""
+
+import hashlib
+import io
+import json
+import math
+import os
+import secrets
+import zipfile
+from contextlib import suppress
+
+import numpy as np
+
+KINDS = "biufUS"  # of dtypes; all without pickle
+HEADER, CHECKSUM = "header", "checksum"
+
+
+class ModelFileError(ValueError):
+    """A file is not what :func:`load_model`, or a checkpoint, can read; says which and why."""
+
+
+def write_archive(path, header, arrays):
+    """Write a JSON object and named arrays to a file, in place of the old one if there is one.
+
+    Until all of it is on the disk, the old file stays; whatever happens, there is the old one or
+    the new one.
+    """
+    members = {HEADER: np.array(json.dumps(header, allow_nan=False))}
+    members |= {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    contents = {name: _npy(array) for name, array in members.items()}
+    contents[CHECKSUM] = _npy(np.array(_digest(contents)))
+    path = os.path.realpath(path)  # of the file that a link points to
+    folder, name = os.path.split(path)
+    temporary = os.path.join(folder, f".{name}.{secrets.token_hex(8)}.tmp")
+    try:
+        with open(temporary, "xb") as file:
+            with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+                for name, content in contents.items():
+                    # without a date: equal contents make equal files
+                    archive.writestr(zipfile.ZipInfo(f"{name}.npy"), content)
+            file.flush()
+            os.fsync(file.fileno())
+        with suppress(FileNotFoundError):
+            os.chmod(temporary, os.stat(path).st_mode & 0o777)
+        os.replace(temporary, path)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(temporary)
+        raise
+    _sync_folder(folder)
+
+
+def _npy(array):
+    stream = io.BytesIO()
+    np.lib.format.write_array(stream, array, version=(1, 0), allow_pickle=False)
+    return stream.getvalue()
+
+
+def _digest(contents):
+    digest = hashlib.sha256()
+    for name, content in contents.items():
+        digest.update(f"{name}:{len(content)}:".encode())
+        digest.update(content)
+    return digest.hexdigest()
+
+
+def _sync_folder(folder):
+    # The new name itself is safe once the folder is on the disk; not every system can do that.
+    with suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def read_archive(path):
+    """The header (a dict) and the arrays of a file, all that write_archive has written.
+
+    Raises
+    ------
+    ModelFileError
+        For a file with any defect.
+    OSError
+        If it cannot be read at all.
+    """
+    with open(path, "rb") as file:
+        content = file.read()
+    try:
+        return _parse(content)
+    except ModelFileError as error:
+        raise ModelFileError(f"{os.fspath(path)!r}: {error}") from None
+    except Exception as error:
+        # Whatever zipfile, json and the .npy headers raise for bytes that are not theirs.
+        raise ModelFileError(
+            f"{os.fspath(path)!r} is damaged, or no file of fastbp: {error}"
+        ) from error
+
+
+def _parse(content):
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        members = archive.infolist()
+        if any(one.compress_type != zipfile.ZIP_STORED for one in members):
+            raise ModelFileError("it has compressed members, which fastbp does not write.")
+        if sum(one.file_size for one in members) > len(content):
+            raise ModelFileError("its members are larger than the file.")
+        if not all(one.filename.endswith(".npy") for one in members):
+            raise ModelFileError("it has members that are no arrays.")
+        contents = {one.filename.removesuffix(".npy"): archive.read(one) for one in members}
+        if len(contents) < len(members):
+            raise ModelFileError("two of its members have the same name.")
+    for needed in HEADER, CHECKSUM:
+        if needed not in contents:
+            raise ModelFileError(f"it is no file of fastbp: it has no member {needed!r}.")
+    checksum = str(_array(CHECKSUM, contents.pop(CHECKSUM)))
+    if checksum != _digest(contents):
+        raise ModelFileError("it is damaged: its contents do not have the checksum it states.")
+    arrays = {name: _array(name, one) for name, one in contents.items()}
+    header = json.loads(str(arrays.pop(HEADER)))
+    if not isinstance(header, dict):
+        raise ModelFileError("its header is no JSON object.")
+    return header, arrays
+
+
+def _array(name, content):
+    stream = io.BytesIO(content)
+    version = np.lib.format.read_magic(stream)
+    if version != (1, 0):
+        raise ModelFileError(f"{name} has version {version} of the .npy format; (1, 0) is needed.")
+    shape, is_fortran, dtype = np.lib.format.read_array_header_1_0(stream)
+    if is_fortran or dtype.kind not in KINDS or dtype.hasobject:
+        raise ModelFileError(f"{name} is an array of dtype {dtype}, or not in C order.")
+    start = stream.tell()
+    if min(shape, default=0) < 0 or math.prod(shape) * dtype.itemsize != len(content) - start:
+        raise ModelFileError(
+            f"{name} has the shape {shape} and {len(content) - start} bytes of {dtype}."
+        )
+    array = np.frombuffer(content, dtype, offset=start).reshape(shape)
+    return array.astype(dtype.newbyteorder("="))
+
+
+# --- values in a header -------------------------------------------------------------------------
+
+
+def to_json(value):
+    """A value as JSON has it; TypeError for one that only pickle could save.
+
+    None, booleans, ints, finite floats, strings and lists stand for themselves; everything else is
+    an object with its type as the only key.
+    """
+    if isinstance(value, np.generic):
+        value = value.item()
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else {"float": str(value)}
+    if isinstance(value, list):
+        return [to_json(one) for one in value]
+    if isinstance(value, tuple):
+        return {"tuple": [to_json(one) for one in value]}
+    if isinstance(value, dict):
+        return {"dict": [[to_json(key), to_json(one)] for key, one in value.items()]}
+    if isinstance(value, np.ndarray) and value.dtype.kind in "biuf":
+        return {"array": to_json(value.tolist()), "dtype": value.dtype.name}
+    raise TypeError(f"{type(value).__name__} objects need pickle")
+
+
+def from_json(value):
+    """The value that to_json was given; ModelFileError for JSON that it does not write."""
+    try:
+        return _value(value)
+    except (TypeError, ValueError, OverflowError):
+        raise ModelFileError(f"its header has the unknown value {str(value)[:80]}.") from None
+
+
+def _value(value):
+    if isinstance(value, list):
+        return [_value(one) for one in value]
+    if not isinstance(value, dict):
+        return value
+    match value:
+        case {"float": "inf" | "-inf" | "nan" as text} if len(value) == 1:
+            return float(text)
+        case {"tuple": list(items)} if len(value) == 1:
+            return tuple(_value(items))
+        case {"dict": list(items)} if len(value) == 1:
+            return {_value(key): _value(one) for key, one in items}
+        case {"array": list(items), "dtype": str(name)} if len(value) == 2:
+            dtype = np.dtype(name)
+            if dtype.kind in "biuf":
+                return np.array(_value(items), dtype)
+    raise ValueError("unknown")

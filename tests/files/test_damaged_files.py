@@ -1,0 +1,243 @@
+"""Files that nobody has written: every defect is a ModelFileError, or the model is a sound one."""
+
+import io
+import json
+import tracemalloc
+import zipfile
+
+import numpy as np
+import pytest
+from problems import CUT_SHORT, assert_same_bits
+
+from fastbp import BackpropClassifier, ModelFileError, archives, load_model, save_model
+
+pytestmark = CUT_SHORT
+
+X = np.random.default_rng(0).normal(size=(30, 2))
+MODEL = BackpropClassifier((2,), random_state=0)
+MODEL.partial_fit(X, np.arange(30) % 3, classes=[0, 1, 2])
+
+
+@pytest.fixture(scope="module")
+def content(tmp_path_factory):
+    """The bytes of a sound file."""
+    path = tmp_path_factory.mktemp("files") / "model.npz"
+    save_model(MODEL, path)
+    return path.read_bytes()
+
+
+@pytest.fixture
+def load(tmp_path):
+    """Load a model from bytes."""
+
+    def load_bytes(content):
+        path = tmp_path / "model.npz"
+        path.write_bytes(content)
+        return load_model(path)
+
+    return load_bytes
+
+
+def outcome(load, content):
+    """The estimator, or the error that is allowed; any other exception is a failure."""
+    try:
+        return load(content)
+    except ModelFileError as error:
+        assert "model.npz" in str(error)
+    except ValueError as error:
+        # what the caller must give, the header says
+        assert "were omitted when the model was saved" in str(error)
+    return None
+
+
+@pytest.mark.parametrize(
+    "seed", [0, *(pytest.param(s, marks=pytest.mark.grid) for s in range(1, 10))]
+)
+def test_flipped_and_missing_bytes(seed, content, load):
+    """2,000 a seed: an error, or the identical model (where a byte has no meaning)."""
+    rng = np.random.default_rng(seed)
+    for _ in range(2000):
+        changed = bytearray(content)
+        kind = rng.integers(4)
+        at = int(rng.integers(len(changed)))
+        if kind == 0:
+            changed[at] ^= 1 << int(rng.integers(8))
+        elif kind == 1:
+            changed[at] = int(rng.integers(256))
+        elif kind == 2:
+            del changed[at:]
+        else:
+            del changed[at : at + int(rng.integers(1, 50))]
+        estimator = outcome(load, bytes(changed))
+        if estimator is not None:
+            assert_same_bits(estimator, MODEL)
+
+
+def archive(header, arrays, **how):
+    """The bytes of an archive with a right checksum, whatever is in it."""
+    contents = {"header": archives._npy(np.array(header))}
+    contents |= {
+        name: one if isinstance(one, bytes) else archives._npy(one) for name, one in arrays.items()
+    }
+    contents["checksum"] = archives._npy(np.array(archives._digest(contents)))
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", **how) as file:
+        for name, one in contents.items():
+            file.writestr(f"{name}.npy", one)
+    return stream.getvalue()
+
+
+@pytest.fixture(scope="module")
+def parts(content):
+    """Header and arrays of the sound file."""
+    with np.load(io.BytesIO(content)) as arrays:
+        members = {name: arrays[name] for name in arrays.files if name != "checksum"}
+    return json.loads(str(members.pop("header"))), members
+
+
+VALUES = [None, True, -1, 0, 3, 2**80, 1.5, float("inf"), "x", [], {}, [1], {"tuple": [1]}]
+VALUES += [
+    {"float": "nan"},
+    {"array": [1], "dtype": "O"},
+    {"dict": [[[], 1]]},
+    {"dict": 1},
+    "é" * 9,
+]
+
+
+def places(value, path=()):
+    """Paths to everything in a JSON value."""
+    yield path
+    items = (
+        value.items()
+        if isinstance(value, dict)
+        else enumerate(value)
+        if isinstance(value, list)
+        else ()
+    )
+    for key, one in items:
+        yield from places(one, (*path, key))
+
+
+def changed_at(value, path, new):
+    if not path:
+        return new
+    twin = value.copy()
+    twin[path[0]] = changed_at(value[path[0]], path[1:], new)
+    return twin
+
+
+def assert_sound(estimator):
+    assert np.isfinite(estimator.network_.params).all()
+    assert len(estimator.predict(X)) == len(X)
+
+
+def test_changed_headers(parts, load):
+    """Every value replaced by others of every type, or missing; the checksum is right."""
+    header, arrays = parts
+    n_errors = 0
+    for path in places(header):
+        for new in VALUES:
+            estimator = outcome(load, archive(json.dumps(changed_at(header, path, new)), arrays))
+            n_errors += estimator is None
+            if estimator is not None:
+                assert_sound(estimator)
+    for key in header:
+        less = {name: value for name, value in header.items() if name != key}
+        if key not in ("fastbp", "feature_names"):
+            assert outcome(load, archive(json.dumps(less), arrays)) is None
+    assert n_errors > 500
+
+
+ARRAYS = [
+    np.zeros(0),
+    np.zeros((0, 3)),
+    np.full((2, 2), np.nan),
+    np.zeros((2, 2), "f2"),
+    np.zeros((2, 2), ">f8"),
+    np.asfortranarray(np.zeros((2, 3))),
+    np.zeros((2, 3), complex),
+    np.array("text"),
+    np.zeros(3, "S0"),
+    np.zeros((1, 1, 1)),
+    np.zeros(2, [("a", "f8")]),
+    np.zeros(2, "M8[s]"),
+    b"",
+    b"\x93NUMPY\x01\x00",
+    b"\x93NUMPY\x03\x00" + b"v" * 200,
+]
+
+
+def test_changed_arrays(parts, load):
+    header, arrays = parts
+    text = json.dumps(header)
+    for name in arrays:
+        for new in ARRAYS:
+            estimator = outcome(load, archive(text, {**arrays, name: new}))
+            if estimator is not None:
+                assert_sound(estimator)
+        less = {other: value for other, value in arrays.items() if other != name}
+        estimator = outcome(load, archive(text, less))
+        assert (estimator is None) == (name != "best_params")
+    assert outcome(load, archive(text, {**arrays, "more": np.zeros(1)})) is None
+
+
+def npy_header(shape, dtype="<f8"):
+    """A header of an .npy array, without the array."""
+    stream = io.BytesIO()
+    np.lib.format.write_array_header_1_0(
+        stream, {"descr": dtype, "fortran_order": False, "shape": shape}
+    )
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize("shape", [(10**12,), (10**6, 10**6), (2**62, 4), (-1, -8), (0, 10**15)])
+def test_an_array_that_claims_to_be_large(shape, parts, load):
+    header, arrays = parts
+    content = archive(json.dumps(header), {**arrays, "coefs_0": npy_header(shape) + bytes(64)})
+    tracemalloc.start()
+    try:
+        assert outcome(load, content) is None
+        assert tracemalloc.get_traced_memory()[1] < 50 * len(content)
+    finally:
+        tracemalloc.stop()
+
+
+def test_compressed_members_are_refused(parts, load):
+    header, arrays = parts
+    bomb = {**arrays, "coefs_0": np.zeros((1000, 1000))}
+    content = archive(json.dumps(header), bomb, compression=zipfile.ZIP_DEFLATED)
+    with pytest.raises(ModelFileError, match="compressed"):
+        load(content)
+
+
+def test_pickles_are_refused(parts, load):
+    header, arrays = parts
+    stream = io.BytesIO()
+    np.lib.format.write_array(stream, np.array([print], dtype=object), allow_pickle=True)
+    for name in "coefs_0", "classes":
+        with pytest.raises(ModelFileError, match="dtype object"):
+            load(archive(json.dumps(header), {**arrays, name: stream.getvalue()}))
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "1", "{", '{"format": 1}', "[" * 100_000, '{"format":' + "9" * 10_000 + "}"]
+)
+def test_headers_that_are_none(text, parts, load):
+    assert outcome(load, archive(text, parts[1])) is None
+
+
+def test_a_later_format_says_so(parts, load):
+    header, arrays = parts
+    with pytest.raises(ModelFileError, match="format 2, of fastbp 9.0; .* reads format 1"):
+        load(archive(json.dumps({**header, "format": 2, "fastbp": "9.0"}), arrays))
+
+
+def test_other_files(load):
+    for content in b"", b"PK", b"x" * 1000, bytes(1000):
+        with pytest.raises(ModelFileError, match="no file of fastbp"):
+            load(content)
+    stream = io.BytesIO()
+    np.savez(stream, a=np.zeros(3))
+    with pytest.raises(ModelFileError, match="no member 'header'"):
+        load(stream.getvalue())
