@@ -47,6 +47,25 @@ cdef struct OptimizerSettings:
     double weight_decay         # coefs *= 1 - learning_rate * weight_decay before a step
 
 
+cdef inline double read_setting(settings, str name) except? -1:
+    # + 0.0 turns -0.0 into 0.0, whose bytes are all zero: see TrainingSettings
+    return <double> getattr(settings, name) + 0.0
+
+
+cdef inline int read_optimizer(OptimizerSettings* to, settings, Optimizer optimizer) except -1:
+    """The attributes of settings that this optimizer reads, named as the estimators' parameters."""
+    to.optimizer = optimizer
+    if optimizer == SGD:
+        to.momentum = read_setting(settings, "momentum")
+        to.nesterov = to.momentum > 0 and settings.nesterovs_momentum
+    elif optimizer == ADAM:
+        to.beta_1 = read_setting(settings, "beta_1")
+        to.beta_2 = read_setting(settings, "beta_2")
+        to.epsilon = read_setting(settings, "epsilon")
+    to.weight_decay = read_setting(settings, "weight_decay")
+    return 0
+
+
 cdef struct Step:
     # Where a run of steps stands.
     double n_steps              # taken so far

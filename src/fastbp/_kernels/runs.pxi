@@ -7,7 +7,9 @@ from cpython.pycapsule cimport PyCapsule_GetPointer
 from fastbp._kernels.crew_size cimport begin_crew_size
 from fastbp._kernels.evaluation cimport Evaluation, evaluate_all
 from fastbp._kernels.network cimport ALIGNMENT, NetworkSizes, round_up
-from fastbp._kernels.optimizers cimport ADAM, N_MOMENTS_OF, N_OPTIMIZERS, SGD, Optimizer
+from fastbp._kernels.optimizers cimport (
+    N_MOMENTS_OF, N_OPTIMIZERS, Optimizer, read_optimizer, read_setting,
+)
 from fastbp._kernels.shuffling cimport BitGenerator, shuffle_indices
 from fastbp._kernels.team cimport (
     DONE, MAX_TEAM, NO_THREADS, Team, allocate_team, free_team, run_together,
@@ -85,24 +87,11 @@ cdef class Evaluator:
         return team.total_loss
 
 
-cdef double read_setting(settings, str name) except? -1:
-    # + 0.0 turns -0.0 into 0.0, whose bytes are all zero: see TrainingSettings
-    return <double> getattr(settings, name) + 0.0
-
-
 cdef int read_settings(TrainingSettings* to, settings, Optimizer optimizer) except -1:
     """The attributes of settings, named as the estimators' parameters; 0 where nobody reads one."""
     cdef double alpha = read_setting(settings, "alpha")
     cdef double l1_ratio = read_setting(settings, "l1_ratio")
-    to.optimizer.optimizer = optimizer
-    if optimizer == SGD:
-        to.optimizer.momentum = read_setting(settings, "momentum")
-        to.optimizer.nesterov = to.optimizer.momentum > 0 and settings.nesterovs_momentum
-    elif optimizer == ADAM:
-        to.optimizer.beta_1 = read_setting(settings, "beta_1")
-        to.optimizer.beta_2 = read_setting(settings, "beta_2")
-        to.optimizer.epsilon = read_setting(settings, "epsilon")
-    to.optimizer.weight_decay = read_setting(settings, "weight_decay")
+    read_optimizer(&to.optimizer, settings, optimizer)
     to.l2, to.l1 = alpha * (1 - l1_ratio), alpha * l1_ratio
     if settings.max_grad_norm is not None:
         to.max_grad_norm = read_setting(settings, "max_grad_norm")
