@@ -90,6 +90,8 @@ def test_only_the_documented_parameters_are_new(ours, theirs):
         "scoring",
         "fit_intercept",
         "n_threads",
+        "checkpoint",
+        "checkpoint_interval",
     }
     # the loss of scikit-learn's classifier is fixed
     of_classifiers = {"loss", "label_smoothing", "class_weight"}
