@@ -39,6 +39,16 @@
 #define FASTBP_VECTORS 0
 #endif
 
+/* Whether a part of a vector is loaded and stored as one. */
+#if FASTBP_VECTORS && defined(__AVX512F__)
+#include <immintrin.h>
+#define FASTBP_MASKS 1
+#define FASTBP_HALVES 1
+#else
+#define FASTBP_MASKS 0
+#define FASTBP_HALVES 0
+#endif
+
 #if defined(__AVX512F__)
 #define VECTOR_BYTES 64
 #elif defined(__AVX__)
@@ -66,6 +76,8 @@
 
 /* Of a panel of B: the size of a small first-level cache. */
 #define PANEL_BYTES 32768
+/* From this depth on, the time to transpose a result is small. */
+#define TRANSPOSED_DEPTH 64
 /* A product with at most so many rows is done row by row: to pack B would cost as much. */
 #define FEW_ROWS 3
 /* Sums at a time, of a row and of a column, so that an addition need not wait for the one before. */

@@ -38,6 +38,26 @@ static inline void NAME(row_rest)(
     ptrdiff_t n, ptrdiff_t depth, const REAL *a, ptrdiff_t a_depth, const REAL *b,
     ptrdiff_t b_depth, const REAL *start, int accumulate, REAL *c)
 {
+#if FASTBP_MASKS
+    if (n > 0) {
+        NAME(vec) sums = accumulate ? NAME(load_some)(c, n)
+                         : start    ? NAME(load_some)(start, n)
+                                    : (NAME(vec)){0};
+        ptrdiff_t p = 0;
+        /* What the scalar loop below has always been compiled to where A is contiguous, and so what
+         * the bits of trained networks are: products that are rounded, 16 bytes of A at a time. */
+        if (a_depth == 1)
+            for (; p < depth - depth % (ptrdiff_t)(16 / sizeof(REAL)); p++) {
+                NAME(vec) product = a[p] * NAME(load_some)(b + p * b_depth, n);
+                __asm__("" : "+v"(product)); /* not to be fused with the addition */
+                sums += product;
+            }
+        for (; p < depth; p++)
+            sums += a[p * a_depth] * NAME(load_some)(b + p * b_depth, n);
+        NAME(store_some)(c, sums, n);
+    }
+    return;
+#endif
     for (ptrdiff_t j = 0; j < n; j++) {
         REAL sum = accumulate ? c[j] : start ? start[j] : 0;
         for (ptrdiff_t p = 0; p < depth; p++)
