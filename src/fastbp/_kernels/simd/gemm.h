@@ -39,7 +39,9 @@
 #define FASTBP_VECTORS 0
 #endif
 
-/* Whether a part of a vector is loaded and stored as one. */
+/* MASKS: whether a part of a vector is loaded and stored by one instruction. HALVES: whether the last
+ * vector of a tile may be half as long. The columns are then computed in fewer lanes; where a 512-bit
+ * operation takes as long as two of 256 bits, that is time. */
 #if FASTBP_VECTORS && defined(__AVX512F__)
 #include <immintrin.h>
 #define FASTBP_MASKS 1

@@ -126,7 +126,8 @@ static __attribute__((noinline)) void NAME(store_part)(
 }
 
 /* C[:rows, :cols] (+)= start + A[:rows, :depth] @ panel, with rows and vectors known when this
- * is inlined, so that the accumulators live in registers. */
+ * is inlined, so that the accumulators live in registers. ends_in_half: of the last vector only the
+ * first half is computed. */
 static inline __attribute__((always_inline)) void NAME(tile)(
     const int rows, const int vectors, const int ends_in_half, const NAME(strip) *s)
 {
