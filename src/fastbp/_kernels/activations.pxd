@@ -71,6 +71,10 @@ cdef extern:
     float tanh "tanh_f32"(float z) noexcept nogil
     double logistic "logistic_f64"(double z) noexcept nogil
     float logistic "logistic_f32"(float z) noexcept nogil
+    double logistic_slope "logistic_slope_f64"(double a) noexcept nogil
+    float logistic_slope "logistic_slope_f32"(float a) noexcept nogil
+    double tanh_slope "tanh_slope_f64"(double a) noexcept nogil
+    float tanh_slope "tanh_slope_f32"(float a) noexcept nogil
     double softplus "softplus_f64"(double z) noexcept nogil
     float softplus "softplus_f32"(float z) noexcept nogil
     double tanh_of_softplus "tanh_of_softplus_f64"(double z) noexcept nogil
@@ -109,14 +113,14 @@ cdef inline void run_loops(
                 a[i] = logistic(a[i])
         else:
             for i in range(n):
-                slope[i] *= <floating> (a[i] * (1 - a[i]))
+                slope[i] *= logistic_slope(a[i])
     elif kind == TANH:
         if slope == NULL:
             for i in range(n):
                 a[i] = tanh(a[i])
         else:
             for i in range(n):
-                slope[i] *= <floating> ((1 - a[i]) * (1 + a[i]))
+                slope[i] *= tanh_slope(a[i])
     elif kind == LEAKY_RELU:
         if slope == NULL:
             for i in range(n):

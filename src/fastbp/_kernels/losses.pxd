@@ -88,23 +88,36 @@ cdef struct Objective:
     const int* user_loss_failed
 
 
-cdef inline double softmax(
-    const floating* z, floating* p, Py_ssize_t n_outputs
+cdef inline void softmax(
+    const floating* z, floating* p, double* log_sums, Py_ssize_t rows, Py_ssize_t n_outputs
 ) noexcept nogil:
-    """p = softmax(z) of one sample; returns log sum e^z."""
-    cdef floating largest = z[0]
-    cdef floating total = 0
-    cdef Py_ssize_t k
-    for k in range(1, n_outputs):
-        # a NaN is kept: it compares false
-        largest = largest if z[k] <= largest else z[k]
-    for k in range(n_outputs):
-        p[k] = exp(z[k] - largest)
-    for k in range(n_outputs):
-        total += p[k]
-    for k in range(n_outputs):
-        p[k] /= total
-    return <double> largest + log(<double> total)
+    """p = softmax(z) and log_sums (rows,) = log sum e^z of each sample."""
+    cdef Py_ssize_t i, k, ik
+    cdef const floating* z_row = z
+    cdef floating* p_row = p
+    cdef floating largest, total
+    for i in range(rows):
+        largest = z_row[0]
+        for k in range(1, n_outputs):
+            # a NaN is taken: it compares false
+            largest = largest if largest > z_row[k] else z_row[k]
+        for k in range(n_outputs):
+            p_row[k] = z_row[k] - largest
+        log_sums[i] = largest
+        z_row += n_outputs
+        p_row += n_outputs
+    # of all samples at once: the rows of a few outputs would fill vectors badly
+    for ik in range(rows * n_outputs):
+        p[ik] = exp(p[ik])
+    p_row = p
+    for i in range(rows):
+        total = 0
+        for k in range(n_outputs):
+            total += p_row[k]
+        for k in range(n_outputs):
+            p_row[k] /= total
+        log_sums[i] += log(<double> total)
+        p_row += n_outputs
 
 
 cdef inline void compute_outputs(
@@ -117,8 +130,7 @@ cdef inline void compute_outputs(
     """
     cdef Py_ssize_t i, ik
     if output == OUTPUT_SOFTMAX:
-        for i in range(rows):
-            log_sums[i] = softmax(z + i * n_outputs, p + i * n_outputs, n_outputs)
+        softmax(z, p, log_sums, rows, n_outputs)
     elif output == OUTPUT_LOGISTIC:
         for ik in range(rows * n_outputs):
             p[ik] = logistic(z[ik])
@@ -332,17 +344,19 @@ cdef inline void take_through_log_output(
 
 
 cdef inline void compute_softmax_log_loss_deltas(
-    const floating* p, floating* deltas, const floating* y, Py_ssize_t rows, Py_ssize_t n_outputs
+    const floating* p, const floating* y, const floating* weights, double scale,
+    floating* deltas, Py_ssize_t rows, Py_ssize_t n_outputs
 ) noexcept nogil:
-    """deltas = p sum_k y_k - y, which is p - y where the targets sum to one."""
-    cdef Py_ssize_t _, k
-    cdef floating total
-    for _ in range(rows):
+    """deltas = scale * w_i * (p sum_k y_k - y), which is p - y where the targets sum to one."""
+    cdef Py_ssize_t i, k
+    cdef floating total, factor
+    for i in range(rows):
         total = 0
         for k in range(n_outputs):
             total += y[k]
+        factor = <floating> (scale * weights[i])
         for k in range(n_outputs):
-            deltas[k] = p[k] * total - y[k]
+            deltas[k] = (p[k] * total - y[k]) * factor
         p += n_outputs
         y += n_outputs
         deltas += n_outputs
@@ -356,11 +370,13 @@ cdef inline void compute_deltas(
     cdef Py_ssize_t i, k, ik
     cdef floating factor
     cdef Output output = objective.output
+    if objective.loss == LOG_LOSS and output == OUTPUT_SOFTMAX:
+        compute_softmax_log_loss_deltas(p, y, weights, scale, deltas, rows, n_outputs)
+        return
     for ik in range(rows * n_outputs):
         deltas[ik] = p[ik] - y[ik]
     if objective.loss == LOG_LOSS:
-        if output == OUTPUT_SOFTMAX:
-            compute_softmax_log_loss_deltas(p, deltas, y, rows, n_outputs)
+        pass
     elif objective.loss == POISSON:
         take_through_log_output(output, p, deltas, rows, n_outputs)
     elif objective.loss == GAMMA:

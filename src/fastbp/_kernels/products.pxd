@@ -41,6 +41,12 @@ cdef extern from "simd/gemm.h" nogil:
         const void* positive
     void multiply_f64(const Product*) noexcept
     void multiply_f32(const Product*) noexcept
+    void add_rows_f64(
+        Py_ssize_t m, Py_ssize_t n, const double* a, Py_ssize_t a_row, bint accumulate,
+        double* sums) noexcept
+    void add_rows_f32(
+        Py_ssize_t m, Py_ssize_t n, const float* a, Py_ssize_t a_row, bint accumulate,
+        float* sums) noexcept
 
 
 cdef inline void compute_affine(
@@ -113,20 +119,10 @@ cdef inline void compute_intercept_grads(
     Py_ssize_t fan_out, bint accumulate
 ) noexcept nogil:
     """intercept_grads (+)= D' @ 1."""
-    # four rows at a time: a store of a sum costs more than an addition
-    cdef Py_ssize_t _, k, n_fours = rows // 4
-    cdef const floating* row = deltas
-    if not accumulate:
-        memset(intercept_grads, 0, fan_out * sizeof(floating))
-    for _ in range(n_fours):
-        for k in range(fan_out):
-            intercept_grads[k] += (row[k] + row[stride + k]) + (
-                row[2 * stride + k] + row[3 * stride + k])
-        row += 4 * stride
-    for _ in range(rows - 4 * n_fours):
-        for k in range(fan_out):
-            intercept_grads[k] += row[k]
-        row += stride
+    if floating is float:
+        add_rows_f32(rows, fan_out, deltas, stride, accumulate, intercept_grads)
+    else:
+        add_rows_f64(rows, fan_out, deltas, stride, accumulate, intercept_grads)
 
 
 cdef inline floating masked_entry(

@@ -39,6 +39,18 @@
 #define FASTBP_VECTORS 0
 #endif
 
+/* MASKS: whether a part of a vector is loaded and stored by one instruction. HALVES: whether the last
+ * vector of a tile may be half as long. The columns are then computed in fewer lanes; where a 512-bit
+ * operation takes as long as two of 256 bits, that is time. */
+#if FASTBP_VECTORS && defined(__AVX512F__)
+#include <immintrin.h>
+#define FASTBP_MASKS 1
+#define FASTBP_HALVES 1
+#else
+#define FASTBP_MASKS 0
+#define FASTBP_HALVES 0
+#endif
+
 #if defined(__AVX512F__)
 #define VECTOR_BYTES 64
 #elif defined(__AVX__)
@@ -66,6 +78,8 @@
 
 /* Of a panel of B: the size of a small first-level cache. */
 #define PANEL_BYTES 32768
+/* From this depth on, the time to transpose a result is small. */
+#define TRANSPOSED_DEPTH 64
 /* A product with at most so many rows is done row by row: to pack B would cost as much. */
 #define FEW_ROWS 3
 /* Sums at a time, of a row and of a column, so that an addition need not wait for the one before. */

@@ -38,6 +38,26 @@ static inline void NAME(row_rest)(
     ptrdiff_t n, ptrdiff_t depth, const REAL *a, ptrdiff_t a_depth, const REAL *b,
     ptrdiff_t b_depth, const REAL *start, int accumulate, REAL *c)
 {
+#if FASTBP_MASKS
+    if (n > 0) {
+        NAME(vec) sums = accumulate ? NAME(load_some)(c, n)
+                         : start    ? NAME(load_some)(start, n)
+                                    : (NAME(vec)){0};
+        ptrdiff_t p = 0;
+        /* What the scalar loop below has always been compiled to where A is contiguous, and so what
+         * the bits of trained networks are: products that are rounded, 16 bytes of A at a time. */
+        if (a_depth == 1)
+            for (; p < depth - depth % (ptrdiff_t)(16 / sizeof(REAL)); p++) {
+                NAME(vec) product = a[p] * NAME(load_some)(b + p * b_depth, n);
+                __asm__("" : "+v"(product)); /* not to be fused with the addition */
+                sums += product;
+            }
+        for (; p < depth; p++)
+            sums += a[p * a_depth] * NAME(load_some)(b + p * b_depth, n);
+        NAME(store_some)(c, sums, n);
+    }
+    return;
+#endif
     for (ptrdiff_t j = 0; j < n; j++) {
         REAL sum = accumulate ? c[j] : start ? start[j] : 0;
         for (ptrdiff_t p = 0; p < depth; p++)
@@ -129,6 +149,32 @@ static void NAME(multiply_outer)(const Product *p)
     }
 }
 
+/* sums[:width] (+)= 1' A for `vectors` whole vectors. Rows are added four at a time, so that fewer
+ * additions wait for one another. */
+static inline __attribute__((always_inline)) void NAME(add_rows_strip)(
+    const int vectors, ptrdiff_t m, const REAL *a, ptrdiff_t a_row, int accumulate, REAL *sums)
+{
+    NAME(vec) acc[STRIP_VECTORS];
+    UNROLL
+    for (int v = 0; v < vectors; v++)
+        acc[v] = accumulate ? NAME(load)(sums + v * NAME(LANES)) : (NAME(vec)){0};
+    ptrdiff_t i = 0;
+    for (; i + 4 <= m; i += 4, a += 4 * a_row)
+        UNROLL
+        for (int v = 0; v < vectors; v++) {
+            const REAL *x = a + v * NAME(LANES);
+            acc[v] += (NAME(load)(x) + NAME(load)(x + a_row)) +
+                      (NAME(load)(x + 2 * a_row) + NAME(load)(x + 3 * a_row));
+        }
+    for (; i < m; i++, a += a_row)
+        UNROLL
+        for (int v = 0; v < vectors; v++)
+            acc[v] += NAME(load)(a + v * NAME(LANES));
+    UNROLL
+    for (int v = 0; v < vectors; v++)
+        NAME(store)(sums + v * NAME(LANES), acc[v]);
+}
+
 #else /* A compiler without vector extensions. */
 
 static void NAME(multiply_row)(
@@ -194,4 +240,31 @@ static void NAME(multiply_rows)(const Product *p)
             positive += p->ldc;
         }
     }
+}
+
+/* sums (n,) (+)= 1' A, the sums of the columns of A (m, n). */
+static void NAME(add_rows)(
+    ptrdiff_t m, ptrdiff_t n, const REAL *a, ptrdiff_t a_row, int accumulate, REAL *sums)
+{
+    ptrdiff_t j = 0;
+#if FASTBP_VECTORS
+    for (; j + STRIP_VECTORS * NAME(LANES) <= n; j += STRIP_VECTORS * NAME(LANES))
+        NAME(add_rows_strip)(STRIP_VECTORS, m, a + j, a_row, accumulate, sums + j);
+    for (; j + NAME(LANES) <= n; j += NAME(LANES))
+        NAME(add_rows_strip)(1, m, a + j, a_row, accumulate, sums + j);
+#endif
+    if (j == n)
+        return;
+    a += j;
+    sums += j;
+    n -= j;
+    if (!accumulate)
+        memset(sums, 0, n * sizeof(REAL));
+    ptrdiff_t i = 0;
+    for (; i + 4 <= m; i += 4, a += 4 * a_row)
+        for (j = 0; j < n; j++)
+            sums[j] += (a[j] + a[a_row + j]) + (a[2 * a_row + j] + a[3 * a_row + j]);
+    for (; i < m; i++, a += a_row)
+        for (j = 0; j < n; j++)
+            sums[j] += a[j];
 }
