@@ -88,7 +88,9 @@ def evaluator(net, X, y, weights=None, *, gradient=True, n_threads=1):
     return net.evaluator(samples, l2=net.l2, gradient=gradient, n_threads=n_threads)
 
 
-def trainer(net, X, y, weights=None, *, optimizer, learning_rate, batch_size, alpha, n_threads):
+def trainer(
+    net, X, y, weights=None, *, optimizer, learning_rate, batch_size, alpha, n_threads, adapts=False
+):
     """Epochs of an optimizer with the estimators' defaults, over net.params."""
     settings = BackpropClassifier(
         solver=optimizer, learning_rate_init=learning_rate, alpha=alpha
@@ -101,6 +103,7 @@ def trainer(net, X, y, weights=None, *, optimizer, learning_rate, batch_size, al
         batch_size=batch_size,
         n_steps=0,
         n_threads=n_threads,
+        adapts=adapts,
     )
 
 

@@ -548,7 +548,7 @@ default='identity'
                 if gradient
                 else self._forward_threads(n_threads, len(samples))
             ),
-            may_shrink=n_threads is None,
+            adapts=n_threads is None,
         )
 
     def _forward_threads(self, n_threads, n_samples):
@@ -574,7 +574,7 @@ default='identity'
         settings : object
             With ``solver`` and the parameters of the estimators that a step reads.
         **progress
-            ``batch_size``, ``n_steps``, ``dropout_seed``, ``n_threads``, ``may_shrink``.
+            ``batch_size``, ``n_steps``, ``dropout_seed``, ``n_threads``, ``adapts``.
 
         Returns
         -------

@@ -133,12 +133,12 @@ or callable, default='constant'
     fit_intercept : bool, default=True
         Whether layers have intercepts; without, ``intercepts_`` are zeros.
     n_threads : int or None, default=None
-        Threads that share the work of a fit, and of predictions for many samples. None: as many as
-        are worthwhile for this network and batch size, within what the process may use (cores,
-        affinity, OMP_NUM_THREADS, threadpoolctl, joblib's workers); one outside the main thread,
-        and fewer where so many cannot be started. The number has no effect on results: they are
-        the same bit for bit (with solver='levenberg_marquardt', which goes through BLAS, to
-        rounding).
+        Threads that share the work of a fit, and of predictions for many samples. None: the
+        number that turns out fastest while the fit runs, beside whatever else the machine is
+        doing; one for small networks and outside the main thread, and never more than the process
+        may use (cores, affinity, OMP_NUM_THREADS, threadpoolctl, joblib's workers). The number
+        has no effect on results: they are the same bit for bit (with
+        solver='levenberg_marquardt', which goes through BLAS, to rounding).
 
     Attributes
     ----------

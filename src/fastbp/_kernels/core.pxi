@@ -15,6 +15,7 @@ shapes have been checked in Python. What is checked here again is what would rea
 an array.
 """
 from fastbp._kernels.activations cimport ACTIVATION_NAMES, N_ACTIVATIONS
+from fastbp._kernels.crew_size cimport CrewSize, begin_crew_size, count_rows
 from fastbp._kernels.losses cimport LOSS_NAMES, N_LOSSES, N_OUTPUTS, OUTPUT_NAMES, USER_LOSS
 from fastbp._kernels.optimizers cimport N_MOMENTS_OF, N_OPTIMIZERS, OPTIMIZER_NAMES
 
@@ -73,3 +74,17 @@ def cpu_level():
 def set_delays(unsigned int seed):
     """For tests: threads of a team are late at random wherever they can be; 0: never."""
     set_delays_of_threads(seed)
+
+
+def crew_sizes(const double[:, ::1] seconds not None):
+    """For tests: how many threads work on each of n blocks of one row.
+
+    seconds (n, most): what each block would take with 1, 2, ... threads.
+    """
+    cdef CrewSize size = begin_crew_size(<int> seconds.shape[1])
+    cdef Py_ssize_t block
+    numbers = []
+    for block in range(seconds.shape[0]):
+        numbers.append(size.n_threads)
+        count_rows(&size, 1, seconds[block, size.n_threads - 1])
+    return numbers

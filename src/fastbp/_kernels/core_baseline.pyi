@@ -35,6 +35,8 @@ class Samples:
 class Trainer:
     learning_rate: float
     @property
+    def n_threads(self) -> int: ...
+    @property
     def n_steps(self) -> float: ...
     def __init__(
         self,
@@ -49,13 +51,14 @@ class Trainer:
         n_steps: float,
         dropout_seed: int = ...,
         n_threads: int = ...,
-        may_shrink: bool = ...,
+        adapts: bool = ...,
     ) -> None: ...
     def train_epoch(self, order: NDArray[Any], rates: NDArray[Any] | None = ...) -> float: ...
     def params_are_finite(self) -> bool: ...
 
 def cpu_level() -> int: ...
 def set_delays(seed: int) -> None: ...
+def crew_sizes(seconds: NDArray[Any]) -> list[int]: ...
 def all_finite(array: NDArray[Any]) -> bool: ...
 def dense_samples(
     X: NDArray[Any],
@@ -95,7 +98,7 @@ class Evaluator:
         *,
         gradient: bool = ...,
         n_threads: int = ...,
-        may_shrink: bool = ...,
+        adapts: bool = ...,
     ) -> None: ...
     def evaluate(
         self,

@@ -4,6 +4,7 @@ An Evaluator computes J and its gradient; a Trainer moves parameters, epoch by e
 that shuffle makes. Both hold the memory that the work needs.
 """
 from cpython.pycapsule cimport PyCapsule_GetPointer
+from fastbp._kernels.crew_size cimport begin_crew_size
 from fastbp._kernels.evaluation cimport Evaluation, evaluate_all
 from fastbp._kernels.network cimport ALIGNMENT, NetworkSizes, round_up
 from fastbp._kernels.optimizers cimport ADAM, N_MOMENTS_OF, N_OPTIMIZERS, SGD, Optimizer
@@ -18,10 +19,12 @@ from libc.stdlib cimport calloc, free
 cdef int form_team(
     Team* team, BoundPlan bound, Samples samples, int n_threads, Py_ssize_t batch_rows
 ) except -1:
-    """The rest of a Team, whose gathers, backward, dropout and may_shrink are set."""
+    """The rest of a Team, whose gathers, backward, dropout and adapts are set."""
     team.net, team.inputs, team.item_size = &bound.net, &samples.inputs, samples.item_size
     team.batch_rows = batch_rows
     team.n_threads = max(1, min(n_threads, batch_rows, <int> MAX_TEAM))
+    team.adapts = team.adapts and team.n_threads > 1
+    team.size = begin_crew_size(team.n_threads)
     if allocate_team(team) < 0:
         raise MemoryError(f"no memory for a batch of {batch_rows} rows")
     return 0
@@ -39,8 +42,8 @@ cdef int raise_failure(const Team* team, BoundPlan bound, int outcome) except -1
 cdef class Evaluator:
     """J of all samples, and its gradient, at any parameters.
 
-    gradient: whether gradients will be asked for. may_shrink: where some threads cannot be
-    started, the others do the work, instead of a RuntimeError.
+    gradient: whether gradients will be asked for. adapts: n_threads is the most, and fewer
+    work where so many cannot be started or are not faster, instead of a RuntimeError.
     """
     cdef Evaluation evaluation
     cdef BoundPlan bound
@@ -48,14 +51,14 @@ cdef class Evaluator:
 
     def __cinit__(
         self, Plan plan not None, Samples samples not None, double l2, double l1=0.0, *,
-        bint gradient=True, int n_threads=1, bint may_shrink=False,
+        bint gradient=True, int n_threads=1, bint adapts=False,
     ):
         cdef Team* team = &self.evaluation.team
         check_call(plan, samples, plan.net.n_params, samples.item_size, True)
         self.bound, self.samples = bind_plan(plan), samples
         team.l2, team.l1 = l2, l1
         team.n = samples.inputs.n_samples
-        team.backward, team.may_shrink = gradient, may_shrink
+        team.backward, team.adapts = gradient, adapts
         form_team(team, self.bound, samples, n_threads, team.n)
 
     def __dealloc__(self):
@@ -115,8 +118,8 @@ cdef class Trainer:
     object with the attributes learning_rate_init, alpha, l1_ratio, weight_decay, max_grad_norm
     (None: no clipping), dropout and input_dropout, and those that the optimizer reads: momentum
     and nesterovs_momentum, or beta_1, beta_2 and epsilon. n_steps counts the steps taken.
-    may_shrink: where some threads cannot be started, the others do the work, instead of a
-    RuntimeError.
+    adapts: n_threads is the most, and fewer work where so many cannot be started or are not
+    faster, instead of a RuntimeError.
 
     The penalty of a batch whose weights have the sum n is
     alpha / (2n) * ((1 - l1_ratio) ||W||^2 + 2 l1_ratio |W|). The number of threads has no effect
@@ -130,7 +133,7 @@ cdef class Trainer:
     def __cinit__(
         self, Plan plan not None, params, moments, Samples samples not None, settings, *,
         int optimizer, Py_ssize_t batch_size, double n_steps, unsigned long long dropout_seed=0,
-        int n_threads=1, bint may_shrink=False,
+        int n_threads=1, bint adapts=False,
     ):
         cdef Training* training = &self.training
         cdef Team* team = &training.team
@@ -152,7 +155,7 @@ cdef class Trainer:
         team.dropout.hidden = training.settings.dropout
         team.dropout.inputs = training.settings.input_dropout
         team.dropout.seed = dropout_seed
-        team.gathers, team.backward, team.may_shrink = True, True, may_shrink
+        team.gathers, team.backward, team.adapts = True, True, adapts
         team.flushes = True
         form_team(team, self.bound, samples, n_threads, batch_size)
         self.grad_memory = calloc(n_params * item_size + ALIGNMENT, 1)
@@ -163,6 +166,12 @@ cdef class Trainer:
     def __dealloc__(self):
         free_team(&self.training.team)
         free(self.grad_memory)
+
+    @property
+    def n_threads(self):
+        """Of the next step."""
+        cdef const Team* team = &self.training.team
+        return team.size.n_threads if team.adapts else team.n_threads
 
     @property
     def n_steps(self):

@@ -21,6 +21,7 @@ a user's loss, which is Python.
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy
 
+from .crew_size cimport CrewSize, begin_crew_size, count_rows
 from .dropout cimport Dropout
 from .inputs cimport Block, Inputs
 from .losses cimport USER_LOSS, Objective, sum_losses
@@ -43,6 +44,7 @@ cdef extern from "simd/threads.h" nogil:
     void run_phase(
         Crew*, Py_ssize_t n_pieces, void (*work)(void*, int, Py_ssize_t) noexcept nogil,
         void* context) noexcept
+    double read_seconds() noexcept
     bint read_flag(const int*) noexcept
     void raise_flag(int*) noexcept
 
@@ -87,11 +89,15 @@ cdef struct Team:
     bint backward               # gradients
     bint flushes                # denormal numbers count as zeros
     Dropout dropout             # rates of 0: none
-    int n_threads
-    bint may_shrink             # to as many threads as can be started
+    int n_threads               # the most
+    bint adapts                 # fewer where so many cannot be had, or are not faster
+    CrewSize size               # how many, if it adapts
+    double since                # seconds: what count_rows does not know yet
+    double rows_since
     Workspace ws
     Norms* norms                # (n_chunks of n_params,)
     Crew* crew                  # NULL: the caller alone
+    int n_working               # the caller and its crew
     int stop                    # an exception is set: no further step is taken
     Poll poll
     # the phase at hand
@@ -122,20 +128,20 @@ cdef inline Py_ssize_t piece_start(
 
 
 cdef inline Py_ssize_t pieces_of_rows(const Team* team, Py_ssize_t rows) noexcept nogil:
-    return min((rows + UNIT - 1) // UNIT, <Py_ssize_t> (PIECES * team.n_threads))
+    return min((rows + UNIT - 1) // UNIT, <Py_ssize_t> (PIECES * team.n_working))
 
 
 cdef inline Py_ssize_t pieces_of_layer(const Team* team, Py_ssize_t l) noexcept nogil:
     """As many as the layer's part of all coefs asks for."""
     cdef Py_ssize_t n_coefs = team.net.layers[l].fan_in * team.net.layers[l].fan_out
-    cdef Py_ssize_t wanted = (SMALL_PIECES * team.n_threads * n_coefs - 1) // team.net.n_coefs + 1
+    cdef Py_ssize_t wanted = (SMALL_PIECES * team.n_working * n_coefs - 1) // team.net.n_coefs + 1
     cdef Py_ssize_t most = divisible(team.net, l, team.inputs) // (LEAST_UNITS * UNIT)
     return max(min(wanted, most), <Py_ssize_t> 1)
 
 
 cdef inline Py_ssize_t pieces_of_step(const Team* team) noexcept nogil:
     return max(
-        min(team.net.n_params // LEAST_STEPS, <Py_ssize_t> (SMALL_PIECES * team.n_threads)),
+        min(team.net.n_params // LEAST_STEPS, <Py_ssize_t> (SMALL_PIECES * team.n_working)),
         <Py_ssize_t> 1)
 
 
@@ -311,6 +317,26 @@ cdef inline void work_on_piece_of_norms(void* context, int _, Py_ssize_t piece) 
         add_norms(team, <const double*> team.params, piece)
 
 
+cdef inline void change_crew(Team* team, int n_threads) noexcept nogil:
+    """n_threads work from now on, or as many as can be started."""
+    cdef int started = 0
+    dismiss_crew(team.crew)
+    team.crew = NULL
+    if n_threads > 1:
+        team.crew = hire_crew(n_threads - 1, &started)
+    team.n_working = 1 + started
+
+
+cdef inline void adapt_crew(Team* team) noexcept nogil:
+    """The number of threads for the next block, from the time that the last ones have taken."""
+    cdef double now = read_seconds()
+    cdef int n_threads = team.size.n_threads
+    count_rows(&team.size, team.rows_since, now - team.since)
+    team.since, team.rows_since = now, 0
+    if team.size.n_threads != n_threads:
+        change_crew(team, team.size.n_threads)
+
+
 cdef inline double work_on_batch(
     Team* team, const floating* params, Py_ssize_t batch_first, Py_ssize_t batch_rows,
     double scale, floating* grad, bint accumulate, bint with_norms
@@ -327,6 +353,9 @@ cdef inline double work_on_batch(
     cdef bint has_norms = with_norms and (team.l2 > 0 or team.l1 > 0)
     team.scale, team.back, team.accumulate = scale, grad != NULL, accumulate
     while start < batch_rows and not read_flag(&team.stop):
+        # a window of training has whole steps
+        if team.adapts and (start == 0 or team.order == NULL):
+            adapt_crew(team)
         team.first = batch_first + start
         team.rows = min(ws.block_rows, batch_rows - start)
         if team.net.objective.loss == USER_LOSS:
@@ -338,6 +367,7 @@ cdef inline double work_on_batch(
             run_rows(team, params, WHOLE)
         total += sum_losses(ws.losses, <const floating*> team.block.weights, team.rows)
         start += team.rows
+        team.rows_since += <double> team.rows
         team.n_norm_pieces = 0
         if has_norms and start == batch_rows:
             team.n_norm_pieces = n_chunks(team.net.n_coefs)
@@ -360,23 +390,26 @@ cdef inline int run_together(
     Team* team, void (*work)(void*) noexcept nogil, void* context
 ) noexcept nogil:
     """work(context), in which phases may run; returns DONE or why it is not."""
-    cdef int started = 0
     cdef unsigned long long before = 0
     cdef int outcome = DONE
+    cdef int n_threads = team.size.n_threads if team.adapts else team.n_threads
     team.stop = 0
     team.total_loss = 0
     if team.flushes:
         before = flush_denormals()
-    if team.n_threads > 1:
-        # after the control word is set: helpers take it from this thread
-        team.crew = hire_crew(team.n_threads - 1, &started)
-        if started < team.n_threads - 1 and not team.may_shrink:
-            outcome = NO_THREADS
+    if team.adapts:
+        team.since, team.rows_since = read_seconds(), 0
+    # after the control word is set: helpers take it from this thread
+    change_crew(team, n_threads)
+    if team.n_working < n_threads and not team.adapts:
+        outcome = NO_THREADS
     if outcome == DONE:
         work(context)
         outcome = STOPPED if team.stop else DONE
     dismiss_crew(team.crew)
     team.crew = NULL
+    if team.adapts:
+        count_rows(&team.size, team.rows_since, read_seconds() - team.since)
     if team.flushes:
         restore_denormals(before)
     return outcome

@@ -99,7 +99,7 @@ def _trainer(run, batch_size):
         n_threads=choose_n_threads(
             settings.n_threads, flops * batch_size, flops * len(state.order)
         ),
-        may_shrink=settings.n_threads is None,
+        adapts=settings.n_threads is None,
     )
 
 
