@@ -1,7 +1,7 @@
 """How fast fastbp is beside NumPy, Numba, scikit-learn, PyTorch, JAX and FANN: one report.
 
-    python benchmarks/compare.py                          # everything, both dtypes: < 10 minutes
-    python benchmarks/compare.py --quick                  # a first impression: about four minutes
+    python benchmarks/compare.py                          # everything, both dtypes: 20 minutes
+    python benchmarks/compare.py --quick                  # a first impression: about five minutes
     python benchmarks/compare.py --rows digits big --dtypes float32 --markdown table.md
     python benchmarks/compare.py --plot steps.png         # the fits with Adam and relu, drawn too
 
@@ -15,41 +15,54 @@ batches and number of epochs, and none stops early. Compilation (JAX, Numba) is 
 
 How it is timed (instruments/timing.py): in one process, interleaved; medians. Every column must
 reach scikit-learn's training objective and keep to its threads, or the program stops with an
-error and prints no table. The rows with two threads are measured in a process of their own,
-because some libraries fix their number of threads when they start. All its columns are
-interleaved, too.
+error and prints no table. The rows with two threads, on idle cores and beside busy processes, are
+measured in a process of their own (several_threads.py), and so is each build (builds.py).
 
-Next are the times of a prediction (predictions.py), then the memory of a fit and the time of the
-import (overheads.py). Progress goes to stderr; the report, in Markdown, goes to stdout and to the
-file that --markdown names.
+The report begins with an overview, which has all ratios of a row in one line. After the tables of
+fits come the times of a prediction (predictions.py), then what a fit costs once, its memory, and
+the time of the import (overheads.py). Progress goes to stderr; the report, in Markdown, goes to
+stdout and to the file that --markdown names.
 """
 
 import argparse
 import os
-import subprocess
 import sys
 import warnings
+from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import median
 from time import perf_counter
 
+import builds
 import joblib
 import overheads
 import predictions
+import several_threads
 from instruments import plot
-from instruments.columns import FASTBP, FASTBP_ALONE, JAX, PRODUCTS, PYTORCH, SKLEARN
-from instruments.internals import timed_evaluations
+from instruments.columns import FASTBP, JAX, PRODUCTS, PYTORCH, SKLEARN
+from instruments.internals import best_builds, timed_evaluations
 from instruments.limits import bare_products, takes_large_products
-from instruments.tables import environment, fits_table
-from instruments.timing import measure
-from instruments.workloads import LBFGS, LBFGS_ITERATIONS, SHAPES, TABLES, find_shape
+from instruments.tables import environment, fits_table, overview_table, peaks
+from instruments.timing import measure_all, progress
+from instruments.workloads import (
+    INCREMENTAL_EPOCHS,
+    LBFGS_ITERATIONS,
+    SHAPES,
+    TABLES,
+    VARIANTS,
+)
 from rivals import RIVALS, load_rivals
 from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits
 
 DTYPES = ["float64", "float32"]
-TWO_THREADS = ["digits", "wide", "images", "big"]
-PREDICTIONS, THREADS, OVERHEADS = "predictions", "two-threads", "overheads"
+TWO_THREADS = ["digits", "digits-32", "tabular", "wide", "images", "big"]
+BUSY = ["digits", "wide"]
+THREADS, NEIGHBOURS, BUILDS = "two-threads", "neighbours", "builds"
+PREDICTIONS, OVERHEADS = "predictions", "overheads"
+SECTIONS = [THREADS, NEIGHBOURS, BUILDS, PREDICTIONS, OVERHEADS]
 NOT_QUICK = {"big", "wide-sgd", "wide-logistic", "wide-tanh", OVERHEADS}
+SCIPY_ROUNDS = 15
 
 HEADING = (
     "**Microseconds per training step**, with one thread unless stated otherwise; smaller is "
@@ -67,30 +80,104 @@ EXPLANATIONS = {
     "Incremental training": (
         "Batches of one row in the rows' order, gradient descent without momentum, logistic "
         "hidden and output units, squared error: a step is a row. scikit-learn has no such "
-        "output. FANN trains by `fann_train_epoch`."
+        f"output. FANN trains by `fann_train_epoch`. {INCREMENTAL_EPOCHS} epochs."
     ),
     "L-BFGS": f"{LBFGS_ITERATIONS} iterations over all rows; a step is an iteration.",
 }
 
 
+@dataclass
+class Results:
+    """All rows that have been measured, for the overview."""
+
+    one_thread: dict = field(default_factory=dict)  # title of a table -> its rows
+    idle: list = field(default_factory=list)
+    busy: list = field(default_factory=list)
+    builds: list = field(default_factory=list)
+
+
+def measure_fits(options, rivals):
+    results = Results()
+    for title, table in TABLES.items():
+        rows = measure_all(chosen(table, options), rivals, *how(options), n_threads=1)
+        if rows:
+            results.one_thread[title] = rows
+    if joblib.cpu_count() > 1:
+        results.idle = several_rows(options, THREADS, "idle", TWO_THREADS)
+        results.busy = several_rows(options, NEIGHBOURS, "busy", BUSY)
+    if BUILDS in options.rows and len(best_builds()) > 1:
+        shapes = [shape for shape in (*SHAPES, *VARIANTS) if shape.name not in skipped(options)]
+        results.builds = builds.measure_rows(shapes, options.dtypes, n_rounds(options))
+    return results
+
+
+def several_rows(options, section, situation, names):
+    """Rows with one and two threads, of a section of the report that is asked for."""
+    names = [name for name in names if name not in skipped(options)]
+    if section not in options.rows:
+        return []
+    progress(f"{section} ...")
+    dtypes, budget, rounds = how(options)
+    # neighbours take half of each core
+    budget *= 2 if situation == "busy" else 1
+    return several_threads.rows_of(situation, names, dtypes, budget, rounds)
+
+
+def chosen(table, options):
+    return [shape for shape in table if shape.name in options.rows]
+
+
+def how(options):
+    return options.dtypes, options.budget, n_rounds(options)
+
+
+def n_rounds(options):
+    return 3 if options.quick else 5
+
+
+def skipped(options):
+    return NOT_QUICK if options.quick else set()
+
+
 # --- the sections of the report
 
 
-def fits_sections(options, rivals):
-    """A table for each kind of fit; returns them, and the rows of SHAPES for the plot."""
-    sections, drawn = [], []
-    for title, table in TABLES.items():
-        shapes = [shape for shape in table if shape.name in options.rows]
-        rows = measure_all(shapes, options, rivals, n_threads=1)
-        if rows:
-            notes = [EXPLANATIONS[title]]
-            if table is LBFGS:
-                notes.append(scipy_note([row.shape for row in rows]))
-            text = " ".join(filter(None, notes))
-            sections.append(f"**{title}.** {text}".strip() + "\n\n" + fits_table(rows))
-        if table is SHAPES:
-            drawn = rows
-    return sections, drawn
+def sections_of_fits(results):
+    overview = [
+        row
+        for rows in results.one_thread.values()
+        for row in rows
+        if row.shape in (*SHAPES, *VARIANTS)
+    ]
+    if overview:
+        yield (
+            f"**Overview**: {FASTBP}'s microseconds per step, beside the best rival's and beside "
+            "two limits. Of FMA peak: the rate of the step's products, if they took all of its "
+            "time. Its products: the same products in BLAS, and nothing else. The columns of "
+            "threads compare fits with one thread, two and the default number, on idle cores and "
+            "beside processes that keep all cores busy.\n\n"
+            + overview_table(overview, results.idle, results.busy, results.builds)
+        )
+    for title, rows in results.one_thread.items():
+        notes = [EXPLANATIONS[title]]
+        if title == "L-BFGS":
+            notes.append(scipy_note([row.shape for row in rows]))
+        text = " ".join(filter(None, notes))
+        yield f"**{title}.** {text}".strip() + "\n\n" + fits_table(rows)
+    if results.idle:
+        yield (
+            f"**Two threads.** {SKLEARN}, {PYTORCH} and {JAX} with two, {FASTBP} with one, two and "
+            "its default. Adam, relu. Quote these figures only if both cores were otherwise idle: "
+            "other processes slow down threads that wait by spinning.\n\n"
+            + fits_table(results.idle)
+        )
+    if results.busy:
+        yield (
+            "**Beside busy neighbours**: the same, while other processes, one for each core, keep "
+            "all cores busy.\n\n" + fits_table(results.busy)
+        )
+    if results.builds:
+        yield builds.table(results.builds)
 
 
 def scipy_note(shapes):
@@ -103,61 +190,13 @@ def scipy_share(shape):
     X, y = shape.data("float64")
     run = RIVALS[FASTBP].load()
     run(shape, X, y, LBFGS_ITERATIONS)
-    with timed_evaluations() as inside:
-        start = perf_counter()
-        for _ in range(5):
+    shares = []
+    for _ in range(SCIPY_ROUNDS):
+        with timed_evaluations() as inside:
+            start = perf_counter()
             run(shape, X, y, LBFGS_ITERATIONS)
-        total = perf_counter() - start
-    return 1 - inside.seconds / total
-
-
-def two_threads_section(options):
-    """Measured by this program in a second process; no section on a machine with one core."""
-    if joblib.cpu_count() < 2:
-        return []
-    command = [sys.executable, __file__, "--in-two-threads", "--dtypes", *options.dtypes]
-    command += ["--budget", str(options.budget)] + (["--quick"] if options.quick else [])
-    table = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True).stdout
-    return [
-        f"**Two threads.** {SKLEARN}, {PYTORCH} and {JAX} with two, {FASTBP} with one and with "
-        "two. Adam, relu. Quote these figures only if both cores were otherwise idle: other "
-        "processes slow down threads that wait by spinning.\n\n" + table.strip()
-    ]
-
-
-def in_two_threads(options):
-    rivals = load_rivals([SKLEARN, PYTORCH, JAX, FASTBP], n_threads=2)
-    rivals[FASTBP_ALONE] = RIVALS[FASTBP].load(), RIVALS[FASTBP].takes
-    shapes = [find_shape(name) for name in TWO_THREADS if name not in skipped(options)]
-    return fits_table(measure_all(shapes, options, rivals, n_threads=2))
-
-
-# --- measuring
-
-
-def measure_all(shapes, options, rivals, n_threads):
-    rows = []
-    for shape in shapes:
-        for dtype in shape.dtypes:
-            if dtype not in options.dtypes:
-                continue
-            progress(f"{shape.name}, {dtype} ...")
-            rows.append(measure(shape, dtype, rivals, options.budget, n_rounds(options), n_threads))
-            times = ", ".join(f"{t} {time:.1f}" for t, time in rows[-1].microseconds.items())
-            progress(f"    {times} us/step ({rows[-1].epochs} epochs)")
-    return rows
-
-
-def n_rounds(options):
-    return 3 if options.quick else 5
-
-
-def skipped(options):
-    return NOT_QUICK if options.quick else set()
-
-
-def progress(line, start=perf_counter()):  # noqa: B008 - evaluated once, at the start
-    print(f"[{perf_counter() - start:4.0f} s] {line}", file=sys.stderr, flush=True)
+            shares.append(1 - inside.seconds / (perf_counter() - start))
+    return median(shares)
 
 
 # --- the program
@@ -166,14 +205,13 @@ def progress(line, start=perf_counter()):  # noqa: B008 - evaluated once, at the
 def parse_arguments(arguments):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     names = [shape.name for table in TABLES.values() for shape in table]
-    names += [THREADS, PREDICTIONS, OVERHEADS]
+    names += SECTIONS
     parser.add_argument("--rows", nargs="+", choices=names, metavar="ROW", help=", ".join(names))
     parser.add_argument("--dtypes", nargs="+", choices=DTYPES, default=DTYPES)
     parser.add_argument("--budget", type=float, help="seconds of a round (default 1)")
     parser.add_argument("--quick", action="store_true", help="short rounds, without the longest")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the report here too")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draw Adam and relu, as a PNG")
-    parser.add_argument("--in-two-threads", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
     options.rows = options.rows or [name for name in names if name not in skipped(options)]
     options.budget = options.budget or (0.2 if options.quick else 1.0)
@@ -186,15 +224,10 @@ def main(arguments=None):
         sys.exit("fastbp is not installed; `pip install .` in the project's root installs it")
     # no column stops before its last epoch, on purpose
     warnings.simplefilter("ignore", ConvergenceWarning)
-    n_threads = 2 if options.in_two_threads else 1
-    os.environ["NPROC"] = str(n_threads)  # read by XLA when JAX starts
-    if options.in_two_threads:
-        with threadpool_limits(limits=n_threads):
-            print(in_two_threads(options))
-        return
+    os.environ["NPROC"] = "1"  # read by XLA when JAX starts
     rivals = load_rivals()
     rivals[PRODUCTS] = bare_products, takes_large_products
-    with threadpool_limits(limits=n_threads):
+    with threadpool_limits(limits=1):
         text = report(options, rivals)
     print(text)
     if options.markdown:
@@ -202,19 +235,19 @@ def main(arguments=None):
 
 
 def report(options, rivals):
-    sections, drawn = fits_sections(options, rivals)
-    if THREADS in options.rows:
-        sections += two_threads_section(options)
+    results = measure_fits(options, rivals)
+    sections = [HEADING, environment(), peaks(options.dtypes), *sections_of_fits(results)]
     if PREDICTIONS in options.rows:
         progress("predictions ...")
         sections.append(predictions.report(options.dtypes, n_rounds(options)))
+        sections.append(predictions.report_of_all_threads(options.dtypes, n_rounds(options)))
     if OVERHEADS in options.rows:
-        progress("memory and imports ...")
+        progress("fixed costs, memory and imports ...")
         sections.append(overheads.report())
-    if options.plot and drawn:
+    if options.plot and "Adam, relu" in results.one_thread:
         progress("plot ...")
-        plot.draw(drawn, options.plot)
-    return "\n\n".join([HEADING, environment(), *sections])
+        plot.draw(results.one_thread["Adam, relu"], options.plot)
+    return "\n\n".join(sections)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,11 @@
-"""What fastbp costs besides the time of a step: the memory of a fit (on Linux), and the import.
+"""What fastbp costs besides the time of a step: fixed costs, memory of a fit, and the import.
 
     python benchmarks/overheads.py      # about two minutes; Markdown to stdout
 
-Memory. The peak of a fit should be no more than
+Fixed costs: a fit of one epoch of a 1-10-1 network to 100 samples, which is almost all checks and
+preparation, and the prediction of one row of a pandas DataFrame, which has names to check.
+
+Memory (on Linux). The peak of a fit should be no more than
 
     input (X and y) + 3 x parameters (weights, Adam's two moments) + workspace of one batch
 
@@ -25,13 +28,16 @@ import subprocess
 import sys
 import warnings
 from dataclasses import dataclass, replace
+from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
 from instruments.columns import FASTBP, SKLEARN
-from instruments.tables import markdown_table
-from instruments.workloads import Shape
+from instruments.tables import markdown_table, ratio, significant
+from instruments.timing import interleaved, seconds
+from instruments.workloads import SEED, Shape
 from rivals import RIVALS
 
 LIBRARIES = [FASTBP, SKLEARN]
@@ -84,8 +90,50 @@ ROWS = [
 
 
 def report():
-    """Both measurements, as Markdown."""
-    return "\n\n".join([memory_report(), import_report()])
+    """All measurements, as Markdown."""
+    return "\n\n".join([fixed_costs_report(), memory_report(), import_report()])
+
+
+# --- fixed costs
+
+
+def fixed_costs_report():
+    lines = []
+    for title, calls in fixed_costs().items():
+        for call in calls.values():
+            call()
+        expected = {library: seconds(call, repeats=10) for library, call in calls.items()}
+        times = interleaved(calls, expected, n_rounds=9)
+        microseconds = [significant(1e6 * times[library]) for library in LIBRARIES]
+        lines.append([title, *microseconds, ratio(times, SKLEARN, FASTBP)])
+    header = ["", *LIBRARIES, f"{SKLEARN} / {FASTBP}"]
+    return "**Fixed costs**, microseconds a call.\n\n" + markdown_table(header, lines, n_left=1)
+
+
+def fixed_costs():
+    """title -> {library: a call}"""
+    from sklearn.neural_network import MLPRegressor
+
+    from fastbp import BackpropRegressor
+
+    rng = np.random.RandomState(SEED)
+    X, columns = rng.standard_normal((100, 1)), rng.standard_normal((200, 8))
+    settings = {"hidden_layer_sizes": (10,), "max_iter": 1, "random_state": SEED}
+    models = {FASTBP: BackpropRegressor(**settings), SKLEARN: MLPRegressor(**settings)}
+    fits = {title: partial(model.fit, X, np.sin(X[:, 0])) for title, model in models.items()}
+    costs = {"fit of 1-10-1, one epoch": fits}
+    if find_spec("pandas"):
+        import pandas as pd
+
+        table = pd.DataFrame(columns, columns=[f"x{j}" for j in range(8)])
+        fitted = {
+            title: type(model)(**settings).fit(table, columns[:, 0])
+            for title, model in models.items()
+        }
+        costs["predict of one row of a DataFrame"] = {
+            title: partial(model.predict, table.iloc[:1]) for title, model in fitted.items()
+        }
+    return costs
 
 
 # --- memory
@@ -197,4 +245,7 @@ if __name__ == "__main__":
     if len(sys.argv) == 3:
         print(json.dumps(measure_memory(ROWS[int(sys.argv[1])], sys.argv[2])))
     else:
+        from sklearn.exceptions import ConvergenceWarning
+
+        warnings.simplefilter("ignore", ConvergenceWarning)
         print(report())

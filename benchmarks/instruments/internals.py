@@ -1,6 +1,7 @@
 """Everything private in fastbp that a benchmark touches.
 
     build_name()                    the compiled core in use, "core_avx2" for example
+    best_builds()                   the two best builds that run here, the best one last
     compiler_of("avx2")             the compiler of a build; None: the build does not run here
     compiled_forward(network, X)    the compiled forward pass alone: a function, and its outputs
     timed_evaluations()             a context: the seconds spent in the compiled loss and gradient
@@ -21,6 +22,12 @@ def build_name():
     from fastbp import _kernels
 
     return _kernels.core.__name__.rpartition(".")[2]
+
+
+def best_builds():
+    from fastbp import _kernels
+
+    return _kernels.available_builds()[-2:]
 
 
 def compiler_of(build):

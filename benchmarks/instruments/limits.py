@@ -91,6 +91,7 @@ def product_arrays(shape, dtype):
     return activations, deltas, coefs, coef_grads
 
 
+@cache
 def gemm_peak(dtype):
     def product(A, B, out):
         np.dot(A, B, out=out)
@@ -103,6 +104,7 @@ def gemm_peak(dtype):
     return max(rates)
 
 
+@cache
 def fma_peak(dtype):
     compiler = shutil.which(os.environ.get("CC", "cc"))
     real = {"float64": "double", "float32": "float"}[dtype]

@@ -1,5 +1,6 @@
 """The report in Markdown: tables are padded, so that they can be read in a terminal too."""
 
+import os
 import platform
 from datetime import date
 from importlib.metadata import PackageNotFoundError, version
@@ -7,8 +8,17 @@ from pathlib import Path
 
 from threadpoolctl import threadpool_info
 
-from instruments.columns import COLUMNS, FASTBP, FASTBP_ALONE, PRODUCTS, SKLEARN
+from instruments.columns import (
+    COLUMNS,
+    FANN,
+    FASTBP,
+    FASTBP_ALONE,
+    FASTBP_TWO,
+    PRODUCTS,
+    SKLEARN,
+)
 from instruments.internals import build_name
+from instruments.limits import fma_peak, gemm_peak
 
 
 def fits_table(rows):
@@ -18,7 +28,9 @@ def fits_table(rows):
         (f"{SKLEARN} / {FASTBP}", SKLEARN, "speedup_over_sklearn"),
         (f"best rival / {FASTBP}", FASTBP, "speedup_over_best_rival"),
         (f"{FASTBP} / its products", PRODUCTS, "share_of_products"),
-        ("1 thread / 2", FASTBP_ALONE, "speedup_by_threads"),
+        (f"{FANN} / {FASTBP}", FANN, "speedup_over_fann"),
+        ("1 thread / 2", FASTBP_TWO, "speedup_by_two_threads"),
+        ("1 thread / default", FASTBP_ALONE, "speedup_by_default"),
     ]
     ratios = [ratio for ratio in ratios if ratio[1] in titles]
     header = ["samples, features, hidden, outputs, batch", "dtype", "MFLOP/step", "epochs"]
@@ -38,6 +50,53 @@ def fits_table(rows):
         for row in rows
     ]
     return markdown_table(header, lines, n_left=2)
+
+
+def overview_table(alone, idle, busy, builds):
+    """A line for each Row of `alone`, and what the other lists have of the same shape and dtype.
+
+    alone: rows with one thread. idle, busy: rows with one thread, two and the default number of
+    threads, on idle cores and beside a busy process. builds: rows whose columns are builds.
+    """
+    header = ["", "dtype", FASTBP, "best rival", f"rival / {FASTBP}", "of FMA peak"]
+    header += [f"{FASTBP} / its products", "AVX2 / AVX-512", "1 thread / 2", "1 thread / default"]
+    header += ["busy: 1 thread / 2", "busy: 1 thread / default"]
+    lines = []
+    for row in alone:
+        others = [find_row(rows, row) for rows in (builds, idle, busy)]
+        of_build, of_idle, of_busy = (other.microseconds if other else {} for other in others)
+        lines.append(
+            [
+                row.shape.name,
+                row.dtype,
+                significant(row.microseconds[FASTBP]),
+                f"{row.best_rival} {significant(row.microseconds[row.best_rival])}",
+                ratio(row.microseconds, row.best_rival, FASTBP),
+                "" if row.share_of_peak is None else f"{row.share_of_peak:.0%}",
+                ratio(row.microseconds, FASTBP, PRODUCTS),
+                ratio(of_build, "avx2", "avx512"),
+                ratio(of_idle, FASTBP_ALONE, FASTBP_TWO),
+                ratio(of_idle, FASTBP_ALONE, FASTBP),
+                ratio(of_busy, FASTBP_ALONE, FASTBP_TWO),
+                ratio(of_busy, FASTBP_ALONE, FASTBP),
+            ]
+        )
+    used = [n for n in range(len(header)) if any(line[n] for line in lines)]
+    lines = [[line[n] for n in used] for line in lines]
+    return markdown_table([header[n] for n in used], lines, n_left=2)
+
+
+def find_row(rows, like):
+    """The one of the same shape and dtype, or None."""
+    same = (row for row in rows if (row.shape, row.dtype) == (like.shape, like.dtype))
+    return next(same, None)
+
+
+def ratio(microseconds, above, below):
+    """ "1.23x", or "" where one of both has not been measured."""
+    if above not in microseconds or below not in microseconds:
+        return ""
+    return f"{significant(microseconds[above] / microseconds[below])}x"
 
 
 def row_label(shape):
@@ -93,13 +152,24 @@ def environment():
     libraries = [f"{title} {version(name)}" for name, title in names.items() if is_installed(name)]
     parts = [
         date.today().isoformat(),
-        cpu_model(),
+        f"{cpu_model()}, {os.cpu_count()} cores",
         fastbp_build(),
         f"Python {platform.python_version()}",
         *libraries,
         blas_versions(),
     ]
     return ", ".join(parts) + "."
+
+
+def peaks(dtypes):
+    """What a core of this machine can do at most."""
+    lines = []
+    for dtype in dtypes:
+        fma = fma_peak(dtype)
+        parts = [f"{fma:.0f} GFLOP/s of multiply-adds in registers (FMA)"] if fma else []
+        parts.append(f"{gemm_peak(dtype):.0f} in the best product of its BLAS")
+        lines.append(f"{', '.join(parts)} ({dtype})")
+    return f"Peaks of a core: {'; '.join(lines)}."
 
 
 def is_installed(name):

@@ -2,6 +2,8 @@
 
     row = measure(shape, "float32", rivals, budget=1.0, n_rounds=5, n_threads=1)
     row.microseconds["fastbp"], row.speedup_over_best_rival
+    rows = measure_all(shapes, rivals, dtypes, budget=1.0, n_rounds=5, n_threads=1)
+    progress("predictions ...")                       # a line on stderr, with the time
 
 Each round times every column once, so that a slow phase of the machine affects all of them. The
 first call of a column is a warm-up (JAX and Numba compile in it). The number of epochs is chosen
@@ -19,8 +21,19 @@ from functools import partial
 from statistics import median
 from time import perf_counter, process_time
 
-from instruments.columns import FASTBP, FASTBP_ALONE, NUMPY, PRODUCTS, PYTORCH, SKLEARN
-from instruments.workloads import LBFGS_ITERATIONS
+from instruments.columns import (
+    FANN,
+    FASTBP,
+    FASTBP_ALONE,
+    FASTBP_TWO,
+    NOT_RIVALS,
+    NUMPY,
+    PRODUCTS,
+    PYTORCH,
+    SKLEARN,
+)
+from instruments.limits import fma_peak
+from instruments.workloads import INCREMENTAL_EPOCHS, LBFGS_ITERATIONS
 
 SHORTEST_TURN = 0.05  # seconds: shorter calls are repeated, or the clock's noise would show
 STEPS_OF_A_FIT = 2000  # a typical fit: with few epochs, the checks would weigh too much
@@ -51,21 +64,57 @@ class Row:
         return self.microseconds[SKLEARN] / self.microseconds[FASTBP]
 
     @property
-    def speedup_over_best_rival(self):
-        rivals = [
-            time
-            for title, time in self.microseconds.items()
-            if title not in (PRODUCTS, FASTBP_ALONE, FASTBP)
-        ]
-        return min(rivals) / self.microseconds[FASTBP]
+    def best_rival(self):
+        """The title of the fastest column that is not ours."""
+        rivals = [title for title in self.microseconds if title not in NOT_RIVALS]
+        return min(rivals, key=self.microseconds.get)
 
     @property
-    def speedup_by_threads(self):
+    def speedup_over_best_rival(self):
+        return self.microseconds[self.best_rival] / self.microseconds[FASTBP]
+
+    @property
+    def speedup_over_fann(self):
+        return self.microseconds[FANN] / self.microseconds[FASTBP]
+
+    @property
+    def speedup_by_two_threads(self):
+        return self.microseconds[FASTBP_ALONE] / self.microseconds[FASTBP_TWO]
+
+    @property
+    def speedup_by_default(self):
         return self.microseconds[FASTBP_ALONE] / self.microseconds[FASTBP]
 
     @property
     def share_of_products(self):
         return self.microseconds[FASTBP] / self.microseconds[PRODUCTS]
+
+    @property
+    def share_of_peak(self):
+        """The rate of the products, if they took all of fastbp's time, over the FMA peak of a core.
+
+        None where the peak is unknown.
+        """
+        peak = fma_peak(self.dtype)
+        return 1e3 * self.shape.megaflops / self.microseconds[FASTBP] / peak if peak else None
+
+
+def measure_all(shapes, rivals, dtypes, budget, n_rounds, n_threads):
+    """A Row for each shape and each of its dtypes that is asked for."""
+    rows = []
+    for shape in shapes:
+        for dtype in shape.dtypes:
+            if dtype not in dtypes:
+                continue
+            progress(f"{shape.name}, {dtype} ...")
+            rows.append(measure(shape, dtype, rivals, budget, n_rounds, n_threads))
+            times = ", ".join(f"{t} {time:.1f}" for t, time in rows[-1].microseconds.items())
+            progress(f"    {times} us/step ({rows[-1].epochs} epochs)")
+    return rows
+
+
+def progress(line, start=perf_counter()):  # noqa: B008 - evaluated once, at the start
+    print(f"[{perf_counter() - start:4.0f} s] {line}", file=sys.stderr, flush=True)
 
 
 def measure(shape, dtype, rivals, budget, n_rounds, n_threads):
@@ -74,7 +123,7 @@ def measure(shape, dtype, rivals, budget, n_rounds, n_threads):
     fits = {
         title: partial(run, shape, X, y) for title, (run, takes) in rivals.items() if takes(shape)
     }
-    epochs = LBFGS_ITERATIONS if shape.solver == "lbfgs" else None
+    epochs = fixed_epochs(shape)
     first = {title: fit(epochs or 1) for title, fit in fits.items()}
     expected = {
         title: seconds(partial(fit, epochs or 1), n_threads=n_threads, title=title)
@@ -84,7 +133,7 @@ def measure(shape, dtype, rivals, budget, n_rounds, n_threads):
         epochs = choose_epochs(shape, budget / sum(expected.values()))
         expected = {title: epochs * time for title, time in expected.items()}
     calls = {title: partial(fit, epochs) for title, fit in fits.items()}
-    if epochs > 1 and shape.solver != "lbfgs":
+    if epochs > 1 and fixed_epochs(shape) is None:
         first = {title: call() for title, call in calls.items()}
     check_agreement(shape, dtype, X, y, first)
     if sum(expected.values()) > 2 * budget:
@@ -92,6 +141,13 @@ def measure(shape, dtype, rivals, budget, n_rounds, n_threads):
     times = interleaved(calls, expected, n_rounds)
     per_step = 1e6 / shape.n_steps(epochs)
     return Row(shape, dtype, epochs, {title: per_step * time for title, time in times.items()})
+
+
+def fixed_epochs(shape):
+    """What does not depend on the machine; None: choose_epochs."""
+    if shape.solver == "lbfgs":
+        return LBFGS_ITERATIONS
+    return INCREMENTAL_EPOCHS if shape.batch_size == 1 else None
 
 
 def choose_epochs(shape, affordable):

@@ -28,6 +28,7 @@ ALPHA = 1e-4
 LEARNING_RATE = 1e-3
 SEED = 0
 LBFGS_ITERATIONS = 50
+INCREMENTAL_EPOCHS = 20
 
 
 @dataclass(frozen=True)

@@ -53,8 +53,11 @@ def run(shape, X, y, epochs, n_threads=1):
 
 
 def make_model(shape, dtype, rng):
+    return model_of(shape, *shape.layer_views(shape.initial_params(dtype, rng)))
+
+
+def model_of(shape, coefs, intercepts):
     layers = []
-    coefs, intercepts = shape.layer_views(shape.initial_params(dtype, rng))
     for coef, intercept in zip(coefs, intercepts, strict=True):
         layer = nn.Linear(*coef.shape, dtype=torch.from_numpy(coef).dtype)
         with torch.no_grad():

@@ -14,6 +14,7 @@ coefficients, layer after layer, each (fan_in, fan_out) in C order, then all int
 import inspect
 from copy import deepcopy
 from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise
 
 import numpy as np
@@ -649,15 +650,13 @@ default='identity'
             )
         twin = self.__class__.__new__(self.__class__)
         twin.layer_sizes = self.layer_sizes
-        own = {name: getattr(self, attribute) for name, attribute in self._attributes().items()}
-        twin._configure(**own | settings)
+        twin._configure(**self._settings() | settings)
         twin._adopt(self._params.astype(twin.dtype))
         return twin
 
-    def _attributes(self):
-        """{argument: attribute} of the constructor, but for layer_sizes and random_state."""
-        names = inspect.signature(self._configure).parameters
-        return {name: "loss_name" if name == "loss" else name for name in names}
+    def _settings(self):
+        """The arguments of the constructor, but for layer_sizes and random_state."""
+        return {name: getattr(self, attribute) for name, attribute in _attributes(type(self))}
 
     def __getstate__(self):
         state = self.__dict__.copy()
@@ -667,12 +666,12 @@ default='identity'
 
     def __setstate__(self, state):
         # Checked as the constructor's arguments are: the kernels trust sizes and dtype.
-        attributes = self._attributes()
-        for name in ("layer_sizes", *attributes.values(), "_params"):
+        arguments = _attributes(type(self))
+        for name in ("layer_sizes", *(attribute for _, attribute in arguments), "_params"):
             if name not in state:
                 raise ValueError(f"The state of a Network is incomplete: it has no {name!r}.")
         self.layer_sizes = _as_network_sizes(state["layer_sizes"])
-        self._configure(**{name: state[attribute] for name, attribute in attributes.items()})
+        self._configure(**{name: state[attribute] for name, attribute in arguments})
         self._adopt(self._as_params(state["_params"]))
 
     def _as_params(self, params):
@@ -713,6 +712,13 @@ default='identity'
             f"{self._unusual()}"
             f"fit_intercept={self.fit_intercept}, dtype={self.dtype.name!r})"
         )
+
+
+@cache  # inspect takes 50 microseconds
+def _attributes(network_class):
+    """The arguments of the constructor that _configure takes, and the attributes that hold them."""
+    names = list(inspect.signature(network_class._configure).parameters)[1:]  # without self
+    return tuple((name, "loss_name" if name == "loss" else name) for name in names)
 
 
 def count_params(layer_sizes, fit_intercept=True):

@@ -7,21 +7,26 @@ blocks (team.pxd) come those of its step:
     (norm)  with clipping only: the penalty's gradient, and the norm of the gradient, by chunks
     step    a range of the parameters: penalty's gradient or clipping, weight decay, optimizer step
 
-so that each parameter is moved by one thread.
+so that each parameter is moved by one thread. Plain gradient descent row by row has no phases, and
+a loop of its own.
 """
 from libc.math cimport sqrt
 from libc.string cimport memcmp, memcpy, memset
 
 from .dropout cimport Dropout, begin_masks
-from .inputs cimport sum_of_weights
-from .losses cimport USER_LOSS
-from .network cimport square_norm
+from .inputs cimport Block, Inputs, one_hot_rows, sum_of_weights
+from .losses cimport USER_LOSS, sum_losses
+from .network cimport (
+    NetworkSizes, Workspace, deltas_to_hidden_layers, forward_block, gradient_of_block,
+    locate_rows, loss_deltas, losses_of_block, square_norm,
+)
 from .optimizers cimport (
     OptimizerSettings, Step, begin_steps, count_step, decay_weights, optimizer_step,
 )
+from .signals cimport interrupted
 from .team cimport (
     NORM_CHUNK, Team, absolute_norm_of_coefs, add_penalty_gradient, data_scale, n_chunks,
-    piece_start, pieces_of_step, read_flag, run_phase, square_norm_of_coefs, work_on_batch,
+    piece_start, pieces_of_step, raise_flag, read_flag, run_phase, square_norm_of_coefs, work_on_batch,
 )
 from .types cimport floating
 
@@ -143,6 +148,56 @@ cdef inline void work_on_piece_of_step(void* context, int _, Py_ssize_t piece) n
         take_step(training, <double*> team.params, start, stop)
 
 
+cdef inline bint rows_are_read_in_place(const Training* training) noexcept nogil:
+    """Whether a batch is one row of a matrix, which nothing has to change or to convert."""
+    cdef const Team* team = &training.team
+    return (
+        training.batch_size == 1 and team.inputs.dense != NULL and team.ws.dropout == NULL
+        and team.net.objective.label_smoothing <= 0
+    )
+
+
+cdef inline void train_rows(Training* training, floating* params) noexcept nogil:
+    """An epoch of plain steps of one row each; params is team.params."""
+    cdef Team* team = &training.team
+    cdef const NetworkSizes* net = team.net
+    cdef const Inputs* inputs = team.inputs
+    cdef const Workspace* ws = &team.ws
+    cdef Step* step = &training.now
+    cdef double row_work = 3.0 * <double> net.n_coefs
+    cdef double scale = data_scale(net, 1), loss
+    cdef floating* deltas = <floating*> ws.deltas[net.n_layers - 1]
+    cdef Block block = locate_rows(
+        net, inputs, team.order, 0, 0, 1, 1, ws, sizeof(floating))
+    cdef Py_ssize_t i, row
+    for i in range(team.n):
+        row = team.order[i]
+        if training.rates != NULL:
+            step.learning_rate = training.rates[i]
+        if inputs.weights != NULL:
+            block.weights = <const floating*> inputs.weights + row
+            if (<const floating*> block.weights)[0] <= 0:
+                continue
+            scale = data_scale(net, (<const floating*> block.weights)[0])
+        block.dense = <const floating*> inputs.dense + row * net.n_features
+        if inputs.targets != NULL:
+            block.targets = <const floating*> inputs.targets + row * net.n_outputs
+        else:
+            one_hot_rows(
+                inputs.labels, net.n_outputs, team.order, i, 1, <floating*> ws.targets)
+        forward_block(net, params, inputs, &block, ws)
+        losses_of_block(net, &block, ws, <const floating*> ws.outputs)
+        loss_deltas(net, &block, -step.learning_rate * scale, ws, deltas)
+        deltas_to_hidden_layers(net, params, &block, ws)
+        loss = sum_losses(ws.losses, <const floating*> block.weights, 1)
+        gradient_of_block(net, inputs, &block, 0, 1, ws, params, True)
+        step.n_steps += 1
+        team.total_loss += scale * loss
+        if interrupted(&team.poll, row_work):
+            raise_flag(&team.stop)
+            break
+
+
 cdef inline void train_batches(Training* training, floating* params) noexcept nogil:
     """An epoch; params is team.params."""
     cdef Team* team = &training.team
@@ -155,6 +210,10 @@ cdef inline void train_batches(Training* training, floating* params) noexcept no
     cdef bint plain = steps_are_plain(training)
     step[0] = training.step
     begin_steps(&settings.optimizer, step)
+    if plain and rows_are_read_in_place(training):
+        train_rows(training, params)
+        training.step.n_steps = step.n_steps
+        return
     while first + rows < team.n and not read_flag(&team.stop):
         first += rows
         rows = min(training.batch_size, team.n - first)

@@ -85,6 +85,16 @@
 /* Sums at a time, of a row and of a column, so that an addition need not wait for the one before. */
 #define STRIP_VECTORS 4
 #define DOTS_AT_ONCE 4
+/* Columns that do not fill a vector are taken so many at a time, and the last ones together: their
+ * number is a constant then, and their values stay in registers. FEW_COLUMNS is COLUMNS(n) of the
+ * last ones. */
+#define NARROW 4
+#define FEW_COLUMNS(n)                                                                         \
+    switch (n) {                                                                               \
+    case 1: COLUMNS(1); break;                                                                 \
+    case 2: COLUMNS(2); break;                                                                 \
+    case 3: COLUMNS(3); break;                                                                 \
+    }
 /* At a depth of one, a row of B up to so many vectors is padded; beside a longer one, what is left
  * after the last whole vector costs little. */
 #define OUTER_VECTORS 8

@@ -111,6 +111,56 @@ static inline __attribute__((always_inline)) void NAME(dots)(
     }
 }
 
+/* C += a (m, 1) @ b (1, vectors * LANES), the vectors known when this is inlined. */
+static inline __attribute__((always_inline)) void NAME(add_outer_vectors)(
+    const int vectors, ptrdiff_t m, const REAL *a, ptrdiff_t a_row, const REAL *b, REAL *c,
+    ptrdiff_t ldc)
+{
+    NAME(vec) held[STRIP_VECTORS];
+    UNROLL
+    for (int v = 0; v < vectors; v++)
+        held[v] = NAME(load)(b + v * NAME(LANES));
+    for (ptrdiff_t i = 0; i < m; i++, a += a_row, c += ldc)
+        UNROLL
+        for (int v = 0; v < vectors; v++)
+            NAME(store)(c + v * NAME(LANES),
+                        NAME(load)(c + v * NAME(LANES)) + a[0] * held[v]);
+}
+
+/* The same for n columns that do not fill a vector. */
+static inline __attribute__((always_inline)) void NAME(add_outer_columns)(
+    const int n, ptrdiff_t m, const REAL *a, ptrdiff_t a_row, const REAL *b, REAL *c, ptrdiff_t ldc)
+{
+    REAL held[NARROW];
+    UNROLL
+    for (int j = 0; j < n; j++)
+        held[j] = b[j];
+    for (ptrdiff_t i = 0; i < m; i++, a += a_row, c += ldc)
+        UNROLL
+        for (int j = 0; j < n; j++)
+            c[j] += a[0] * held[j];
+}
+
+/* C += a (m, 1) @ b (1, n), of which `whole` columns are computed in vectors. */
+static void NAME(add_outer)(const Product *p, const REAL *b, ptrdiff_t whole)
+{
+    const REAL *a = p->a;
+    REAL *c = p->c;
+    ptrdiff_t j = 0;
+#define STRIPS(VECTORS)                                                                        \
+    for (; j + VECTORS * NAME(LANES) <= whole; j += VECTORS * NAME(LANES))                     \
+        NAME(add_outer_vectors)(VECTORS, p->m, a, p->a_row, b + j, c + j, p->ldc);
+    STRIPS(STRIP_VECTORS)
+    STRIPS(2)
+    STRIPS(1)
+#undef STRIPS
+#define COLUMNS(N) NAME(add_outer_columns)(N, p->m, a, p->a_row, b + j, c + j, p->ldc)
+    for (; j + NARROW <= p->n; j += NARROW)
+        COLUMNS(NARROW);
+    FEW_COLUMNS(p->n - j)
+#undef COLUMNS
+}
+
 /* C (+)= a (m, 1) @ b (1, n), 0 where positive is not > 0: a depth of one, as for one sample's
  * gradient and the deltas below one output. */
 static void NAME(multiply_outer)(const Product *p)
@@ -125,15 +175,14 @@ static void NAME(multiply_outer)(const Product *p)
         b = (const REAL *)padded;
         whole = vectors * NAME(LANES);
     }
+    if (p->accumulate) {
+        NAME(add_outer)(p, b, whole);
+        return;
+    }
     for (ptrdiff_t i = 0; i < p->m; i++, c += p->ldc) {
         const REAL a = ((const REAL *)p->a)[i * p->a_row];
         ptrdiff_t j = 0;
-        if (p->accumulate) {
-            for (; j < whole; j += NAME(LANES))
-                NAME(store)(c + j, NAME(load)(c + j) + a * NAME(load)(b + j));
-            for (; j < p->n; j++)
-                c[j] += a * b[j];
-        } else if (positive) {
+        if (positive) {
             for (; j < whole; j += NAME(LANES))
                 NAME(store)(c + j, NAME(where_positive)(a * NAME(load)(b + j),
                                                         NAME(load)(positive + j)));
@@ -220,15 +269,46 @@ static void NAME(multiply_column)(
     }
 }
 
+#if FASTBP_VECTORS
+
+/* c (m,) = A (m, depth) @ x with a depth that is known when this is inlined. */
+static inline __attribute__((always_inline)) void NAME(short_column)(
+    const int depth, ptrdiff_t m, const REAL *a, ptrdiff_t a_row, const REAL *x, REAL *c)
+{
+    REAL held[NARROW];
+    UNROLL
+    for (int p = 0; p < depth; p++)
+        held[p] = x[p];
+    for (ptrdiff_t i = 0; i < m; i++, a += a_row) {
+        REAL sum = 0;
+        UNROLL
+        for (int p = 0; p < depth; p++)
+            sum += a[p] * held[p];
+        c[i] = sum;
+    }
+}
+
+#endif
+
 /* A row of C at a time: for few rows, where packing B would cost as much as the product. */
 static void NAME(multiply_rows)(const Product *p)
 {
     const REAL *a = p->a, *positive = p->positive;
     REAL *c = p->c;
+#if FASTBP_VECTORS
+    /* not double: the compiler rounds two products of those in multiply_column apart */
+    const int is_short = sizeof(REAL) == sizeof(float) && !p->accumulate;
+#endif
     for (ptrdiff_t i = 0; i < p->m; i++, a += p->a_row, c += p->ldc) {
         if (p->b_col == 1)
             NAME(multiply_row)(p->n, p->depth, a, p->a_depth, p->b, p->b_depth, p->start,
                                p->accumulate, c);
+#if FASTBP_VECTORS
+        else if (p->depth == 2 && is_short)
+            NAME(short_column)(2, p->n, p->b, p->b_col, a, c);
+        else if (p->depth == 3 && is_short)
+            NAME(short_column)(3, p->n, p->b, p->b_col, a, c);
+#endif
         else /* c = B' @ a */
             NAME(multiply_column)(p->n, p->depth, p->b, p->b_col, a, NULL, p->accumulate, c);
         if (p->relu)
