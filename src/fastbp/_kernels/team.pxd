@@ -165,29 +165,27 @@ cdef inline bint user_loss_failed(const Objective* objective) noexcept nogil:
     return objective.loss == USER_LOSS and objective.user_loss_failed[0]
 
 
-cdef inline Block work_on_rows(
-    Team* team, const floating* params, Py_ssize_t start, Py_ssize_t rows
+cdef inline void work_on_rows(
+    Team* team, const floating* params, Py_ssize_t start, Py_ssize_t rows, Block* block
 ) noexcept nogil:
-    """The part at hand of rows [start, start + rows) of the block; returns them as a Block."""
+    """The part at hand of rows [start, start + rows) of the block, which are stored in block."""
     cdef const NetworkSizes* net = team.net
     cdef const Workspace* ws = &team.ws
-    cdef Block block
     cdef floating* outputs = <floating*> rows_of(
         ws.outputs, start, net.n_outputs, sizeof(floating))
     if team.part == BACK:
-        block = locate_rows(net, team.inputs, team.order, team.first, start, rows, team.rows, ws,
-                            sizeof(floating))
+        block[0] = locate_rows(net, team.inputs, team.order, team.first, start, rows, team.rows,
+                               ws, sizeof(floating))
     else:
-        block = forward_rows(
+        block[0] = forward_rows(
             net, params, team.inputs, team.order, team.first, start, rows, team.rows, ws)
         if team.outputs != NULL:
             memcpy(<floating*> team.outputs + (team.first + start) * net.n_outputs, outputs,
                    rows * net.n_outputs * sizeof(floating))
     if team.part == WHOLE:
-        add_losses(team, &block, outputs)
+        add_losses(team, block, outputs)
     if team.back and team.part != FORWARD:
-        deltas_to_hidden_layers(net, params, &block, ws)
-    return block
+        deltas_to_hidden_layers(net, params, block, ws)
 
 
 cdef inline void add_losses(Team* team, const Block* block, const floating* outputs) noexcept nogil:
@@ -201,20 +199,21 @@ cdef inline void add_losses(Team* team, const Block* block, const floating* outp
 
 cdef inline void work_on_piece_of_rows(void* context, int _, Py_ssize_t piece) noexcept nogil:
     cdef Team* team = <Team*> context
+    cdef Block block
     cdef Py_ssize_t pieces = pieces_of_rows(team, team.rows)
     cdef Py_ssize_t start = piece_start(team.rows, piece, pieces)
     cdef Py_ssize_t rows = piece_start(team.rows, piece + 1, pieces) - start
     if team.item_size == sizeof(float):
-        work_on_rows(team, <const float*> team.params, start, rows)
+        work_on_rows(team, <const float*> team.params, start, rows, &block)
     else:
-        work_on_rows(team, <const double*> team.params, start, rows)
+        work_on_rows(team, <const double*> team.params, start, rows, &block)
 
 
 cdef inline void run_rows(Team* team, const floating* params, int part) noexcept nogil:
     """A phase of the block's rows."""
     team.part = part
     if team.crew == NULL:
-        team.block = work_on_rows(team, params, 0, team.rows)
+        work_on_rows(team, params, 0, team.rows, &team.block)
     else:
         team.block = locate_rows(team.net, team.inputs, team.order, team.first, 0, team.rows,
                                  team.rows, &team.ws, sizeof(floating))
@@ -367,7 +366,8 @@ cdef inline double work_on_batch(
             run_rows(team, params, WHOLE)
         total += sum_losses(ws.losses, <const floating*> team.block.weights, team.rows)
         start += team.rows
-        team.rows_since += <double> team.rows
+        if team.adapts:
+            team.rows_since += <double> team.rows
         team.n_norm_pieces = 0
         if has_norms and start == batch_rows:
             team.n_norm_pieces = n_chunks(team.net.n_coefs)
