@@ -332,12 +332,17 @@ static void NAME(add_rows)(
         NAME(add_rows_strip)(STRIP_VECTORS, m, a + j, a_row, accumulate, sums + j);
     for (; j + NAME(LANES) <= n; j += NAME(LANES))
         NAME(add_rows_strip)(1, m, a + j, a_row, accumulate, sums + j);
-#endif
-    if (j == n)
-        return;
-    a += j;
-    sums += j;
-    n -= j;
+    for (; j < n; j++) {
+        const REAL *x = a + j;
+        REAL sum = accumulate ? sums[j] : 0;
+        ptrdiff_t i = 0;
+        for (; i + 4 <= m; i += 4, x += 4 * a_row)
+            sum += (x[0] + x[a_row]) + (x[2 * a_row] + x[3 * a_row]);
+        for (; i < m; i++, x += a_row)
+            sum += x[0];
+        sums[j] = sum;
+    }
+#else
     if (!accumulate)
         memset(sums, 0, n * sizeof(REAL));
     ptrdiff_t i = 0;
@@ -347,4 +352,5 @@ static void NAME(add_rows)(
     for (; i < m; i++, a += a_row)
         for (j = 0; j < n; j++)
             sums[j] += a[j];
+#endif
 }
