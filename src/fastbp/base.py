@@ -41,7 +41,7 @@ from .data import DataSet
 from .initialization import assign_params
 from .network import Network, count_params
 from .objective import penalty_factors
-from .parameters import check_parameters, parameters_of
+from .parameters import check_parameters, defaults_of, parameters_of
 from .random_states import random_source
 from .scoring import fitted_copy, make_score
 from .training.checkpoints import Checkpoint, describe
@@ -406,7 +406,8 @@ class BaseBackprop(
                 ),
                 stacklevel=2,
             )
-        super().__setstate__(state)
+        # parameters that it did not have yet
+        super().__setstate__({**defaults_of(type(self)), **state})
 
     def _html_repr(self):
         html = super()._html_repr()

@@ -83,7 +83,7 @@ OF_REGRESSOR = {
 
 
 @cache
-def _defaults_of(cls):
+def defaults_of(cls):
     """The parameters of our own constructor and their defaults; a user's subclass may differ."""
     own = next(one for one in cls.__mro__ if one.__module__.startswith(f"{__package__}."))
     parameters = inspect.signature(own.__init__).parameters
@@ -92,7 +92,7 @@ def _defaults_of(cls):
 
 def parameters_of(estimator):
     """The values of all parameters, by name."""
-    return {name: getattr(estimator, name) for name in _defaults_of(type(estimator))}
+    return {name: getattr(estimator, name) for name in defaults_of(type(estimator))}
 
 
 # Values that have passed, so that a search does not have the same ones checked at every fit:
@@ -107,7 +107,7 @@ def check_parameters(estimator):
     Checking all of them costs 30 % of a small fit.
     """
     cls = type(estimator)
-    defaults = _defaults_of(cls)
+    defaults = defaults_of(cls)
     new = {}
     for name, value in estimator.get_params(deep=False).items():
         if name not in defaults or value is not defaults[name]:
