@@ -114,7 +114,8 @@ class BaseBackprop(
         ------
         ValueError
             For data or parameters that cannot be used, and when the weights diverge. The
-            estimator is then as it was before.
+            estimator is then as it was before. With ``early_stopping``, weights that diverge
+            after a first epoch end the run with a ConvergenceWarning and the best weights.
         """
         context = begin_fit(self, max_epochs=self.max_iter)
         with unchanged_on_error(self):
