@@ -32,7 +32,7 @@ def minimize(net, X, targets, weights=None, *, max_iter=500, tol=1e-10, after_it
     """(what minimize returns, the losses of the iterations)"""
     losses = []
 
-    def record(loss):
+    def record(loss, damping):
         losses.append(loss)
         return after_iteration is not None and after_iteration(loss)
 
