@@ -34,27 +34,27 @@ def call_with_blas_threads(n_threads, function):
     main thread sets it: two threads that each restore what they found could leave it set.
 
     Ctrl-C may come between any two steps of this. Where it comes before the with-block is entered,
-    threadpoolctl's own context leaves the limit set. So the numbers are noted before the first one
-    is changed, and restored twice: a second Ctrl-C may come during the first time.
+    or while it is left, threadpoolctl leaves the limit set. So the numbers are noted before that,
+    and restored once more where the block was not left in peace.
     """
     if n_threads is None or threading.current_thread() is not threading.main_thread():
         return function()
     libraries = [(library, library.get_num_threads()) for library in _blas().lib_controllers]
+    is_restored = False
     try:
-        try:
-            for library, _ in libraries:
-                library.set_num_threads(n_threads)
-            return function()
-        finally:
-            _restore(libraries)
+        with _blas().limit(limits=n_threads):
+            result = function()
+        is_restored = True
+        return result
     finally:
-        _restore(libraries)
+        if not is_restored:
+            _restore(libraries)
 
 
 def _restore(libraries):
-    changed = [(one, before) for one, before in libraries if one.get_num_threads() != before]
-    for library, before in changed:
-        library.set_num_threads(before)
+    for library, n_threads in libraries:
+        if library.get_num_threads() != n_threads:
+            library.set_num_threads(n_threads)
     # Without a limit this does nothing but hand the control over BLAS's threads back, which
     # threadpoolctl gives to the first Python thread that sets their number.
     with _blas().limit(limits=None):
