@@ -38,7 +38,7 @@ from .checks import (
     plain_array_of,
 )
 from .data import DataSet
-from .initialization import assign_params
+from .layer_arrays import LayerArrays, assign_layers
 from .network import Network, count_params
 from .objective import penalty_factors
 from .parameters import check_parameters, defaults_of, parameters_of
@@ -114,7 +114,8 @@ class BaseBackprop(
         ------
         ValueError
             For data or parameters that cannot be used, and when the weights diverge. The
-            estimator is then as it was before.
+            estimator is then as it was before. With ``early_stopping``, weights that diverge
+            after a first epoch end the run with a ConvergenceWarning and the best weights.
         """
         context = begin_fit(self, max_epochs=self.max_iter)
         with unchanged_on_error(self):
@@ -158,8 +159,10 @@ class BaseBackprop(
         with unchanged_on_error(self), random_source(self.random_state) as source:
             data, problem = self._data(X, y, None, goes_on=False)
             network, state = self._begin(data, problem, source, goes_on=False)
-            assign_params("coefs", network.coefs, coefs)
-            assign_params("intercepts", _shown_intercepts(network), intercepts)
+            if coefs is not None:
+                assign_layers(network, "coefs", coefs, "coefs")
+            if intercepts is not None:
+                assign_layers(network, "intercepts", intercepts, "intercepts")
             return self._finish(network, state, problem)
 
     def _fit(self, X, y, sample_weight, validation, **how):
@@ -340,13 +343,22 @@ class BaseBackprop(
 
     @property
     def coefs_(self):
-        """Weight matrices, a tuple of views of ``network_.params``."""
-        return self._fitted_network("coefs_").coefs
+        """Weight matrices, a list of views of ``network_.params``; can be assigned."""
+        return LayerArrays(self._fitted_network("coefs_"), "coefs")
+
+    @coefs_.setter
+    def coefs_(self, arrays):
+        assign_layers(self._fitted_network("coefs_"), "coefs", arrays, "coefs_")
 
     @property
     def intercepts_(self):
-        """Intercept vectors; views of ``network_.params``, or zeros with fit_intercept=False."""
-        return _shown_intercepts(self._fitted_network("intercepts_"))
+        """Intercept vectors, as ``coefs_``; zeros with fit_intercept=False."""
+        return LayerArrays(self._fitted_network("intercepts_"), "intercepts")
+
+    @intercepts_.setter
+    def intercepts_(self, arrays):
+        network = self._fitted_network("intercepts_")
+        assign_layers(network, "intercepts", arrays, "intercepts_")
 
     def _fitted_network(self, attribute):
         # AttributeError, so that hasattr and check_is_fitted see an unfitted estimator
@@ -433,13 +445,3 @@ class BaseBackprop(
         tags.input_tags.sparse = True
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
-
-
-def _shown_intercepts(network):
-    """Views of a network's intercepts; zeros, read-only, where it has none."""
-    if network.fit_intercept:
-        return network.intercepts
-    zeros = [np.zeros(size, dtype=network.dtype) for size in network.layer_sizes[1:]]
-    for array in zeros:
-        array.flags.writeable = False
-    return tuple(zeros)

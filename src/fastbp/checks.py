@@ -156,6 +156,14 @@ def as_labels(y, n_samples, n_classes):
     return Targets(None, as_kernel_array(labels, np.intp), n_classes)
 
 
+def as_real_array(values, name, shape, dtype):
+    """A finite array of that shape and dtype."""
+    original = _as_real_array(values, name)
+    if original.shape != shape:
+        raise ValueError(f"{name} has shape {original.shape}; {shape} is needed.")
+    return _as_finite(original, dtype, name)
+
+
 def as_weights(sample_weight, n_samples, dtype, name="sample_weight"):
     """(n_samples,) weights, finite, not negative, not all zero; None, for ones, stays None."""
     if sample_weight is None:
@@ -195,7 +203,7 @@ def _as_real_array(array, name):
     if array.dtype == object:
         try:
             array = array.astype(np.float64)
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, OverflowError) as error:
             raise ValueError(f"{name} must hold numbers: {error}.") from error
     _check_real(array.dtype, name)
     return array

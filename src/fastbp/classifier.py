@@ -180,10 +180,11 @@ or callable, default='constant'
     network_ : Network
         The fitted network: parameters, compiled gradients, and the objective of all samples
         (``l2`` is ``alpha / (2 * n)``).
-    coefs_ : tuple of ndarray of shape (fan_in, fan_out)
-        Weight matrices, views of ``network_.params``: writing to them changes the estimator.
-    intercepts_ : tuple of ndarray of shape (fan_out,)
-        Intercepts of each layer, views as well.
+    coefs_ : list of ndarray of shape (fan_in, fan_out)
+        Weight matrices, views of ``network_.params``: writing to them changes the estimator. The
+        list and its items can be assigned.
+    intercepts_ : list of ndarray of shape (fan_out,)
+        Intercepts of each layer, in the same way; zeros with ``fit_intercept=False``.
     n_layers_ : int
         Layers including input and output.
     n_outputs_ : int

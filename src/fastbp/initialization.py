@@ -1,4 +1,4 @@
-"""Initial parameters: drawn to suit the activations, or given by the user.
+"""Initial parameters, drawn to suit the activations.
 
 Weights are drawn uniformly from +-sqrt(factor / fans). scikit-learn's MLP uses Glorot's fans,
 fan_in + fan_out, for its four activations, and draws intercepts too. The other activations get He's
@@ -39,30 +39,3 @@ def _activation_to_suit(network, layer):
     # scikit-learn draws the output layer, too, for the hidden activation.
     last = hidden[-1] if hidden else network.activation
     return last if last in GLOROT_FACTORS else "identity"
-
-
-def assign_params(name, arrays, given):
-    """Write the values that a user has given into a network's views of its parameters.
-
-    name : "coefs" or "intercepts", for messages
-    arrays : the views; read-only zeros stand for intercepts that the network does not have
-    given : sequence of array-like, or None to change nothing
-    """
-    if given is None:
-        return
-    if len(given) != len(arrays):
-        raise ValueError(
-            f"{name} holds {len(given)} arrays; this network has {len(arrays)} layers of them."
-        )
-    for layer, (array, values) in enumerate(zip(arrays, given, strict=True)):
-        values = np.asarray(values, dtype=array.dtype)
-        if values.shape != array.shape:
-            raise ValueError(f"{name}[{layer}] has shape {values.shape}; {array.shape} is needed.")
-        if not np.isfinite(values).all():
-            raise ValueError(f"{name}[{layer}] contains NaN or infinity.")
-        if array.flags.writeable:
-            array[...] = values
-        elif values.any():
-            raise ValueError(
-                f"{name}[{layer}] is not zero, but fit_intercept=False; leave intercepts out."
-            )

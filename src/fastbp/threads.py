@@ -2,7 +2,6 @@
 
 import os
 import threading
-from contextlib import nullcontext
 from functools import cache
 
 from sklearn.utils._openmp_helpers import _openmp_effective_n_threads
@@ -27,16 +26,39 @@ def choose_n_threads(n_threads, step_flops, call_flops):
     return max(1, min(worthwhile, allowed())) if worthwhile > 1 else 1
 
 
-def blas_threads(n_threads):
-    """A context in which NumPy's and SciPy's BLAS have so many threads; None: as many as before.
+def call_with_blas_threads(n_threads, function):
+    """Call a function while NumPy's and SciPy's BLAS have so many threads; None: as many as before.
 
     Where a thread's share is small, BLAS's own threads mostly wait for one another: on busy cores
     that has made small fits a hundred times slower. The limit is that of the process, so only the
     main thread sets it: two threads that each restore what they found could leave it set.
+
+    Ctrl-C may come between any two steps of this. Where it comes before the with-block is entered,
+    or while it is left, threadpoolctl leaves the limit set. So the numbers are noted before that,
+    and restored once more where the block was not left in peace.
     """
     if n_threads is None or threading.current_thread() is not threading.main_thread():
-        return nullcontext()
-    return _blas().limit(limits=n_threads)
+        return function()
+    libraries = [(library, library.get_num_threads()) for library in _blas().lib_controllers]
+    is_restored = False
+    try:
+        with _blas().limit(limits=n_threads):
+            result = function()
+        is_restored = True
+        return result
+    finally:
+        if not is_restored:
+            _restore(libraries)
+
+
+def _restore(libraries):
+    for library, n_threads in libraries:
+        if library.get_num_threads() != n_threads:
+            library.set_num_threads(n_threads)
+    # Without a limit this does nothing but hand the control over BLAS's threads back, which
+    # threadpoolctl gives to the first Python thread that sets their number.
+    with _blas().limit(limits=None):
+        pass
 
 
 @cache

@@ -162,12 +162,15 @@ def cases_of_wrong_weights():
     yield dict(intercepts=intercepts[:1]), "intercepts holds 1 arrays"
     yield dict(intercepts=[*intercepts[:2], 0.0]), r"intercepts\[2\] has shape \(\); \(1,\)"
     nan, infinite = coefs[1] + np.nan, intercepts[1] + np.inf
-    yield dict(coefs=[coefs[0], nan, coefs[2]]), r"coefs\[1\] contains NaN or infinity"
+    yield dict(coefs=[coefs[0], nan, coefs[2]]), r"coefs\[1\] contains NaN;"
     yield (
         dict(intercepts=[intercepts[0], infinite, intercepts[2]]),
-        r"intercepts\[1\] contains NaN or infinity",
+        r"intercepts\[1\] contains infinity;",
     )
-    yield dict(coefs=[["a"] * 6] * 3), "could not convert string to float"
+    yield dict(coefs=[["a"] * 6] * 3), r"coefs\[0\] must hold numbers, got dtype <U1"
+    yield dict(coefs=[c + 1j for c in coefs]), "Complex data not supported: coefs"
+    dates = [c.astype("datetime64[s]") for c in coefs]
+    yield dict(coefs=dates), r"coefs\[0\] must hold numbers, got dtype datetime64"
 
 
 def test_wrong_weights_leave_the_estimator_as_it_was():

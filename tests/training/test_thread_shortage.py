@@ -17,13 +17,15 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="limits memory a
 SCRIPT = """
     import resource
 
+    import threadpoolctl
+
     from fastbp import threads
 
     warnings.simplefilter("ignore")
     threads.allowed = lambda: 3
     threads.LEAST_STEP = threads.LEAST_CALL = 1
     assert threads.choose_n_threads(None, 100, 100) == 3
-    threads.blas_threads(1).__enter__()  # BLAS has its threads, or none, from here on
+    threadpoolctl.threadpool_limits(1, "blas")  # BLAS has its threads, or none, from here on
 
     rng = np.random.default_rng(0)
     X = rng.normal(size=(90, 6))

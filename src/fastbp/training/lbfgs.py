@@ -13,7 +13,7 @@ import numpy as np
 import scipy.optimize
 from sklearn.exceptions import ConvergenceWarning
 
-from ..threads import blas_threads
+from ..threads import call_with_blas_threads
 from .run import diverged
 
 LEAST_GAIN = 1e-9  # of the loss, for which another run is worthwhile
@@ -63,13 +63,14 @@ def solve(run):
             },
         )
 
+    def search():
+        found = minimize(variables.begin(network.params), n_before, 0)
+        found.nit += n_before
+        return found if variables.bounds is None else _run_again(minimize, found, settings)
+
     try:
         # SciPy's own share are vectors of n_params: nothing for threads.
-        with blas_threads(1):
-            found = minimize(variables.begin(network.params), n_before, 0)
-            found.nit += n_before
-            if variables.bounds is not None:
-                found = _run_again(minimize, found, settings)
+        found = call_with_blas_threads(1, search)
     except KeyboardInterrupt:
         take(*objective.accepted)
         raise

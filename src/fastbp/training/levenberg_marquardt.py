@@ -28,7 +28,7 @@ from scipy.linalg import LinAlgError, cho_factor, cho_solve
 from scipy.linalg.blas import dsyrk
 from sklearn.exceptions import ConvergenceWarning
 
-from ..threads import blas_threads
+from ..threads import call_with_blas_threads
 from .run import diverged
 
 FIRST_DAMPING, SMALLEST_DAMPING, LARGEST_DAMPING = 1e-3, 1e-15, 1e10
@@ -143,8 +143,8 @@ def minimize(
     work = (len(data) * n_outputs + n_params) * n_params**2
     if n_threads is None and work < LEAST_THREADED_WORK:
         n_threads = 1
-    with blas_threads(n_threads):
-        return _minimize(network, data, max_iter, tol, end_iteration, n_iter, damping, n_threads)
+    arguments = network, data, max_iter, tol, end_iteration, n_iter, damping, n_threads
+    return call_with_blas_threads(n_threads, lambda: _minimize(*arguments))
 
 
 def _minimize(network, data, max_iter, tol, end_iteration, n_iter, damping, n_threads):

@@ -106,7 +106,12 @@ class Monitor:
         if not self.watches_score:
             self._state.best_loss = min(self._state.best_loss, loss)
 
+    @property
+    def has_best(self):
+        """Whether the parameters of a best validation score are kept."""
+        return self.watches_score and self._state.best_params is not None
+
     def restore_best(self):
         """Put the parameters of the best validation score back."""
-        if self.watches_score and self._state.best_params is not None:
+        if self.has_best:
             self._network.params = self._state.best_params

@@ -1,7 +1,7 @@
 """Run: one fit, as a solver sees it; and what is the same for every solver.
 
     begin_run    the random draws, the validation split and the precision, in scikit-learn's order
-    train        the solver at work; Ctrl-C keeps what has been reached
+    train        the solver at work; Ctrl-C keeps what has been reached, divergence the best epoch
     diverged     the error for weights or losses that are not finite
 
 A solver is a function ``solve(run)``. It moves ``run.network.params``, which after each epoch or
@@ -13,6 +13,8 @@ import warnings
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import SimpleNamespace
+
+from sklearn.exceptions import ConvergenceWarning
 
 from ..data import DataSet
 from ..network import Network
@@ -131,13 +133,31 @@ def train(run):
     try:
         with _checkpointed(run) as is_finished:
             if not is_finished:
-                run.solver.solve(run)
+                _solve(run)
     except KeyboardInterrupt:
         warnings.warn("Training interrupted by user.", stacklevel=2)
     if run.loss is not None:
         run.monitor.conclude(run.loss)
     run.monitor.restore_best()
     run.state.end_run()
+
+
+def _solve(run):
+    """The solver at work. A run that diverges ends with its best epoch, where it has one."""
+    try:
+        run.solver.solve(run)
+    except DivergenceError as error:
+        if not run.monitor.has_best:
+            raise ValueError(str(error)) from None
+        warnings.warn(
+            f"{error} Training has ended, with the weights of the best validation score, "
+            f"{run.state.best_validation_score:g}.",
+            ConvergenceWarning,
+            stacklevel=2,
+        )
+        # neither weights nor moments of the last epoch are of any use
+        run.monitor.restore_best()
+        run.state.restart_optimizer(len(run.state.moments), run.state.learning_rate)
 
 
 @contextmanager
@@ -158,14 +178,18 @@ def _checkpointed(run):
         checkpoint.write(is_finished=not run.monitor.was_ended)
 
 
+class DivergenceError(ValueError):
+    """Weights or loss of a run are not finite; users see a ValueError, or a warning."""
+
+
 def diverged(found, where, remedies=""):
     """The error for a run whose weights or loss, as `found` says, are not finite.
 
     `where` names the epoch or iteration and the learning rate, `remedies` what to try besides
-    scaling the data.
+    scaling the data. The first two sentences are scikit-learn's.
     """
-    return ValueError(
-        f"Solver produced non-finite {found} in {where}. The input data may contain large values "
-        "and need to be preprocessed: scale X (StandardScaler) and, for regression, y"
-        f"{remedies}."
+    return DivergenceError(
+        f"Solver produced non-finite {found}. The input data may contain large values and need to "
+        f"be preprocessed. This was in {where}. Scale X (StandardScaler) and, for regression, "
+        f"y{remedies}."
     )

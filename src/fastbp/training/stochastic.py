@@ -43,7 +43,7 @@ def solve(run):
 
     Raises
     ------
-    ValueError
+    DivergenceError
         As soon as a parameter, or the loss, is no longer finite.
     """
     state, settings, monitor = run.state, run.settings, run.monitor

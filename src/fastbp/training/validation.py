@@ -47,9 +47,9 @@ def split_off_validation(data, settings, random_state, is_classifier):
     )
     if len(held_out) < 2:
         raise ValueError(
-            "The validation set is too small. Increase 'validation_fraction' "
-            f"(validation_fraction={settings.validation_fraction} of {n_samples} samples are "
-            f"{len(held_out)}) or the size of your dataset."
+            "The validation set is too small. Increase 'validation_fraction' or the size of your "
+            f"dataset: validation_fraction={settings.validation_fraction} of {n_samples} samples "
+            f"are {len(held_out)}."
         )
     for side, rows in (("training", order), ("validation", held_out)):
         if data.weights is not None and not data.weights[rows].any():

@@ -1,0 +1,181 @@
+"""The number of BLAS's threads after a fit is the one before it, wherever Ctrl-C comes.
+
+An interrupt is raised at each bytecode, one after the other, that a fit executes where the number
+is set: in fastbp's own functions and in threadpoolctl.
+"""
+
+import sys
+import threading
+
+import numpy as np
+import pytest
+import threadpoolctl
+from problems import CUT_SHORT, make_regression, small
+from separate import run
+
+from fastbp import BackpropRegressor, threads
+from fastbp.training import lbfgs, levenberg_marquardt
+
+pytestmark = [
+    CUT_SHORT,
+    pytest.mark.filterwarnings("ignore:Training interrupted by user"),
+]
+
+TRACED = {threads.__file__, threadpoolctl.__file__}
+BEFORE = 2  # threads; a fit that is limited has 1
+
+
+def numbers():
+    return [one["num_threads"] for one in threads._blas().info()]
+
+
+@pytest.fixture(autouse=True)
+def _two_threads():
+    threads._blas()  # BLAS is looked for once, not at each bytecode
+    with threadpoolctl.threadpool_limits(BEFORE, "blas"):
+        yield
+
+
+class Interrupter:
+    """A trace function that raises KeyboardInterrupt at the given events of the traced files."""
+
+    def __init__(self, *at):
+        self.at, self.n_events = set(at), 0
+
+    def __call__(self, frame, event, argument):
+        if frame.f_code.co_filename not in TRACED:
+            return None
+        frame.f_trace_opcodes = True
+        if event in ("line", "opcode", "call"):
+            self.n_events += 1
+            if self.n_events in self.at:
+                raise KeyboardInterrupt
+        return self
+
+    def run(self, function):
+        """Whether the function was interrupted."""
+        before = sys.gettrace()
+        sys.settrace(self)
+        try:
+            function()
+        except KeyboardInterrupt:
+            return True
+        finally:
+            sys.settrace(before)
+        return False
+
+
+def assert_restored_after_any_interrupt(function, every=1):
+    counter = Interrupter()
+    assert not counter.run(function)
+    assert counter.n_events > 100
+    for event in range(1, counter.n_events + 1, every):
+        Interrupter(event).run(function)
+        assert set(numbers()) == {BEFORE}, event
+
+
+def test_each_bytecode():
+    seen = []
+
+    def function():
+        seen[:] = numbers()
+        return 7
+
+    assert threads.call_with_blas_threads(1, function) == 7
+    assert set(seen) == {1}
+    assert_restored_after_any_interrupt(lambda: threads.call_with_blas_threads(1, function))
+
+
+def test_a_second_interrupt():
+    """Ctrl-C while the work is done, and again during any step of restoring the numbers."""
+    counter = Interrupter()
+
+    def interrupted():
+        raise KeyboardInterrupt
+
+    assert counter.run(lambda: threads.call_with_blas_threads(1, interrupted))
+    for event in range(1, counter.n_events + 1):
+        Interrupter(event).run(lambda: threads.call_with_blas_threads(1, interrupted))
+        assert set(numbers()) == {BEFORE}, event
+
+
+@pytest.mark.parametrize("solver", ["lbfgs", "levenberg_marquardt"])
+def test_fits(solver):
+    X, y = make_regression()
+    module = {"lbfgs": lbfgs, "levenberg_marquardt": levenberg_marquardt}[solver]
+    seen = []
+    estimator = small(BackpropRegressor, solver=solver, max_iter=2)
+    before = vars(estimator).copy()
+
+    def fit():
+        vars(estimator).clear()
+        vars(estimator).update(before)
+        estimator.fit(X, y)
+        seen.append(estimator.n_iter_)
+
+    assert_restored_after_any_interrupt(fit, every=3)
+    assert module.call_with_blas_threads is threads.call_with_blas_threads
+    assert max(seen) == 2
+
+
+def test_an_interrupted_fit_is_whole_or_not_there():
+    X, y = make_regression()
+    for event in range(1, 2000, 41):
+        estimator = small(BackpropRegressor, solver="lbfgs", max_iter=2)
+        if Interrupter(event).run(lambda: estimator.fit(X, y)):  # noqa: B023
+            assert vars(estimator) == estimator.get_params()
+        else:
+            assert np.isfinite(estimator.predict(X)).all()
+
+
+def test_an_error_restores_too():
+    def fail():
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        threads.call_with_blas_threads(1, fail)
+    assert set(numbers()) == {BEFORE}
+
+
+def test_none_changes_nothing():
+    assert set(threads.call_with_blas_threads(None, numbers)) == {BEFORE}
+
+
+def test_other_threads_than_the_main_one_change_nothing():
+    """And can limit BLAS themselves once a fit of the main thread is over."""
+    seen = []
+    threads.call_with_blas_threads(1, list)
+
+    def work():
+        seen.append(threads.call_with_blas_threads(1, numbers))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert set(seen[0]) == {BEFORE}
+
+
+def test_the_control_over_blas_is_handed_back():
+    """Threadpoolctl lets one Python thread limit BLAS at a time: not the main one for ever."""
+    facts = run(
+        """
+        import threadpoolctl
+        from fastbp import threads
+
+        before = [one["num_threads"] for one in threads._blas().info()]
+        threads.call_with_blas_threads(1, list)
+        seen = []
+
+        def work():
+            with threadpoolctl.threadpool_limits(1, "blas"):
+                seen.extend(one["num_threads"] for one in threads._blas().info())
+
+        thread = threading.Thread(target=work)
+        thread.start()
+        thread.join()
+        after = [one["num_threads"] for one in threads._blas().info()]
+        print(json.dumps(dict(seen=seen, restored=before == after)))
+        """,
+        fresh=True,
+    )
+    assert set(facts["seen"]) == {1} and facts["restored"]
