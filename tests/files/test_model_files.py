@@ -166,8 +166,8 @@ def test_what_cannot_be_saved_at_all(tmp_path):
 
     with pytest.raises(TypeError, match="got Special"):
         save_model(fitted(Special, NUMBERS), path)
-    with pytest.raises(ValueError, match="no parameter 'alhpa'"):
-        save_model(fitted(BackpropRegressor, NUMBERS), path, omit="alhpa")
+    with pytest.raises(ValueError, match="no parameter 'aleph'"):
+        save_model(fitted(BackpropRegressor, NUMBERS), path, omit="aleph")
     labels = np.array([(1, 2), None, "c"], dtype=object)[CLASSES]
     estimator = fitted(BackpropClassifier, CLASSES)
     estimator._classes = type(estimator._classes)(labels[:3])

@@ -26,7 +26,8 @@ from .optimizers cimport (
 from .signals cimport interrupted
 from .team cimport (
     NORM_CHUNK, Team, absolute_norm_of_coefs, add_penalty_gradient, data_scale, n_chunks,
-    piece_start, pieces_of_step, raise_flag, read_flag, run_phase, square_norm_of_coefs, work_on_batch,
+    piece_start, pieces_of_step, raise_flag, read_flag, run_phase, square_norm_of_coefs,
+    work_on_batch,
 )
 from .types cimport floating
 
