@@ -1,5 +1,6 @@
 """save_model and load_model: the same estimator again, or one error that says what is wrong."""
 
+import dataclasses
 import json
 import os
 import pickle
@@ -13,7 +14,16 @@ from problems import CUT_SHORT, assert_same_bits
 from scipy import sparse
 from sklearn.exceptions import InconsistentVersionWarning, NotFittedError
 
-from fastbp import BackpropClassifier, BackpropRegressor, __version__, load_model, save_model
+from fastbp import (
+    BackpropClassifier,
+    BackpropRegressor,
+    __version__,
+    load_model,
+    model_files,
+    save_model,
+)
+from fastbp.training import saved_state
+from fastbp.training.state import TrainingState
 
 pytestmark = CUT_SHORT
 
@@ -239,3 +249,14 @@ def test_a_pickle_of_another_version_warns():
         again.__setstate__({**state, "_fastbp_version": "9.9"})
     assert_same_bits(again, estimator)
     assert vars(pickle.loads(pickle.dumps(estimator))).keys() == vars(estimator).keys()
+
+
+def test_nothing_that_a_model_has_is_forgotten():
+    """A new field of the state, or setting of a network, needs a place in the file."""
+    fields = {field.name for field in dataclasses.fields(TrainingState)}
+    of_a_run = {"random_state", "order"}
+    arrays = {"moments", "best_params", *saved_state.CURVES}
+    assert fields == {*saved_state.NUMBERS, *arrays, *of_a_run}
+    network = fitted(BackpropRegressor, NUMBERS).network_
+    settings = set(network.__getstate__()) - {"layer_sizes", "dtype", "_params"}
+    assert settings - {"hidden_activations"} == set(model_files.NETWORK)
