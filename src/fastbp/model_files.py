@@ -21,6 +21,8 @@ from .training.saved_state import check_array
 from .versions import VERSION
 
 FORMAT = 1
+# Parameters of a run rather than a model: a stranger's file must not say where a fit writes.
+NOT_SAVED = {"checkpoint"}
 CLASSES = {one.__name__: one for one in (BackpropClassifier, BackpropRegressor)}
 # Attributes of a Network that are its constructor's arguments, beside sizes and dtype.
 NETWORK = (
@@ -65,6 +67,10 @@ def save_model(estimator, path, *, omit=()):
     OSError
         If the file cannot be written; the old one is then as it was.
 
+    Notes
+    -----
+    The parameter ``checkpoint`` is not saved; the loaded estimator has None.
+
     See Also
     --------
     load_model
@@ -103,7 +109,9 @@ def save_model(estimator, path, *, omit=()):
         "fastbp": VERSION,
         "class": type(estimator).__name__,
         "parameters": {
-            name: _as_json(name, value) for name, value in values.items() if name not in omit
+            name: _as_json(name, value)
+            for name, value in values.items()
+            if name not in NOT_SAVED.union(omit)
         },
         "omitted": omit,
         "n_features": estimator.n_features_in_,
@@ -231,6 +239,8 @@ def _take(header, key, kind):
 
 def _with_parameters(cls, saved, omitted):
     """An unfitted estimator; parameters that the file does not know have their defaults."""
+    if NOT_SAVED & set(saved):
+        raise ModelFileError(f"its parameters must not have {sorted(NOT_SAVED & set(saved))}.")
     try:
         values = {name: archives.from_json(value) for name, value in saved.items()}
         estimator = cls(**values, **omitted)

@@ -17,7 +17,9 @@ from sklearn.exceptions import InconsistentVersionWarning, NotFittedError
 from fastbp import (
     BackpropClassifier,
     BackpropRegressor,
+    ModelFileError,
     __version__,
+    archives,
     load_model,
     model_files,
     save_model,
@@ -96,6 +98,20 @@ def test_the_same_estimator_again(model, dtype, tmp_path):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             assert_same_bits(estimator.partial_fit(X, y), again.partial_fit(X, y))
+
+
+def test_the_path_of_a_checkpoint_is_not_saved(tmp_path):
+    path = tmp_path / "model.npz"
+    estimator = fitted(BackpropRegressor, NUMBERS, checkpoint=tmp_path / "run.npz")
+    save_model(estimator, path)
+    again = load_model(path)
+    assert again.checkpoint is None
+    assert_same_bits(again, estimator)
+    header, arrays = archives.read_archive(path)
+    header["parameters"]["checkpoint"] = "/tmp/anything"
+    archives.write_archive(path, header, arrays)
+    with pytest.raises(ModelFileError, match="must not have"):
+        load_model(path)
 
 
 def test_feature_names(tmp_path):
