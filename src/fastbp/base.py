@@ -124,10 +124,19 @@ class BaseBackprop(
             return self._fit(X, y, sample_weight, validation, context=context, goes_on=goes_on)
 
     def _fit_incrementally(self, X, y, sample_weight, validation, **how):
-        goes_on = hasattr(self, "network_")
-        return self._fit(
-            X, y, sample_weight, validation, goes_on=goes_on, is_incremental=True, **how
-        )
+        earlier = vars(self).get("_training_state")
+        goes_on = earlier is not None
+        self._fit(X, y, sample_weight, validation, goes_on=goes_on, is_incremental=True, **how)
+        if goes_on:
+            self._training_state.extend_curves(earlier, self._show_curves)
+        return self
+
+    def _show_curves(self, state):
+        if self.n_iter_ == 0:  # interrupted at once
+            self.loss_ = state.loss
+        self.loss_curve_ = state.loss_curve
+        self.validation_loss_curve_ = state.validation_loss_curve
+        self.validation_scores_ = state.validation_scores
 
     @_fit_context(prefer_skip_nested_validation=True)
     def initialize(self, X, y, *, coefs=None, intercepts=None):
@@ -175,7 +184,7 @@ class BaseBackprop(
         checkpoint = None
         if self.checkpoint is not None and not how.get("is_incremental"):
             checkpoint = self._checkpoint(data, problem, held_out, goes_on, source)
-        network, state = self._begin(data, problem, source, goes_on=goes_on)
+        network, state = self._begin(data, problem, source, goes_on=goes_on, **how)
 
         def fitted_attributes():
             # in the estimator's precision, whatever the solver's is
@@ -185,7 +194,11 @@ class BaseBackprop(
 
         def score_of(network, held_out):
             def probe():
-                return fitted_copy(self, self._fitted_attributes(network, state, problem))
+                shown = state
+                if how.get("is_incremental") and goes_on:
+                    shown = state.copy()
+                    vars(shown).update(self._training_state.copy().curves())
+                return fitted_copy(self, self._fitted_attributes(network, shown, problem))
 
             return make_score(self.scoring, probe, problem, held_out)
 
@@ -286,7 +299,7 @@ class BaseBackprop(
         weights = as_weights(sample_weight_val, X.shape[0], X.dtype, "sample_weight_val")
         return DataSet(X, y, targets, problem.weights(y, weights, X.dtype))
 
-    def _begin(self, data, problem, random_state, *, goes_on):
+    def _begin(self, data, problem, random_state, *, goes_on, is_incremental=False, **how):
         """The network and the state to train: new ones, or copies of the fitted ones."""
         sizes = self.hidden_layer_sizes
         hidden = as_layer_sizes(sizes if np.iterable(sizes) else [sizes], "hidden_layer_sizes")
@@ -317,7 +330,8 @@ class BaseBackprop(
                 f"fit_intercept={settings['fit_intercept']}. Training can only go on with the "
                 "same network: use a new estimator, or fit with warm_start=False."
             )
-        return fitted.copy(**settings), self._training_state.copy()
+        state = self._training_state.copy(with_curves=not is_incremental)
+        return fitted.copy(**settings), state
 
     def _finish(self, network, state, problem):
         vars(self).update(self._fitted_attributes(network, state, problem))
@@ -404,7 +418,14 @@ class BaseBackprop(
         return self.network_.activations(X)[-2]
 
     def __getstate__(self):
-        return {**super().__getstate__(), "_fastbp_version": VERSION}
+        state = {**super().__getstate__(), "_fastbp_version": VERSION}
+        if "_training_state" in state:
+            # A copy has curves of its own: partial_fit extends them in place.
+            twin = state["_training_state"] = self._training_state.copy()
+            for name, curve in self._training_state.curves().items():
+                if state[f"{name}_"] is curve:
+                    state[f"{name}_"] = getattr(twin, name)
+        return state
 
     def __setstate__(self, state):
         state = dict(state)

@@ -4,12 +4,12 @@ An interrupt is raised at each bytecode, one after the other, that a fit execute
 is set: in fastbp's own functions and in threadpoolctl.
 """
 
-import sys
 import threading
 
 import numpy as np
 import pytest
 import threadpoolctl
+from interrupts import Interrupter, count_steps
 from problems import CUT_SHORT, make_regression, small
 from separate import run
 
@@ -21,7 +21,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:Training interrupted by user"),
 ]
 
-TRACED = {threads.__file__, threadpoolctl.__file__}
+TRACED = ("fastbp/threads.py", "/threadpoolctl.py")
 BEFORE = 2  # threads; a fit that is limited has 1
 
 
@@ -36,42 +36,12 @@ def _two_threads():
         yield
 
 
-class Interrupter:
-    """A trace function that raises KeyboardInterrupt at the given events of the traced files."""
-
-    def __init__(self, *at):
-        self.at, self.n_events = set(at), 0
-
-    def __call__(self, frame, event, argument):
-        if frame.f_code.co_filename not in TRACED:
-            return None
-        frame.f_trace_opcodes = True
-        if event in ("line", "opcode", "call"):
-            self.n_events += 1
-            if self.n_events in self.at:
-                raise KeyboardInterrupt
-        return self
-
-    def run(self, function):
-        """Whether the function was interrupted."""
-        before = sys.gettrace()
-        sys.settrace(self)
-        try:
-            function()
-        except KeyboardInterrupt:
-            return True
-        finally:
-            sys.settrace(before)
-        return False
-
-
 def assert_restored_after_any_interrupt(function, every=1):
-    counter = Interrupter()
-    assert not counter.run(function)
-    assert counter.n_events > 100
-    for event in range(1, counter.n_events + 1, every):
-        Interrupter(event).run(function)
-        assert set(numbers()) == {BEFORE}, event
+    n_steps = count_steps(TRACED, function, bytecodes=True)
+    assert n_steps > 100
+    for step in range(1, n_steps + 1, every):
+        Interrupter(TRACED, step, bytecodes=True).run(function)
+        assert set(numbers()) == {BEFORE}, step
 
 
 def test_each_bytecode():
@@ -88,15 +58,16 @@ def test_each_bytecode():
 
 def test_a_second_interrupt():
     """Ctrl-C while the work is done, and again during any step of restoring the numbers."""
-    counter = Interrupter()
 
     def interrupted():
         raise KeyboardInterrupt
 
+    counter = Interrupter(TRACED, bytecodes=True)
     assert counter.run(lambda: threads.call_with_blas_threads(1, interrupted))
-    for event in range(1, counter.n_events + 1):
-        Interrupter(event).run(lambda: threads.call_with_blas_threads(1, interrupted))
-        assert set(numbers()) == {BEFORE}, event
+    for step in range(1, counter.n_steps + 1):
+        interrupter = Interrupter(TRACED, step, bytecodes=True)
+        interrupter.run(lambda: threads.call_with_blas_threads(1, interrupted))
+        assert set(numbers()) == {BEFORE}, step
 
 
 @pytest.mark.parametrize("solver", ["lbfgs", "levenberg_marquardt"])
@@ -120,9 +91,10 @@ def test_fits(solver):
 
 def test_an_interrupted_fit_is_whole_or_not_there():
     X, y = make_regression()
-    for event in range(1, 2000, 41):
+    for step in range(1, 2000, 41):
         estimator = small(BackpropRegressor, solver="lbfgs", max_iter=2)
-        if Interrupter(event).run(lambda: estimator.fit(X, y)):  # noqa: B023
+        interrupter = Interrupter(TRACED, step, bytecodes=True)
+        if interrupter.run(lambda: estimator.fit(X, y)):  # noqa: B023
             assert vars(estimator) == estimator.get_params()
         else:
             assert np.isfinite(estimator.predict(X)).all()

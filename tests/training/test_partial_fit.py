@@ -1,5 +1,8 @@
 """partial_fit: one epoch a call, over chunks of every kind."""
 
+import copy
+import pickle
+
 import numpy as np
 import pytest
 from problems import (
@@ -8,11 +11,13 @@ from problems import (
     N_SAMPLES,
     STOCHASTIC,
     assert_equal_networks,
+    assert_same_state,
     first_call,
     make_classes,
     make_multilabel,
     make_regression,
     make_task,
+    public_state,
     small,
 )
 from scipy import sparse
@@ -145,3 +150,99 @@ def test_solver_may_change_between_calls(cls):
     estimator.set_params(solver="lbfgs", warm_start=True).fit(X, y)
     estimator.set_params(solver="adam").fit(X, y)
     assert all(np.isfinite(coef).all() for coef in estimator.coefs_)
+
+
+# --- curves that grow -----------------------------------------------------------------------------
+
+
+def validated(cls):
+    """Arguments of partial_fit."""
+    X, y = make_task(cls)
+    return (X, y), dict(X_val=X[:9], y_val=y[:9])
+
+
+@ESTIMATORS
+def test_a_call_does_not_copy_the_curves(cls):
+    """The lists grow, as those of scikit-learn's MLP do."""
+    data, validation = validated(cls)
+    estimator = small(cls).partial_fit(*data, **first_call(cls, data[1]), **validation)
+    curves = estimator.loss_curve_, estimator.validation_loss_curve_, estimator.validation_scores_
+    for n_calls in range(2, 6):
+        estimator.partial_fit(*data, **validation)
+        assert estimator.loss_curve_ is curves[0] is estimator._training_state.loss_curve
+        assert estimator.validation_loss_curve_ is curves[1]
+        assert estimator.validation_scores_ is curves[2]
+        assert [len(curve) for curve in curves] == [n_calls] * 3
+        assert estimator.loss_ == curves[0][-1]
+    estimator.partial_fit(*data)  # without validation samples
+    assert [len(curve) for curve in curves] == [6, 5, 5]
+    assert estimator.validation_scores_ is curves[2]
+
+
+@ESTIMATORS
+def test_validation_that_begins_later(cls):
+    data, validation = validated(cls)
+    estimator = small(cls).fit(*data)
+    assert estimator.validation_scores_ is None
+    estimator.partial_fit(*data, **validation).partial_fit(*data, **validation)
+    assert len(estimator.loss_curve_) == 7
+    assert len(estimator.validation_scores_) == len(estimator.validation_loss_curve_) == 2
+
+
+@ESTIMATORS
+@pytest.mark.parametrize(
+    "make_copy", [copy.copy, copy.deepcopy, lambda one: pickle.loads(pickle.dumps(one))]
+)
+def test_a_copy_has_curves_of_its_own(cls, make_copy):
+    data, validation = validated(cls)
+    estimator = small(cls).fit(*data, **validation)
+    before = public_state(estimator)
+    twin = make_copy(estimator)
+    assert_same_state(before, public_state(twin))
+    assert twin.loss_curve_ is twin._training_state.loss_curve
+    twin.partial_fit(*data, **validation)
+    assert len(twin.loss_curve_) == len(twin.validation_scores_) == 6
+    before["network_"] = estimator.network_.params.copy()
+    assert_same_state(before, public_state(estimator))
+
+
+@ESTIMATORS
+def test_a_call_that_fails_leaves_the_curves(cls):
+    """Wherever it fails: also in a scorer, after the epoch, and by weights that diverge."""
+    data, validation = validated(cls)
+    estimator = small(cls, solver="sgd").fit(*data, **validation)
+
+    def fail(estimator, X, y):
+        raise ZeroDivisionError
+
+    for params, error in [
+        (dict(scoring=fail), ZeroDivisionError),
+        (dict(scoring="no scorer"), ValueError),
+        (dict(weight_decay=1e9), ValueError),
+        (dict(hidden_layer_sizes=(3,)), ValueError),
+    ]:
+        tried = copy.deepcopy(estimator).set_params(**params)
+        before, curves = public_state(tried), (tried.loss_curve_, tried.validation_scores_)
+        with pytest.raises(error):
+            tried.partial_fit(*data, **validation)
+        assert_same_state(before, public_state(tried))
+        assert tried.loss_curve_ is curves[0] and tried.validation_scores_ is curves[1]
+
+
+@ESTIMATORS
+def test_what_a_scorer_sees(cls):
+    """The curves before the epoch whose validation samples it scores."""
+    data, validation = validated(cls)
+    seen = []
+
+    def score(estimator, X, y):
+        seen.append((list(estimator.loss_curve_), len(estimator.validation_scores_)))
+        return 0.5
+
+    estimator = small(cls, scoring=score)
+    for n_calls in range(3):
+        before = list(getattr(estimator, "loss_curve_", []))
+        first = first_call(cls, data[1])
+        estimator.partial_fit(*data, **first, **validation)
+        assert seen[-1] == (before, n_calls)
+        assert estimator.loss_curve_[:-1] == before

@@ -37,27 +37,37 @@ class Monitor:
         self._validation, self._after_epoch = validation, after_epoch
         self._latest = None if settings.max_time is None else time.monotonic() + settings.max_time
         self.was_ended = False
+        # entries that the curves had before this run
+        self._n_before = {name: len(curve) for name, curve in state.curves().items()}
         self._may_be_ended = not (after_epoch is None and settings.max_time is None)
 
-    def record(self, loss):
-        """Record the loss of an epoch, and measure the validation samples."""
+    def record(self, loss, n_samples=0):
+        """Record the loss of an epoch over so many samples, and measure the validation samples.
+
+        An interrupt may come between any two steps. The epoch counts from the last one on, which is
+        one update of the state; until then, settle takes back what has been added to the curves.
+        """
         state, settings = self._state, self._settings
-        # First: an interrupt in a user's scorer must not leave curves of different lengths.
         measured = None if self._validation is None else self._validation.measure()
-        state.n_iter += 1
         state.loss_curve.append(loss)
-        if settings.verbose:
-            print(f"Iteration {state.n_iter}, loss = {loss:.8f}")
         if measured is not None:
             validation_loss, score = measured
             state.validation_loss_curve.append(validation_loss)
             state.validation_scores.append(score)
-            if settings.verbose:
-                print(f"Validation score: {score:f}")
         if self.watches_score:
-            state.watch_score(self._network.params, settings.tol)
+            watched = state.watch_score(self._network.params, settings.tol)
         else:
-            state.watch_loss(settings.tol)
+            watched = state.watch_loss(settings.tol)
+        state.end_epoch(n_samples, watched)
+        if settings.verbose:
+            print(f"Iteration {state.n_iter}, loss = {loss:.8f}")
+            if measured is not None:
+                print(f"Validation score: {score:f}")
+
+    def settle(self):
+        """Shorten the curves to the epochs that count: the last one may have been interrupted."""
+        for name, curve in self._state.curves().items():
+            del curve[self._n_before[name] + self._state.n_iter :]
 
     @property
     def is_stagnant(self):

@@ -135,6 +135,7 @@ def train(run):
             if not is_finished:
                 _solve(run)
     except KeyboardInterrupt:
+        run.monitor.settle()
         warnings.warn("Training interrupted by user.", stacklevel=2)
     if run.loss is not None:
         run.monitor.conclude(run.loss)

@@ -3,7 +3,7 @@
 import numpy as np
 
 from ..archives import ModelFileError, from_json, to_json
-from .state import TrainingState
+from .state import CURVES, TrainingState
 
 # name: (types, whether None is possible)
 NUMBERS = {
@@ -18,7 +18,6 @@ NUMBERS = {
     "n_epochs_without_improvement": (int, False),
     "damping": (float, True),
 }
-CURVES = ("loss_curve", "validation_loss_curve", "validation_scores")
 
 
 def numbers_of(state):

@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+CURVES = ("loss_curve", "validation_loss_curve", "validation_scores")
+
 
 @dataclass
 class TrainingState:
@@ -101,32 +103,74 @@ class TrainingState:
             self.best_loss = np.inf
             self.best_validation_score = self.best_params = None
 
-    def copy(self):
-        """A state between runs; a run that continues from it does not change this one."""
+    def curves(self):
+        """The curves that there are, by name."""
+        curves = {name: getattr(self, name) for name in CURVES}
+        return {name: curve for name, curve in curves.items() if curve is not None}
+
+    def copy(self, *, with_curves=True):
+        """A state between runs; a run that continues from it does not change this one.
+
+        Without this one's curves, which may be long, the run begins new ones: see extend_curves.
+        """
         twin = TrainingState(**vars(self))
         twin.end_run()
         twin.moments = self.moments.copy()
-        twin.loss_curve = self.loss_curve.copy()
-        if self.validation_scores is not None:
-            twin.validation_scores = self.validation_scores.copy()
-            twin.validation_loss_curve = self.validation_loss_curve.copy()
+        for name, curve in self.curves().items():
+            setattr(twin, name, curve.copy() if with_curves else [])
         return twin
 
-    def watch_loss(self, tol):
-        """Count the last epoch as an improvement of the training loss, or not."""
-        if self.loss > self.best_loss - tol:
-            self.n_epochs_without_improvement += 1
+    def extend_curves(self, earlier, show):
+        """Put what this state's curves hold behind the curves of an earlier state.
+
+        The earlier lists are extended in place, so that a call of partial_fit costs no time in
+        proportion to their length. This is the last thing that the call does: one that fails leaves
+        them as they are. `show` is called with this state once it has these lists.
+        """
+        losses = self.loss_curve
+        validation_losses, scores = self.validation_loss_curve or [], self.validation_scores or []
+        self.loss_curve = earlier.loss_curve
+        if earlier.validation_scores is not None:
+            self.validation_loss_curve = earlier.validation_loss_curve
+            self.validation_scores = earlier.validation_scores
         else:
-            self.n_epochs_without_improvement = 0
-        self.best_loss = min(self.loss, self.best_loss)
+            validation_losses, scores = [], []
+        show(self)
+        # Python lets Ctrl-C through at calls and loops, of which there are none from here on.
+        self.loss_curve += losses
+        if scores:
+            self.validation_loss_curve += validation_losses
+            self.validation_scores += scores
+
+    def watch_loss(self, tol):
+        """What to keep of the last training loss, and whether it is an improvement: a dict."""
+        stagnates = self.loss > self.best_loss - tol
+        return {
+            "n_epochs_without_improvement": self._n_without(stagnates),
+            "best_loss": min(self.loss, self.best_loss),
+        }
 
     def watch_score(self, params, tol):
         """The same for the last validation score, whose parameters are kept if it is the best."""
         score = self.validation_scores[-1]
-        if score < self.best_validation_score + tol:
-            self.n_epochs_without_improvement += 1
-        else:
-            self.n_epochs_without_improvement = 0
+        stagnates = score < self.best_validation_score + tol
+        kept = {"n_epochs_without_improvement": self._n_without(stagnates)}
         if score > self.best_validation_score:
-            self.best_validation_score = score
-            self.best_params = params.copy()
+            kept |= {"best_validation_score": score, "best_params": params.copy()}
+        return kept
+
+    def _n_without(self, stagnates):
+        return self.n_epochs_without_improvement + 1 if stagnates else 0
+
+    def end_epoch(self, n_samples, watched):
+        """Count an epoch over so many samples; `watched` is what a watch method returned.
+
+        An iteration of a full-batch solver has none: it moves no schedule. A single update,
+        which no interrupt can divide.
+        """
+        vars(self).update(
+            watched,
+            n_iter=self.n_iter + 1,
+            n_epochs=self.n_epochs + (n_samples > 0),
+            n_samples_seen=self.n_samples_seen + n_samples,
+        )

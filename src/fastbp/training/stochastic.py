@@ -57,7 +57,7 @@ def solve(run):
         rates = _rates_of_epoch(state, settings, batch_size) if varies else state.learning_rate
         if settings.weight_decay > 0:
             _check_decay(settings.weight_decay, np.max(rates))
-        monitor.record(_run_epoch(trainer, rates, state, settings))
+        monitor.record(_run_epoch(trainer, rates, state, settings), len(state.order))
         ended = monitor.is_ended()
         stops = _should_stop(state, settings, monitor)
         run.end_epoch()
@@ -154,8 +154,6 @@ def _run_epoch(trainer, rates, state, settings):
             f"(the rate was {np.max(rates):g})",
             "; or lower learning_rate_init",
         )
-    state.n_epochs += 1
-    state.n_samples_seen += len(state.order)
     return loss
 
 
