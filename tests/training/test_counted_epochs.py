@@ -107,3 +107,28 @@ def test_partial_fit(cls, solver):
         if estimator.n_iter_ == 0:
             np.testing.assert_array_equal(estimator.loss_curve_, fitted.loss_curve_)
     assert seen == {0, 1}
+
+
+@pytest.mark.parametrize("solver", ["lbfgs", "levenberg_marquardt"])
+def test_the_last_loss_is_that_of_the_parameters(solver):
+    X, y = make_task(BackpropRegressor)
+    files = (*FILES_OF_FIT, f"fastbp/training/{solver}.py")
+
+    def fit():
+        nonlocal estimator
+        estimator = small(BackpropRegressor, solver=solver, max_iter=4, tol=0)
+        estimator.fit(X, y)
+
+    estimator = None
+    seen = set()
+    for step in range(1, count_steps(files, fit) + 1):
+        if Interrupter(files, step).run(fit):
+            assert_unfitted(estimator)
+            continue
+        assert len(estimator.loss_curve_) == max(estimator.n_iter_, len(estimator.loss_curve_[:1]))
+        seen.add(estimator.n_iter_)
+        if estimator.n_iter_:
+            loss = estimator.network_.loss(X, y)
+            assert estimator.loss_ == pytest.approx(loss, rel=1e-12), step
+            assert estimator.best_loss_ == min(estimator.loss_curve_)
+    assert seen == {0, 1, 2, 3, 4}

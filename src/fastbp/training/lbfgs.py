@@ -40,8 +40,7 @@ def solve(run):
     def end_iteration(intermediate_result):
         # by this name, SciPy passes its own x, which take copies, instead of a copy
         nonlocal ended
-        objective.accept(intermediate_result.x)
-        take(*objective.accepted)
+        take(*objective.accept(intermediate_result.x, run.state.n_iter + 1))
         stops = run.monitor.after_iteration(run.loss)
         run.end_epoch()
         if stops:
@@ -72,7 +71,7 @@ def solve(run):
         # SciPy's own share are vectors of n_params: nothing for threads.
         found = call_with_blas_threads(1, search)
     except KeyboardInterrupt:
-        take(*objective.accepted)
+        take(*objective.accepted(run.state.n_iter))
         raise
     if ended:
         return
@@ -171,26 +170,35 @@ class _Objective:
             run.data.kernel_samples(), l2=network.l2, n_threads=settings.n_threads
         )
         self.last = self.last_bytes = self.grad = None
-        self.accepted = variables.begin(network.params), np.nan
+        start = variables.begin(network.params), np.nan
+        self._accepted = run.state.n_iter, start, start
 
     def loss(self, x):
         params = self.variables.params(x)
         grad = np.empty_like(params)
         loss = self.evaluator.evaluate(params, grad)
         loss, self.grad = self.variables.penalised(x, loss, grad)
+        last = x.copy(), loss
         if self.last is None:
-            self.accepted = x.copy(), loss
-        self.last, self.last_bytes = (x.copy(), loss), x.tobytes()
+            self._accepted = self._accepted[0], last, last
+        self.last, self.last_bytes = last, x.tobytes()
         return loss
 
     def gradient(self, x):
         self._evaluate_at(x)
         return self.grad
 
-    def accept(self, x):
-        """Take the variables of an iteration; usually they are the last ones evaluated."""
+    def accept(self, x, n_iter):
+        """Variables and loss of an iteration; usually x is what was evaluated last."""
         self._evaluate_at(x)
-        self.accepted = self.last
+        # one assignment, which no interrupt can divide
+        self._accepted = n_iter, self.last, self._accepted[1]
+        return self.last
+
+    def accepted(self, n_iter):
+        """What was accepted in the last iteration that counts."""
+        number, last, before = self._accepted
+        return last if n_iter >= number else before
 
     def _evaluate_at(self, x):
         # bytes are compared in a tenth of the time of arrays

@@ -49,23 +49,32 @@ def solve(run):
     network, settings, state = run.network, run.settings, run.state
 
     def end_iteration(loss, damping):
+        nonlocal counted
         run.loss, state.damping = loss, damping
         stops = run.monitor.after_iteration(loss)
+        counted = state.n_iter, network.params.copy(), loss
         run.end_epoch()
         return stops
 
     if state.n_iter == 0:
         run.loss, state.damping = np.nan, None
-    found = minimize(
-        network,
-        run.data,
-        max_iter=settings.max_iter,
-        tol=settings.tol,
-        end_iteration=end_iteration,
-        n_iter=state.n_iter,
-        damping=FIRST_DAMPING if state.damping is None else state.damping,
-        n_threads=settings.n_threads,
-    )
+    # the last iteration that the curves have, and what was reached in it
+    counted = state.n_iter, network.params.copy(), run.loss
+    try:
+        found = minimize(
+            network,
+            run.data,
+            max_iter=settings.max_iter,
+            tol=settings.tol,
+            end_iteration=end_iteration,
+            n_iter=state.n_iter,
+            damping=FIRST_DAMPING if state.damping is None else state.damping,
+            n_threads=settings.n_threads,
+        )
+    except KeyboardInterrupt:
+        if state.n_iter == counted[0]:
+            _, network.params, run.loss = counted
+        raise
     run.loss = found.loss
     if not found.converged:
         warnings.warn(found.message, ConvergenceWarning, stacklevel=2)
