@@ -33,6 +33,7 @@ from .checks import (
     as_layer_sizes,
     as_weights,
     check_storage,
+    check_unmasked,
     is_kernel_matrix,
     is_plain_target,
     plain_array_of,
@@ -41,7 +42,7 @@ from .data import DataSet
 from .layer_arrays import LayerArrays, assign_layers
 from .network import Network, count_params
 from .objective import penalty_factors
-from .parameters import check_parameters, parameters_of
+from .parameters import check_parameters, defaults_of, parameters_of
 from .random_states import random_source
 from .scoring import fitted_copy, make_score
 from .training.checkpoints import Checkpoint, describe
@@ -263,6 +264,7 @@ class BaseBackprop(
             self.n_features_in_ = X.shape[1]
             return X, self._as_column(y)
         check_storage(X)
+        check_unmasked(y, "y")
         X, y = validate_data(
             self,
             X,
@@ -439,7 +441,8 @@ class BaseBackprop(
                 ),
                 stacklevel=2,
             )
-        super().__setstate__(state)
+        # An older version lacked parameters that this one has: they have no effect by default.
+        super().__setstate__({**defaults_of(type(self)), **state})
 
     def _html_repr(self):
         html = super()._html_repr()

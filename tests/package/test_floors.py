@@ -15,7 +15,7 @@ FLOORS = [
     {"show", "model_files"},
     {"classifier", "regressor"},
     {"base"},
-    {"parameters", "random_states", "scoring", "classes", "callbacks"},
+    {"parameters", "random_states", "scoring", "classes", "callbacks", "layer_arrays"},
     {"training"},
     {"gradcheck"},
     {"network"},
