@@ -33,6 +33,7 @@ from .checks import (
     as_layer_sizes,
     as_weights,
     check_storage,
+    check_unmasked,
     is_kernel_matrix,
     is_plain_target,
     plain_array_of,
@@ -263,6 +264,7 @@ class BaseBackprop(
             self.n_features_in_ = X.shape[1]
             return X, self._as_column(y)
         check_storage(X)
+        check_unmasked(y, "y")
         X, y = validate_data(
             self,
             X,
@@ -439,7 +441,7 @@ class BaseBackprop(
                 ),
                 stacklevel=2,
             )
-        # parameters that it did not have yet
+        # An older version lacked parameters that this one has: they have no effect by default.
         super().__setstate__({**defaults_of(type(self)), **state})
 
     def _html_repr(self):

@@ -105,6 +105,7 @@ def check_storage(X, name="X"):
     """
     if isinstance(X, np.ndarray) and X.dtype.names is not None:
         _check_real(X.dtype, name)
+    check_unmasked(X, name)
     if not sparse.issparse(X):
         return
     _check_shape(X.shape, name)
@@ -113,6 +114,17 @@ def check_storage(X, name="X"):
     elif X.format == "coo":
         for indices, size in ((X.row, X.shape[0]), (X.col, X.shape[1])):
             _check_indices(np.asarray(indices), size, name, "coo")
+
+
+def check_unmasked(array, name):
+    """ValueError for a masked array with masked entries, whose values NumPy would read."""
+    if isinstance(array, np.ma.MaskedArray) and np.ma.is_masked(array):
+        n_masked = int(np.ma.count_masked(array))
+        entries = "entry" if n_masked == 1 else "entries"
+        raise ValueError(
+            f"{name} has {n_masked} masked {entries}, and masks are not supported: fill them "
+            f"({name}.filled, or SimpleImputer), or leave these samples out."
+        )
 
 
 def as_targets(y, n_samples, n_outputs, dtype):
@@ -147,6 +159,7 @@ def check_out(out, shape, dtype):
 
 def as_labels(y, n_samples, n_classes):
     """Targets from class labels y (n_samples,) in [0, n_classes)."""
+    check_unmasked(y, "y")
     labels = np.asarray(y)
     if labels.shape != (n_samples,):
         raise ValueError(f"y has shape {labels.shape}; {n_samples} samples need ({n_samples},).")
@@ -199,6 +212,7 @@ def _as_real_array(array, name):
         raise TypeError(f"{name} is None; an array is needed.")
     if sparse.issparse(array):
         raise TypeError(f"{name} is sparse; a dense array is needed, for example {name}.toarray().")
+    check_unmasked(array, name)
     array = np.asarray(array)
     if array.dtype == object:
         try:
@@ -313,7 +327,11 @@ def as_number(name, value, lowest, included=True, below=np.inf):
     """A float in [lowest, below), or in (lowest, below) if lowest is not included."""
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
         raise TypeError(f"{name} must be a number, got {value!r}.")
-    if not (lowest <= value < below if included else lowest < value < below):
+    try:
+        is_finite = float(value) < np.inf
+    except OverflowError:
+        is_finite = False
+    if not is_finite or not (lowest <= value < below if included else lowest < value < below):
         end = "finite" if below == np.inf else f"< {below}"
         raise ValueError(
             f"{name} must be {end} and {'>=' if included else '>'} {lowest}, got {value!r}."

@@ -6,6 +6,7 @@ which parameters, the docstrings of the estimators what the parameters mean.
 
 import inspect
 import os
+import sys
 from functools import cache
 from numbers import Integral, Real
 
@@ -14,6 +15,7 @@ from sklearn.metrics import get_scorer_names
 from sklearn.utils._param_validation import (
     HasMethods,
     Interval,
+    InvalidParameterError,
     Options,
     StrOptions,
     validate_parameter_constraints,
@@ -117,9 +119,25 @@ def check_parameters(estimator):
     if not new:
         return
     validate_parameter_constraints(estimator._parameter_constraints, new, caller_name=cls.__name__)
+    for name, value in new.items():
+        _check_representable(estimator._parameter_constraints[name], name, value, cls.__name__)
     if len(_passed) > MOST_PASSED:
         _passed.clear()
     _passed.update(_key(cls, name, value) for name, value in new.items())
+
+
+def _check_representable(constraints, name, value, caller_name):
+    """InvalidParameterError for a real number, such as the int 10**400, that no float can be."""
+    takes_real = any(isinstance(one, Interval) and one.type is Real for one in constraints)
+    if not takes_real or not isinstance(value, Real):
+        return
+    try:
+        float(value)
+    except OverflowError:
+        raise InvalidParameterError(
+            f"The {name!r} parameter of {caller_name} is larger than the largest float, "
+            f"{sys.float_info.max:g}."
+        ) from None
 
 
 def _key(cls, name, value):
