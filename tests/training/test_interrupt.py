@@ -24,7 +24,7 @@ def test_endless_epochs():
             (20,), solver="{solver}", tol=0.0, n_iter_no_change=np.inf, max_iter=ENDLESS,
             learning_rate_init=1e-5, random_state=0,
         )
-        messages = interrupted(lambda: estimator.fit(X, y), 0.2)
+        messages = interrupted(lambda: estimator.fit(X, y), 0.4)
         facts(estimator, X, y, messages=messages)
     """
     for facts in run_each(script, cases):
@@ -48,7 +48,7 @@ def test_training_goes_on_afterwards():
             n_iter_no_change=np.inf, random_state=0, batch_size=300,
         )
         estimator = BackpropRegressor(max_iter=ENDLESS, warm_start=True, **params)
-        messages = interrupted(lambda: estimator.fit(X, y), 0.2)
+        messages = interrupted(lambda: estimator.fit(X, y), 0.4)
         epochs = estimator.n_iter_
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
@@ -78,7 +78,7 @@ def test_best_weights_are_restored():
             n_iter_no_change=np.inf, random_state=0, validation_fraction=0.3,
         )
         estimator = {cls}(max_iter=ENDLESS, **params)
-        messages = interrupted(lambda: estimator.fit(X, y), 0.3)
+        messages = interrupted(lambda: estimator.fit(X, y), 1.0)
         best = int(np.argmax(estimator.validation_scores_))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
@@ -102,7 +102,7 @@ def test_endless_lbfgs():
             (100, 100), activation="tanh", solver="lbfgs", alpha=0.0, tol=1e-300,
             max_iter=ENDLESS, max_fun=ENDLESS, random_state=0,
         )
-        messages = interrupted(lambda: estimator.fit(X, y), 0.3)
+        messages = interrupted(lambda: estimator.fit(X, y), 1.0)
         start = Network([30, 100, 100, 1], activation="tanh", random_state=0).loss(X, y)
         facts(
             estimator, X, y, messages=messages, start=start, loss=estimator.loss_,
