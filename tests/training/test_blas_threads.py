@@ -56,7 +56,7 @@ def test_each_bytecode():
     assert_restored_after_any_interrupt(lambda: threads.call_with_blas_threads(1, function))
 
 
-@pytest.mark.grid  # test_each_bytecode has the first one
+@pytest.mark.grid(covering="test_each_bytecode")
 def test_a_second_interrupt():
     """Ctrl-C while the work is done, and again during any step of restoring the numbers."""
 
