@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from problems import CUT_SHORT, ESTIMATORS, assert_same_bits
 from scipy import sparse
-from separate import HAS_FORK, in_forked_child
+from separate import CAN_FORK, HAS_FORK, in_forked_child
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, cross_val_score
 
@@ -154,7 +154,7 @@ def test_validation_samples_and_weights(path, monkeypatch):
 KILLS = 20
 
 
-@pytest.mark.skipif(not HAS_FORK, reason="no fork on this system")
+@CAN_FORK
 @pytest.mark.parametrize("seed", [0, *(pytest.param(s, marks=pytest.mark.grid) for s in (1, 2, 3))])
 def test_killed_at_random_moments(seed, path):
     """kill -9, again and again, until a fit comes to its end: the bits of an unbroken one."""
