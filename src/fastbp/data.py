@@ -1,7 +1,8 @@
 """Checked arrays on their way to the kernels: Targets, and the DataSet of a fit.
 
 Takes arrays that checks.py has passed; ``kernel_samples`` wraps them as the kernels' ``Samples``.
-Nothing is checked here, and nothing is copied unless dtype or layout differ.
+Nothing is checked here. Values are not copied unless dtype or layout differ; what the kernels
+follow, the indices of a CSR matrix and labels, is, so that nobody can change it while they do.
 """
 
 from dataclasses import dataclass
@@ -92,14 +93,17 @@ class DataSet:
 def kernel_samples(X, targets=None, weights=None):
     """The kernels' Samples of arrays that have passed the checks."""
     core = _kernels.core
-    rest = (targets.values, targets.labels, targets.n_outputs, weights) if targets else ()
+    rest = ()
+    if targets:
+        labels = None if targets.labels is None else np.array(targets.labels, np.intp)
+        rest = (targets.values, labels, targets.n_outputs, weights)
     if not sparse.issparse(X):
         return core.dense_samples(X, *rest)
     used = X.indptr[-1]
     return core.csr_samples(
         as_kernel_array(X.data[:used], X.dtype),
-        as_kernel_array(X.indices[:used], np.intc),
-        as_kernel_array(X.indptr, np.intp),
+        np.array(X.indices[:used], np.intc),
+        np.array(X.indptr, np.intp),
         X.shape[1],
         *rest,
     )

@@ -29,9 +29,10 @@ def choose_n_threads(n_threads, step_flops, call_flops):
 def call_with_blas_threads(n_threads, function):
     """Call a function while NumPy's and SciPy's BLAS have so many threads; None: as many as before.
 
-    Where a thread's share is small, BLAS's own threads mostly wait for one another: on busy cores
-    that has made small fits a hundred times slower. The limit is that of the process, so only the
-    main thread sets it: two threads that each restore what they found could leave it set.
+    They are never more than cores. BLAS's threads spin while they wait, and so take the time of
+    those that they wait for: with more threads than cores, or with small shares on busy cores,
+    small fits have been a hundred times slower. The limit is that of the process, so only the main
+    thread sets it: two threads that each restore what they found could leave it set.
 
     Ctrl-C may come between any two steps of this. Where it comes before the with-block is entered,
     or while it is left, threadpoolctl leaves the limit set. So the numbers are noted before that,
@@ -39,6 +40,7 @@ def call_with_blas_threads(n_threads, function):
     """
     if n_threads is None or threading.current_thread() is not threading.main_thread():
         return function()
+    n_threads = min(n_threads, n_cores())
     libraries = [(library, library.get_num_threads()) for library in _blas().lib_controllers]
     is_restored = False
     try:
@@ -78,7 +80,11 @@ def allowed():
     """
     if threading.current_thread() is not threading.main_thread():
         return 1
-    allowed_by_sklearn = _openmp_effective_n_threads()
+    return min(_openmp_effective_n_threads(), n_cores())
+
+
+def n_cores():
+    """Cores that this process may run on."""
     if hasattr(os, "sched_getaffinity"):
-        return min(allowed_by_sklearn, len(os.sched_getaffinity(0)))
-    return allowed_by_sklearn
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
