@@ -4,17 +4,40 @@ base.py fits. What is here is the regressor's own: its parameters, how numbers b
 network, and what its predictions are made of.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-from sklearn.base import RegressorMixin, _fit_context
+from sklearn.base import RegressorMixin
 from sklearn.metrics import d2_pinball_score, r2_score
-from sklearn.utils.metaestimators import available_if
 
 from . import parameters
 from .base import BaseBackprop, has_incremental_solver, unchanged_on_error
 from .checks import as_targets
 from .objective import as_quantiles, check_targets, default_output
+from .sklearn_types import available_if, fits
+from .types import (
+    Activations,
+    ArrayLike,
+    BatchSize,
+    FloatArray,
+    LayerSizes,
+    LearningRate,
+    LossOfNumbers,
+    MatrixLike,
+    Path,
+    Quantiles,
+    RandomState,
+    RegressorOutput,
+    Scoring,
+    SolverName,
+    UserLoss,
+)
+
+if TYPE_CHECKING:
+    from typing import Self
 
 
 class BackpropRegressor(RegressorMixin, BaseBackprop):
@@ -219,59 +242,71 @@ or callable, default='constant'
     True
     """
 
-    _parameter_constraints: dict = parameters.OF_REGRESSOR
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = parameters.OF_REGRESSOR
+
+    output_activation: RegressorOutput
+    loss: LossOfNumbers | UserLoss
+    huber_delta: float
+    quantile: Quantiles
 
     def __init__(
         self,
-        hidden_layer_sizes=(100,),
+        hidden_layer_sizes: int | LayerSizes = (100,),
         *,
-        activation="relu",
-        output_activation="auto",
-        loss="squared_error",
-        huber_delta=1.0,
-        quantile=0.5,
-        solver="adam",
-        alpha=0.0001,
-        l1_ratio=0.0,
-        weight_decay=0.0,
-        dropout=0.0,
-        input_dropout=0.0,
-        max_grad_norm=None,
-        batch_size="auto",
-        learning_rate="constant",
-        learning_rate_init=0.001,
-        power_t=0.5,
-        decay_rate=0.95,
-        warmup_epochs=0,
-        max_iter=200,
-        max_time=None,
-        shuffle=True,
-        random_state=None,
-        tol=1e-4,
-        verbose=False,
-        warm_start=False,
-        momentum=0.9,
-        nesterovs_momentum=True,
-        early_stopping=False,
-        validation_fraction=0.1,
-        scoring=None,
-        beta_1=0.9,
-        beta_2=0.999,
-        epsilon=1e-8,
-        n_iter_no_change=10,
-        max_fun=15000,
-        fit_intercept=True,
-        n_threads=None,
-        checkpoint=None,
-        checkpoint_interval=60.0,
-    ):
+        activation: Activations = "relu",
+        output_activation: RegressorOutput = "auto",
+        loss: LossOfNumbers | UserLoss = "squared_error",
+        huber_delta: float = 1.0,
+        quantile: Quantiles = 0.5,
+        solver: SolverName = "adam",
+        alpha: float = 0.0001,
+        l1_ratio: float = 0.0,
+        weight_decay: float = 0.0,
+        dropout: float = 0.0,
+        input_dropout: float = 0.0,
+        max_grad_norm: float | None = None,
+        batch_size: BatchSize = "auto",
+        learning_rate: LearningRate = "constant",
+        learning_rate_init: float = 0.001,
+        power_t: float = 0.5,
+        decay_rate: float = 0.95,
+        warmup_epochs: float = 0,
+        max_iter: int = 200,
+        max_time: float | None = None,
+        shuffle: bool = True,
+        random_state: RandomState = None,
+        tol: float = 1e-4,
+        verbose: bool | int = False,
+        warm_start: bool = False,
+        momentum: float = 0.9,
+        nesterovs_momentum: bool = True,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        scoring: Scoring = None,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        n_iter_no_change: float = 10,
+        max_fun: int = 15000,
+        fit_intercept: bool = True,
+        n_threads: int | None = None,
+        checkpoint: Path | None = None,
+        checkpoint_interval: float = 60.0,
+    ) -> None:
         self._keep(locals())
 
     @available_if(has_incremental_solver)
-    @_fit_context(prefer_skip_nested_validation=True)
+    @fits
     def partial_fit(
-        self, X, y, sample_weight=None, *, X_val=None, y_val=None, sample_weight_val=None
-    ):
+        self,
+        X: MatrixLike,
+        y: MatrixLike,
+        sample_weight: ArrayLike | None = None,
+        *,
+        X_val: MatrixLike | None = None,
+        y_val: MatrixLike | None = None,
+        sample_weight_val: ArrayLike | None = None,
+    ) -> Self:
         """Train for one more epoch, on the given data.
 
         Parameters
@@ -306,7 +341,7 @@ or callable, default='constant'
         quantiles = as_quantiles(self.quantile)
         return quantiles if len(quantiles) > 1 else ()
 
-    def score(self, X, y, sample_weight=None):
+    def score(self, X: MatrixLike, y: MatrixLike, sample_weight: ArrayLike | None = None) -> float:
         """R^2 of the predictions; for several quantiles the mean of their D^2 pinball scores.
 
         Parameters
@@ -325,7 +360,7 @@ or callable, default='constant'
             return float(pinball_score(y, self.predict(X), quantiles, sample_weight))
         return super().score(X, y, sample_weight)
 
-    def predict(self, X):
+    def predict(self, X: MatrixLike) -> FloatArray:
         """Predict targets.
 
         Parameters

@@ -19,7 +19,7 @@ from sklearn.datasets import load_diabetes
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
 from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import StandardScaler, scale
 
 from fastbp import BackpropRegressor
 
@@ -27,7 +27,7 @@ from fastbp import BackpropRegressor
 warnings.filterwarnings("ignore", category=ConvergenceWarning)
 
 X, y = load_diabetes(return_X_y=True)
-y = (y - y.mean()) / y.std()
+y = scale(y)
 X_train, X_test, y_train, y_test = train_test_split(X, y, test_size=100, random_state=0)
 X_train, X_val, y_train, y_val = train_test_split(X_train, y_train, test_size=100, random_state=0)
 
