@@ -486,8 +486,9 @@ default='identity'
         if sparse.issparse(X):
             # Entries of the same column count as one; the sum of their squares would not do.
             check_storage(X)
-            X = X.tocsr(copy=True)
-            X.sum_duplicates()
+            matrix = X.tocsr(copy=True)
+            matrix.sum_duplicates()
+            X = matrix
         samples = self._samples(X, y, None)
         square_norms = np.empty(len(samples))
         n_threads = self._choose_n_threads(None, len(samples), BACKWARD)

@@ -13,14 +13,25 @@ from typing import Any, Literal, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import sparse
 
 # --- arrays -------------------------------------------------------------------------------------
 
 FloatArray: TypeAlias = NDArray[np.floating[Any]]
 IntArray: TypeAlias = NDArray[np.integer[Any]]
 Array: TypeAlias = NDArray[Any]
-SparseMatrix: TypeAlias = sparse.spmatrix | sparse.sparray
+
+
+class SparseMatrix(Protocol):
+    """A matrix or array of SciPy's, which does not state its types."""
+
+    @property
+    def shape(self) -> Any: ...
+
+    def tocsr(self, copy: bool = False) -> Any: ...
+
+    def toarray(self) -> Any: ...
+
+
 Matrix: TypeAlias = FloatArray | SparseMatrix  # that has passed the checks
 MatrixLike: TypeAlias = ArrayLike | SparseMatrix
 FloatDType: TypeAlias = Literal["float64", "float32"] | type[np.floating[Any]] | np.dtype[Any]

@@ -5,13 +5,27 @@ is made of a plain array, so that it can be kept and plotted again without the e
 ``coefs_`` is read: scikit-learn's own MLP can be drawn, too.
 """
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from math import ceil, isqrt, prod
 from numbers import Integral
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.utils._optional_dependencies import check_matplotlib_support
 
+from ..types import Array, MaybeNone
 from .figures import network_estimator, new_axes
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    from matplotlib.axes import Axes
+    from matplotlib.colorbar import Colorbar
+    from matplotlib.colors import Colormap
+    from matplotlib.figure import Figure
+    from matplotlib.image import AxesImage
 
 # Gaps of a grid of images, in widths of an image; the unit's number is printed in the second.
 GAP_X, GAP_Y = 0.12, 0.28
@@ -68,7 +82,24 @@ class WeightsDisplay:
         WeightsDisplay.from_estimator(clf, image_shape=(8, 8))
     """
 
-    def __init__(self, *, weights, image_shape=None, feature_names=None, unit_kind="Hidden unit"):
+    weights: Any
+    image_shape: tuple[int, int] | None
+    feature_names: Sequence[str] | Array | None
+    unit_kind: str
+
+    images_: list[AxesImage]
+    colorbar_: Colorbar | MaybeNone
+    ax_: Axes
+    figure_: Figure
+
+    def __init__(
+        self,
+        *,
+        weights: Sequence[Sequence[float]] | Array,
+        image_shape: Sequence[int] | None = None,
+        feature_names: Sequence[str] | Array | None = None,
+        unit_kind: str = "Hidden unit",
+    ) -> None:
         n_features = len(weights)
         if image_shape is not None:
             image_shape = _checked_image_shape(image_shape, n_features)
@@ -85,16 +116,16 @@ class WeightsDisplay:
     @classmethod
     def from_estimator(
         cls,
-        estimator,
+        estimator: Any,
         *,
-        image_shape=None,
-        feature_names=None,
-        max_units=100,
-        ax=None,
-        cmap="RdBu_r",
-        colorbar=True,
-        im_kw=None,
-    ):
+        image_shape: Sequence[int] | None = None,
+        feature_names: Sequence[str] | Array | None = None,
+        max_units: int = 100,
+        ax: Axes | None = None,
+        cmap: str | Colormap = "RdBu_r",
+        colorbar: bool = True,
+        im_kw: dict[str, Any] | None = None,
+    ) -> Self:
         """Draw the weights between the features and the first layer of a fitted estimator.
 
         Parameters
@@ -148,7 +179,15 @@ class WeightsDisplay:
         )
         return display.plot(ax, max_units=max_units, cmap=cmap, colorbar=colorbar, im_kw=im_kw)
 
-    def plot(self, ax=None, *, max_units=100, cmap="RdBu_r", colorbar=True, im_kw=None):
+    def plot(
+        self,
+        ax: Axes | None = None,
+        *,
+        max_units: int = 100,
+        cmap: str | Colormap = "RdBu_r",
+        colorbar: bool = True,
+        im_kw: dict[str, Any] | None = None,
+    ) -> Self:
         """Draw the images or the heat map.
 
         Parameters
