@@ -7,6 +7,8 @@ of each page, and of each docstring, becomes a file of its own in a temporary fo
 that it has in the page; findings are printed with these lines. Examples that end in an error on
 purpose (their docstring shows the traceback) are left out.
 
+Each run includes typed_program.py, which has errors in it: both checkers have to find them all.
+
 Both checkers look at functions without annotations, too. Packages that do not state their types
 (scikit-learn, SciPy, pandas) are left alone, so that no release of theirs can end the gate.
 """
@@ -23,6 +25,8 @@ from pathlib import Path
 from run_guide import BLOCK, HERE
 
 ROOT = HERE.parent
+CONTROL = HERE / "typed_program.py"  # in it, lines that end in WRONG must be found
+WRONG = "# wrong"
 PYRIGHT = {
     "typeCheckingMode": "standard",
     "useLibraryCodeForTypes": False,  # of packages that do not state their types: no guesses
@@ -54,9 +58,7 @@ def programs(page):
     if page.suffix == ".md":
         blocks = [(text.count("\n", 0, one.start(1)), one[1]) for one in BLOCK.finditer(text)]
         return [("page", _on_lines(blocks))]
-    if ROOT / "src" not in page.parents:
-        return [("page", text)]
-    return _docstrings(text)
+    return _docstrings(text) if ROOT / "src" in page.parents else [("page", text)]
 
 
 def _docstrings(source):
@@ -123,22 +125,33 @@ def run_pyright(folder):
 
 
 def check(chosen):
-    """What both checkers find in the code of some pages: (page, line, checker, message)."""
+    """What both checkers find in the code of some pages: (page, line, what)."""
+    found = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name).resolve()
-        page_of = write_programs(chosen, folder)
-        return sorted(
-            (page_of[file], line, checker, message)
-            for checker, run in (("mypy", run_mypy), ("pyright", run_pyright))
-            for file, line, message in run(folder)
-        )
+        page_of = write_programs([*chosen, CONTROL], folder)
+        for checker, run in (("mypy", run_mypy), ("pyright", run_pyright)):
+            messages = [(page_of[file], line, message) for file, line, message in run(folder)]
+            found += [
+                (page, line, f"{checker}: {message}")
+                for page, line, message in messages
+                if not (page == CONTROL and line in wrong_lines())
+            ]
+            missed = wrong_lines() - {line for page, line, _ in messages if page == CONTROL}
+            found += [(CONTROL, line, f"{checker} does not find this error") for line in missed]
+    return sorted(found)
+
+
+def wrong_lines():
+    lines = CONTROL.read_text().splitlines()
+    return {number for number, line in enumerate(lines, start=1) if line.endswith(WRONG)}
 
 
 def main():
     chosen = [Path(argument).resolve() for argument in sys.argv[1:]] or pages()
     found = check(chosen)
-    for page, line, checker, message in found:
-        print(f"{page.relative_to(ROOT)}:{line}: {checker}: {message}")
+    for page, line, what in found:
+        print(f"{page.relative_to(ROOT)}:{line}: {what}")
     print(f"types in {len(chosen)} pages: {len(found)} findings")
     return bool(found)
 

@@ -516,7 +516,7 @@ class BaseBackprop(
         X = self._checked_inputs(X)
         return self.network_.activations(X)[-2]
 
-    def __getstate__(self):
+    def __getstate__(self) -> dict[str, Any]:
         state = {**super().__getstate__(), "_fastbp_version": VERSION}
         if "_training_state" in state:
             # A copy has curves of its own: partial_fit extends them in place.
@@ -526,7 +526,7 @@ class BaseBackprop(
                     state[f"{name}_"] = getattr(twin, name)
         return state
 
-    def __setstate__(self, state):
+    def __setstate__(self, state: dict[str, Any]) -> None:
         state = dict(state)
         version = state.pop("_fastbp_version", VERSION)
         if version != VERSION:
@@ -539,7 +539,8 @@ class BaseBackprop(
                 stacklevel=2,
             )
         # An older version lacked parameters that this one has: they have no effect by default.
-        super().__setstate__({**defaults_of(type(self)), **state})
+        own_class: Any = type(self)
+        super().__setstate__({**defaults_of(own_class), **state})
 
     def _html_repr(self):
         html = super()._html_repr()
@@ -560,7 +561,7 @@ class BaseBackprop(
         # Uncached, this inspects the signature of __init__ at every call, and every fit calls it.
         return super()._get_param_names()
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]

@@ -8,7 +8,7 @@ assign_layers    writes a user's arrays into a network: all of them, or none
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, Literal, NoReturn
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, SupportsIndex, overload
 
 import numpy as np
 
@@ -43,6 +43,10 @@ class LayerArrays(list[FloatArray]):
         super().__init__(layer_arrays(network, kind))
         self._network, self._kind = network, kind
 
+    @overload
+    def __setitem__(self, index: SupportsIndex, values: ArrayLike) -> None: ...
+    @overload
+    def __setitem__(self, index: slice, values: Iterable[ArrayLike]) -> None: ...
     def __setitem__(self, index: Any, values: Any) -> None:
         changed = list(self)
         changed[index] = values

@@ -19,7 +19,7 @@ from copy import deepcopy
 from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,6 +66,7 @@ from .types import (
     Quantiles,
     RandomState,
     Reduction,
+    SparseMatrix,
     UserLoss,
 )
 
@@ -268,7 +269,7 @@ default='identity'
         self.hidden_activations = as_hidden_activations(activation, len(self.layer_sizes) - 2)
         self.output_activation = one_of("output_activation", output_activation, OUTPUTS)
         self.loss_name = as_loss(loss)
-        self.reduction = one_of("reduction", reduction, ("mean", "sum"))
+        self.reduction = one_of("reduction", reduction, get_args(Reduction))
         check_pair(self.loss_name, output_activation)
         self.loss_scale = as_number("loss_scale", loss_scale, lowest=0, included=False)
         self.l2 = as_number("l2", l2, lowest=0)
@@ -486,7 +487,7 @@ default='identity'
         if sparse.issparse(X):
             # Entries of the same column count as one; the sum of their squares would not do.
             check_storage(X)
-            matrix = X.tocsr(copy=True)
+            matrix = cast(SparseMatrix, X).tocsr(copy=True)
             matrix.sum_duplicates()
             X = matrix
         samples = self._samples(X, y, None)
@@ -647,13 +648,14 @@ default='identity'
             **progress,
         )
 
-    def _check_inputs(self, X):
-        X = as_matrix(X, self.dtype)
-        if X.shape[1] != self.layer_sizes[0]:
+    def _check_inputs(self, X: MatrixLike) -> Matrix:
+        matrix = as_matrix(X, self.dtype)
+        if matrix.shape[1] != self.layer_sizes[0]:
             raise ValueError(
-                f"X has {X.shape[1]} features, but this Network has {self.layer_sizes[0]} inputs."
+                f"X has {matrix.shape[1]} features, but this Network has {self.layer_sizes[0]} "
+                "inputs."
             )
-        return X
+        return matrix
 
     def _samples(self, X, y, sample_weight):
         """The kernels' Samples of a user's arrays, checked."""
@@ -723,7 +725,8 @@ default='identity'
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         # Checked as the constructor's arguments are: the kernels trust sizes and dtype.
-        arguments = _attributes(type(self))
+        own_class: Any = type(self)
+        arguments = _attributes(own_class)
         for name in ("layer_sizes", *(attribute for _, attribute in arguments), "_params"):
             if name not in state:
                 raise ValueError(f"The state of a Network is incomplete: it has no {name!r}.")

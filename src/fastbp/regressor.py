@@ -6,6 +6,7 @@ network, and what its predictions are made of.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -16,6 +17,7 @@ from sklearn.metrics import d2_pinball_score, r2_score
 from . import parameters
 from .base import BaseBackprop, has_incremental_solver, unchanged_on_error
 from .checks import as_targets
+from .data import Targets
 from .objective import as_quantiles, check_targets, default_output
 from .sklearn_types import available_if, fits
 from .types import (
@@ -374,7 +376,7 @@ or callable, default='constant'
         outputs = self._outputs(X)
         return outputs.ravel() if outputs.shape[1] == 1 else outputs
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
         return tags
@@ -396,18 +398,18 @@ class RegressionProblem:
         Empty unless there are several.
     """
 
-    loss: object
+    loss: str | UserLoss
     output_activation: str
-    network_settings: dict
-    quantiles: tuple
+    network_settings: dict[str, Any]
+    quantiles: tuple[float, ...]
 
-    is_classification = False
+    is_classification: ClassVar[bool] = False
 
     @property
-    def fitted_attributes(self):
+    def fitted_attributes(self) -> dict[str, Any]:
         return {}
 
-    def targets(self, y, dtype, name="y"):
+    def targets(self, y: Any, dtype: Any, name: str = "y") -> Targets:
         """Targets of y; one column is repeated for each of several quantiles."""
         n_samples, n_outputs = y.shape[0], y.shape[1] if y.ndim == 2 else 1
         targets = as_targets(y, n_samples, n_outputs, dtype)
@@ -422,11 +424,11 @@ class RegressionProblem:
             )
         return targets.repeated(len(self.quantiles))
 
-    def weights(self, y, sample_weight, dtype):
+    def weights(self, y: Any, sample_weight: FloatArray | None, dtype: Any) -> FloatArray | None:
         """sample_weight as it is."""
         return sample_weight
 
-    def score(self, outputs, targets, weights):
+    def score(self, outputs: FloatArray, targets: Targets, weights: FloatArray | None) -> float:
         """R^2, or D^2, of outputs; NaN where they are not finite."""
         if not np.isfinite(outputs).all():
             return np.nan
@@ -435,7 +437,9 @@ class RegressionProblem:
         return r2_score(targets.values, outputs, sample_weight=weights)
 
 
-def pinball_score(y, outputs, quantiles, sample_weight):
+def pinball_score(
+    y: Any, outputs: FloatArray, quantiles: Sequence[float], sample_weight: Any
+) -> float:
     """The mean of the quantiles' D^2 pinball scores; outputs has a column for each."""
     return np.mean(
         [

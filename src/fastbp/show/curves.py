@@ -8,7 +8,7 @@ Only fitted attributes are read: scikit-learn's own MLP can be drawn beside fast
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from sklearn.exceptions import NotFittedError
@@ -279,7 +279,7 @@ class LossCurveDisplay:
         from matplotlib.ticker import MaxNLocator
 
         # "ls" and "linestyle" are one keyword, and what the user gives goes before what is here.
-        line_kw, best_kw = (normalize_kwargs(given, Line2D) for given in (line_kw, best_kw))
+        line_kw, best_kw = (normalize_kwargs(given or {}, Line2D) for given in (line_kw, best_kw))
         if ax is None:
             ax = new_axes()
             ax.spines[["top", "right"]].set_visible(False)
@@ -287,7 +287,7 @@ class LossCurveDisplay:
         validation = self.validation_loss_curves or [None] * n_curves
         best_epochs = (self.best_epochs if mark_best else None) or [None] * n_curves
         labels = self._labels(best_epochs)
-        self.ax_, self.figure_ = ax, ax.get_figure()
+        self.ax_, self.figure_ = ax, cast("Figure", ax.get_figure())
         self.lines_, self.validation_lines_, self.best_markers_ = [], [], []
         for losses, validation_losses, best, label in zip(
             self.loss_curves, validation, best_epochs, labels, strict=True

@@ -39,7 +39,7 @@ def network_estimator(estimator: Any, attribute: str, caller: str) -> tuple[Any,
 
 def what_a_run_counts(estimator: Any) -> str:
     """'epoch' or 'iteration', for any estimator with a loss curve."""
-    solver = SOLVERS.get(getattr(estimator, "solver", None))
+    solver = SOLVERS.get(getattr(estimator, "solver", ""))
     return "epoch" if solver is None else solver.counts
 
 

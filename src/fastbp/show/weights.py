@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import ceil, isqrt, prod
 from numbers import Integral
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from sklearn.utils._optional_dependencies import check_matplotlib_support
@@ -101,15 +101,14 @@ class WeightsDisplay:
         unit_kind: str = "Hidden unit",
     ) -> None:
         n_features = len(weights)
-        if image_shape is not None:
-            image_shape = _checked_image_shape(image_shape, n_features)
+        shape = None if image_shape is None else _checked_image_shape(image_shape, n_features)
         if feature_names is not None and len(feature_names) != n_features:
             raise ValueError(
                 f"There are {len(feature_names)} feature_names, but the network has {n_features} "
                 "input features."
             )
         self.weights = weights
-        self.image_shape = image_shape
+        self.image_shape = shape
         self.feature_names = feature_names
         self.unit_kind = unit_kind
 
@@ -210,7 +209,7 @@ class WeightsDisplay:
         style.update(im_kw or {})
         draw = self._plot_heat_map if self.image_shape is None else self._plot_images
         ax = draw(ax, weights, style)
-        self.ax_, self.figure_ = ax, ax.get_figure()
+        self.ax_, self.figure_ = ax, cast("Figure", ax.get_figure())
         self.colorbar_ = None
         if colorbar:
             self.colorbar_ = self.figure_.colorbar(
@@ -301,7 +300,7 @@ class WeightsDisplay:
         return ax
 
 
-def _checked_image_shape(image_shape, n_features):
+def _checked_image_shape(image_shape: Sequence[int], n_features: int) -> tuple[int, int]:
     shape = tuple(image_shape) if np.iterable(image_shape) else ()
     if len(shape) != 2 or not all(isinstance(n, Integral) and n > 0 for n in shape):
         raise ValueError(
@@ -312,7 +311,8 @@ def _checked_image_shape(image_shape, n_features):
             f"image_shape={shape} has {prod(shape)} pixels, but the network has {n_features} "
             "input features."
         )
-    return tuple(int(n) for n in shape)
+    height, width = shape
+    return int(height), int(width)
 
 
 def _feature_names(fitted, steps_before):
