@@ -77,7 +77,7 @@ model.coefs_[0] = [[1.0], [2.0]]
 model.intercepts_[0] = np.zeros(1)
 model.coefs_ = 3  # wrong
 model.coefs_[0] = None  # wrong
-model.loss_curve_[0].real_part  # wrong
+model.loss_curve_[0].append(0.5)  # wrong
 
 
 # Network, and a loss of the user's own.

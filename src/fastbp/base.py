@@ -215,7 +215,7 @@ class BaseBackprop(
             return self._fit(X, y, sample_weight, validation, context=context, goes_on=goes_on)
 
     def _fit_incrementally(self, X, y, sample_weight, validation, **how):
-        earlier = vars(self).get("_training_state")
+        earlier: Any = vars(self).get("_training_state")
         goes_on = earlier is not None
         self._fit(X, y, sample_weight, validation, goes_on=goes_on, is_incremental=True, **how)
         if goes_on:
@@ -315,7 +315,7 @@ class BaseBackprop(
             after_epoch=None if context is None else lambda: task.end_epoch(),
         )
         run.checkpoint = checkpoint
-        task = None
+        task: Any = None
         if context is not None:
             task = FitTask(self, context, X, y, sample_weight, fitted_attributes)
         train(run)
@@ -342,7 +342,8 @@ class BaseBackprop(
                 self._training_state.moments,
             ]
         description = describe(type(self).__name__, parameters_of(self), arrays)
-        return Checkpoint(self.checkpoint, self.checkpoint_interval, description, source)
+        path: Any = self.checkpoint
+        return Checkpoint(path, self.checkpoint_interval, description, source)
 
     def _data(self, X, y, sample_weight, *, goes_on, **how):
         """The DataSet to train on, and the problem that its y poses."""
@@ -357,7 +358,7 @@ class BaseBackprop(
         is_plain = is_kernel_matrix(X, dtypes) and is_plain_target(y, len(X))
         if is_plain and reset:
             # scikit-learn's checks cost 10 % of a small fit, and would find nothing here.
-            vars(self).pop("feature_names_in_", None)
+            self.__dict__.pop("feature_names_in_", None)
             self.n_features_in_ = X.shape[1]
             return X, self._as_column(y)
         check_storage(X)
@@ -433,7 +434,7 @@ class BaseBackprop(
         return fitted.copy(**settings), state
 
     def _finish(self, network, state, problem):
-        vars(self).update(self._fitted_attributes(network, state, problem))
+        self.__dict__.update(self._fitted_attributes(network, state, problem))
         return self
 
     def _fitted_attributes(self, network, state, problem):

@@ -68,9 +68,8 @@ class GradientReport:
         lines = [f"{'':14} {'relative error':>14}   {'at':12} {'analytic':>13} {'numeric':>13}"]
         for layer in self.layers:
             mark = "" if layer.relative_error <= self.rtol else "   <-- wrong"
-            at = str(tuple(map(int, layer.index)))
             lines.append(
-                f"{layer.name:14} {layer.relative_error:14.1e}   {at:12} "
+                f"{layer.name:14} {layer.relative_error:14.1e}   {layer.index!s:12} "
                 f"{layer.analytic:13.6e} {layer.numeric:13.6e}{mark}"
             )
         verdict = "passed" if self.passed else "FAILED"
@@ -187,7 +186,7 @@ def _layer_check(name, analytic, numeric, shape, scale):
     return LayerCheck(
         name,
         float(errors[worst]),
-        np.unravel_index(worst, shape),
+        tuple(map(int, np.unravel_index(worst, shape))),
         float(analytic[worst]),
         float(numeric[worst]),
     )

@@ -23,7 +23,7 @@ from .network import Network
 from .regressor import BackpropRegressor, RegressionProblem
 from .training import saved_state
 from .training.saved_state import check_array
-from .types import Path
+from .types import Array, Path
 from .versions import VERSION
 
 FORMAT = 1
@@ -288,7 +288,7 @@ def _network(saved, arrays, omitted):
 
 def _layers(name, arrays):
     """Arrays name_0, name_1, ...; taken from `arrays`."""
-    found = []
+    found: list[Array] = []
     while f"{name}_{len(found)}" in arrays:
         found.append(arrays.pop(f"{name}_{len(found)}"))
     return found
@@ -321,6 +321,7 @@ def _adopt(estimator, header, network, state, classes):
             raise ModelFileError(f"feature_names must be {n_features} strings.")
         estimator.feature_names_in_ = np.array(names, dtype=object)
     estimator.n_features_in_ = n_features
+    problem: ClassificationProblem | RegressionProblem
     if classes is None:
         problem = RegressionProblem(network.loss_name, network.output_activation, {}, ())
     else:

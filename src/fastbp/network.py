@@ -715,7 +715,8 @@ default='identity'
 
     def _settings(self):
         """The arguments of the constructor, but for layer_sizes and random_state."""
-        return {name: getattr(self, attribute) for name, attribute in _attributes(type(self))}
+        own_class: Any = type(self)
+        return {name: getattr(self, attribute) for name, attribute in _attributes(own_class)}
 
     def __getstate__(self) -> dict[str, Any]:
         state = self.__dict__.copy()

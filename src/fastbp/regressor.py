@@ -330,18 +330,18 @@ or callable, default='constant'
     def _problem(self, y, *, goes_on, is_incremental=False):
         """The output and the quantiles that the parameters ask for."""
         quantiles = self._quantiles()
-        output = self.output_activation
+        output: str = self.output_activation
         if output == "auto":
             output = default_output(self.loss, len(quantiles))
         settings = {"huber_delta": self.huber_delta, "quantile": self.quantile}
         return RegressionProblem(self.loss, output, settings, quantiles)
 
-    def _quantiles(self):
+    def _quantiles(self) -> tuple[float, ...]:
         """The quantiles of the outputs, where there are several; else an empty tuple."""
         if self.loss != "quantile" or not np.iterable(self.quantile):
             return ()
         quantiles = as_quantiles(self.quantile)
-        return quantiles if len(quantiles) > 1 else ()
+        return quantiles if isinstance(quantiles, tuple) and len(quantiles) > 1 else ()
 
     def score(self, X: MatrixLike, y: MatrixLike, sample_weight: ArrayLike | None = None) -> float:
         """R^2 of the predictions; for several quantiles the mean of their D^2 pinball scores.

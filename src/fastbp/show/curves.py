@@ -367,8 +367,8 @@ class LossCurveDisplay:
             # What is solid, dashed and marked is said once, in grey.
             if any(self.validation_lines_):
                 handles += [
-                    Line2D([], [], color="0.4", linestyle=style, label=label)
-                    for style, label in (("-", "training"), ("--", "validation"))
+                    Line2D([], [], color="0.4", linestyle="-", label="training"),
+                    Line2D([], [], color="0.4", linestyle="--", label="validation"),
                 ]
             marker = next(filter(None, self.best_markers_), None)
             if marker is not None:

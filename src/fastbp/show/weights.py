@@ -225,7 +225,7 @@ class WeightsDisplay:
     def _plot_images(self, ax, weights, style):
         from matplotlib.patches import Rectangle
 
-        height, width = self.image_shape
+        height, width = cast(tuple[int, int], self.image_shape)
         n_units = weights.shape[1]
         n_columns = _n_columns(n_units)
         n_rows = ceil(n_units / n_columns)
