@@ -8,6 +8,8 @@ from typing import Any, assert_type
 
 import numpy as np
 from numpy.typing import NDArray
+from pandas import DataFrame, Series
+from scipy.sparse import csr_array, csr_matrix
 
 from fastbp import (
     BackpropClassifier,
@@ -43,6 +45,9 @@ assert_type(model.alpha, float)
 assert_type(model.max_grad_norm, float | None)
 
 # Methods.
+model.fit(csr_matrix(X), y).fit(csr_array(X), ["yes", "no", "yes", "no"]).fit(
+    DataFrame(X), Series(y)
+)
 assert_type(model.fit(X, y), BackpropClassifier)
 assert_type(model.fit(X, y, X_val=X, y_val=y).partial_fit(X, y), BackpropClassifier)
 assert_type(model.set_params(alpha=0.1).set_fit_request(X_val=True), BackpropClassifier)

@@ -24,15 +24,12 @@ Array: TypeAlias = NDArray[Any]
 class SparseMatrix(Protocol):
     """A matrix or array of SciPy's, which does not state its types."""
 
-    @property
-    def shape(self) -> Any: ...
-
     def tocsr(self, copy: bool = False) -> Any: ...
 
     def toarray(self) -> Any: ...
 
 
-Matrix: TypeAlias = FloatArray | SparseMatrix  # that has passed the checks
+Matrix: TypeAlias = FloatArray | Any  # or a CSR matrix: what has passed the checks
 MatrixLike: TypeAlias = ArrayLike | SparseMatrix
 FloatDType: TypeAlias = Literal["float64", "float32"] | type[np.floating[Any]] | np.dtype[Any]
 
