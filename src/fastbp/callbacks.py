@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 try:
-    from sklearn.callback import CallbackSupportMixin
+    from sklearn.callback import CallbackSupportMixin as CallbackSupportMixin
 except ImportError:  # scikit-learn before 1.9 has none, and then neither have the estimators
 
     class CallbackSupportMixin:  # type: ignore[no-redef]

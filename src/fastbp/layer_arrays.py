@@ -41,7 +41,8 @@ class LayerArrays(list[FloatArray]):
 
     def __init__(self, network: Network, kind: Kind) -> None:
         super().__init__(layer_arrays(network, kind))
-        self._network, self._kind = network, kind
+        self._network: Network = network
+        self._kind: Kind = kind
 
     @overload
     def __setitem__(self, index: SupportsIndex, values: ArrayLike) -> None: ...

@@ -395,17 +395,17 @@ default='identity'
         list of ndarray
             X itself, then (n_samples, fan_out) for each hidden layer and the output.
         """
-        X = self._check_inputs(X)
-        n, hidden_sizes = X.shape[0], self.layer_sizes[1:-1]
+        inputs = self._check_inputs(X)
+        n, hidden_sizes = inputs.shape[0], self.layer_sizes[1:-1]
         outputs = np.empty((n, self.layer_sizes[-1]), dtype=self.dtype)
         hidden = np.empty(n * sum(hidden_sizes), dtype=self.dtype)
         n_threads = self._forward_threads(None, n)
         _kernels.core.forward(
-            self._plan, self._params, kernel_samples(X), outputs, hidden, n_threads
+            self._plan, self._params, kernel_samples(inputs), outputs, hidden, n_threads
         )
         ends = np.cumsum([n * size for size in hidden_sizes])[:-1]
         layers = np.split(hidden, ends) if hidden_sizes else []
-        return [X, *(a.reshape(n, -1) for a in layers), outputs]
+        return [inputs, *(a.reshape(n, -1) for a in layers), outputs]
 
     def loss(self, X: MatrixLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """The objective J.

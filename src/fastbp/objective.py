@@ -218,7 +218,7 @@ def as_quantiles(quantile: Any) -> float | tuple[float, ...]:
 
 def quantiles_of_outputs(quantile: float | tuple[float, ...], n_outputs: int) -> tuple[float, ...]:
     """The quantile of each output, from what as_quantiles returns."""
-    if isinstance(quantile, float):
+    if not isinstance(quantile, tuple):
         return (quantile,) * n_outputs
     if len(quantile) != n_outputs:
         raise ValueError(

@@ -102,7 +102,7 @@ def parameters_of(estimator: Any) -> dict[str, Any]:
 
 # Values that have passed, so that a search does not have the same ones checked at every fit:
 # (class, parameter, type, value). Cleared when it has grown to MOST_PASSED.
-_passed: set[tuple | None] = set()
+_passed: set[tuple[Any, ...] | None] = set()
 MOST_PASSED = 10_000
 
 

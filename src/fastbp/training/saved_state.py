@@ -52,7 +52,7 @@ def read_state(numbers: Any, arrays: dict[str, Array], n_params: int, dtype: Any
         values[name] = None if curve is None else curve.tolist()
     if values["loss_curve"] is None:
         raise ModelFileError("loss_curve is missing.")
-    best_params = arrays.pop("best_params", None)
+    best_params: Any = arrays.pop("best_params", None)
     if best_params is not None:
         # a solver that works in float64 keeps them so
         expected = best_params.dtype if best_params.dtype == np.float64 else dtype
