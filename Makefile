@@ -49,6 +49,7 @@ lint: $(VENV)/built
 	PATH=$(BIN):$$PATH $(BIN)/cython-lint src/fastbp/_kernels
 	$(BIN)/codespell src tests benchmarks examples docs *.md
 	$(BIN)/mypy
+	$(BIN)/python docs/check_types.py
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

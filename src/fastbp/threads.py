@@ -1,8 +1,12 @@
 """How many threads a run gets: what the user asks for, or as many as are worthwhile and allowed."""
 
+from __future__ import annotations
+
 import os
 import threading
+from collections.abc import Callable
 from functools import cache
+from typing import TypeVar
 
 from sklearn.utils._openmp_helpers import _openmp_effective_n_threads
 
@@ -13,8 +17,10 @@ from . import _kernels
 LEAST_STEP = 0.7e6
 LEAST_CALL = 10e6
 
+Result = TypeVar("Result")
 
-def choose_n_threads(n_threads, step_flops, call_flops):
+
+def choose_n_threads(n_threads: int | None, step_flops: float, call_flops: float) -> int:
     """The number of threads for steps, and compiled calls, of so many operations.
 
     An int is taken as it is, up to the most that a team can have. None: as many as are worthwhile,
@@ -26,7 +32,7 @@ def choose_n_threads(n_threads, step_flops, call_flops):
     return max(1, min(worthwhile, allowed())) if worthwhile > 1 else 1
 
 
-def call_with_blas_threads(n_threads, function):
+def call_with_blas_threads(n_threads: int | None, function: Callable[[], Result]) -> Result:
     """Call a function while NumPy's and SciPy's BLAS have so many threads; None: as many as before.
 
     They are never more than cores. BLAS's threads spin while they wait, and so take the time of
@@ -71,7 +77,7 @@ def _blas():
     return ThreadpoolController().select(user_api="blas")
 
 
-def allowed():
+def allowed() -> int:
     """Threads that a computation may use here: cores, affinity, and the limits set by others.
 
     scikit-learn's number respects cgroups, OMP_NUM_THREADS (which joblib sets in its worker
