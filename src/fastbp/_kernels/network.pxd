@@ -446,16 +446,17 @@ cdef inline void deltas_to_inputs(
     const NetworkSizes* net, const floating* params, const Block* block, const Workspace* ws,
     floating* buffer, floating* grads, Py_ssize_t grad_stride
 ) noexcept nogil:
-    """Row i of grads = the gradient by the inputs that the block's row i of output deltas stands for.
+    """Row i of grads = the gradient by the inputs that the deltas of the block's row i stand for.
 
-    buffer: (rows, padded_stride(n_features)).
+    Those of the output layer; buffer: (rows, padded_stride(n_features)).
     """
     cdef Py_ssize_t i, stride = padded_stride(net.n_features, sizeof(floating))
     deltas_to_hidden_layers(net, params, block, ws)
     # dJ/dX = deltas_0 @ W_0'
     take_deltas_back(
         <const floating*> rows_of(ws.deltas[0], block.start, ws.strides[0], sizeof(floating)),
-        ws.strides[0], params + net.layers[0].coef_start, buffer, stride, NULL, block.rows, net.n_features, net.layers[0].fan_out, block.whole)
+        ws.strides[0], params + net.layers[0].coef_start, buffer, stride, NULL, block.rows,
+        net.n_features, net.layers[0].fan_out, block.whole)
     for i in range(block.rows):
         memcpy(grads + i * grad_stride, buffer + i * stride, net.n_features * sizeof(floating))
 
