@@ -103,7 +103,7 @@ def kernel_samples(
 ) -> Samples:
     """The kernels' Samples of arrays that have passed the checks."""
     core = _kernels.core
-    rest = ()
+    rest: tuple[Any, ...] = ()
     if targets:
         labels = None if targets.labels is None else np.array(targets.labels, np.intp)
         rest = (targets.values, labels, targets.n_outputs, weights)

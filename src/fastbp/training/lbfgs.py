@@ -7,19 +7,22 @@ the coefficients are w = u - v with u, v >= 0, and l1 sum (u + v) is smooth: the
 bounds, which L-BFGS-B is made for. Weights that belong at zero end there exactly.
 """
 
+from __future__ import annotations
+
 import warnings
+from typing import Any
 
 import numpy as np
 import scipy.optimize
 from sklearn.exceptions import ConvergenceWarning
 
 from ..threads import call_with_blas_threads
-from .run import diverged
+from .run import Run, diverged
 
 LEAST_GAIN = 1e-9  # of the loss, for which another run is worthwhile
 
 
-def solve(run):
+def solve(run: Run) -> None:
     """Minimise the network's objective over its parameters.
 
     Raises
@@ -36,12 +39,13 @@ def solve(run):
 
     def take(x, loss):
         network.params, run.loss = variables.result(x, loss)
+        return run.loss
 
     def end_iteration(intermediate_result):
         # by this name, SciPy passes its own x, which take copies, instead of a copy
         nonlocal ended
-        take(*objective.accept(intermediate_result.x, run.state.n_iter + 1))
-        stops = run.monitor.after_iteration(run.loss)
+        loss = take(*objective.accept(intermediate_result.x, run.state.n_iter + 1))
+        stops = run.monitor.after_iteration(loss)
         run.end_epoch()
         if stops:
             ended = True
@@ -171,7 +175,7 @@ class _Objective:
         )
         self.last = self.last_bytes = self.grad = None
         start = variables.begin(network.params), np.nan
-        self._accepted = run.state.n_iter, start, start
+        self._accepted: tuple[int, Any, Any] = run.state.n_iter, start, start
 
     def loss(self, x):
         params = self.variables.params(x)

@@ -19,6 +19,8 @@ networks with the Marquardt algorithm", IEEE Transactions on Neural Networks 5 (
 the factors of mu.
 """
 
+from __future__ import annotations
+
 import warnings
 from dataclasses import dataclass
 from math import isfinite
@@ -29,7 +31,7 @@ from scipy.linalg.blas import dsyrk
 from sklearn.exceptions import ConvergenceWarning
 
 from ..threads import call_with_blas_threads
-from .run import diverged
+from .run import Run, diverged
 
 FIRST_DAMPING, SMALLEST_DAMPING, LARGEST_DAMPING = 1e-3, 1e-15, 1e10
 DAMPING_FACTOR = 10.0
@@ -44,9 +46,13 @@ BLOCK_ENTRIES, LEAST_BLOCK_ROWS = 2**20, 128
 LEAST_THREADED_WORK = 5e9
 
 
-def solve(run):
+def solve(run: Run) -> None:
     """Minimise the network's objective over its parameters."""
     network, settings, state = run.network, run.settings, run.state
+    if state.n_iter == 0:
+        run.loss, state.damping = np.nan, None
+    # the last iteration that the curves have, and what was reached in it
+    counted = state.n_iter, network.params.copy(), run.loss
 
     def end_iteration(loss, damping):
         nonlocal counted
@@ -56,10 +62,6 @@ def solve(run):
         run.end_epoch()
         return stops
 
-    if state.n_iter == 0:
-        run.loss, state.damping = np.nan, None
-    # the last iteration that the curves have, and what was reached in it
-    counted = state.n_iter, network.params.copy(), run.loss
     try:
         found = minimize(
             network,
