@@ -110,6 +110,27 @@ def test_an_error_restores_too():
     assert set(numbers()) == {BEFORE}
 
 
+def test_never_more_than_cores(monkeypatch):
+    monkeypatch.setattr(threads, "n_cores", lambda: 1)
+    assert set(threads.call_with_blas_threads(8, numbers)) == {1}
+
+
+@pytest.mark.parametrize(("least_work", "expected"), [(np.inf, 1), (0, BEFORE)])
+def test_small_products_have_one_thread_whatever_is_asked_for(monkeypatch, least_work, expected):
+    monkeypatch.setattr(levenberg_marquardt, "LEAST_THREADED_WORK", least_work)
+    monkeypatch.setattr(threads, "n_cores", lambda: BEFORE)
+    seen = []
+
+    def scoring(*_):
+        seen.extend(numbers())
+        return 0.0
+
+    X, y = make_regression()
+    params = dict(solver="levenberg_marquardt", early_stopping=True, n_threads=BEFORE)
+    small(BackpropRegressor, scoring=scoring, **params).fit(X, y)
+    assert set(seen) == {expected}
+
+
 def test_none_changes_nothing():
     assert set(threads.call_with_blas_threads(None, numbers)) == {BEFORE}
 

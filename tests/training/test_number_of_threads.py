@@ -129,10 +129,11 @@ def test_these_tests_do_not_depend_on_the_number_of_cores(cores, solver, worthwh
 
 @pytest.mark.parametrize(
     ("by_scikit_learn", "affinity", "expected"),
-    [(8, {0, 1, 2}, 3), (2, {0, 1, 2}, 2), (8, {5}, 1), (8, None, 8), (1, None, 1)],
+    [(8, {0, 1, 2}, 3), (2, {0, 1, 2}, 2), (8, {5}, 1), (8, None, 8), (9, None, 8), (1, None, 1)],
 )
 def test_allowed_is_the_least_of_all_limits(monkeypatch, by_scikit_learn, affinity, expected):
-    """Affinity is read at each call. None: a system without affinity."""
+    """Affinity is read at each call. None: a system without it, where all cores count, here 8."""
+    monkeypatch.setattr(os, "cpu_count", lambda: 8)
     monkeypatch.setattr(threads, "_openmp_effective_n_threads", lambda: by_scikit_learn)
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: affinity, raising=False)
     if affinity is None:
