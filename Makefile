@@ -57,6 +57,8 @@ lint: $(VENV)/built
 	PATH=$(BIN):$$PATH $(BIN)/cython-lint src/fastbp/_kernels
 	$(BIN)/codespell src tests benchmarks examples docs *.md
 	$(BIN)/mypy
+	$(BIN)/validate-pyproject pyproject.toml
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/wheels.yml
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
