@@ -1,7 +1,7 @@
 """What .ci/test_wheel runs where the wheel was installed into an empty environment.
 
-It checks that no compiler is found, that no distribution is there but fastbp and what it depends on,
-and that the model files of tests/data load: NumPy alone shows their arrays, without fastbp, and
+It checks that no compiler is found, that no distribution is there but fastbp and what it depends
+on, and that the model files of tests/data load: NumPy alone shows their arrays, without fastbp, and
 load_model gives the estimator.
 """
 
