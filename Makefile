@@ -18,10 +18,9 @@ demo: $(VENV)/built
 PYTEST := OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist worksteal -p no:benchmark
 
 # What to run at every change: a covering subset of each grid (tests/covering.py) and all the rest,
-# but that joblib's worker processes, slow to start, run one search only: callbacks, a user's loss,
-# memory maps, cross-validation and the number of threads in them are left to make test.
+# but tests marked slow, which start other processes, wait for interrupts or try every line.
 check: $(VENV)/built
-	$(PYTEST) -m "not grid and not processes" $(PYTEST_ARGS)
+	$(PYTEST) -m "not grid and not slow" $(PYTEST_ARGS)
 
 test: $(VENV)/built
 	$(PYTEST) $(PYTEST_ARGS)
@@ -57,6 +56,7 @@ lint: $(VENV)/built
 	PATH=$(BIN):$$PATH $(BIN)/cython-lint src/fastbp/_kernels
 	$(BIN)/codespell src tests benchmarks examples docs *.md
 	$(BIN)/mypy
+	$(BIN)/python docs/check_types.py
 	$(BIN)/validate-pyproject pyproject.toml
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/wheels.yml
 

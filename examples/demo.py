@@ -57,7 +57,7 @@ PROBLEMS = [
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description="fastbp beside scikit-learn on real data")
     parser.add_argument("--png", type=Path, default=Path("demo/learning_curves.png"))
     options = parser.parse_args()
     # max_iter keeps the demo short: not every fit gets as far as tol asks

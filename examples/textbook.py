@@ -17,7 +17,7 @@ derivatives of J by the pre-activations of the output layer and of the hidden la
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -33,16 +33,18 @@ class Exercise(NamedTuple):
     X: np.ndarray
     y: np.ndarray
     step: float  # a in the exercise's own w <- w - a dJ/dw
-    estimator: object
+    estimator: fastbp.BackpropClassifier | fastbp.BackpropRegressor
 
     def load(self, trained):
         """Give the network the weights of an estimator's network."""
         self.net.params[:] = trained.params
 
 
-def gradient_descent(**arguments):
+def gradient_descent(**arguments: Any) -> dict[str, Any]:
     """Parameters of an estimator that does plain gradient descent until J stops falling."""
-    plain = dict(solver="sgd", momentum=0.0, alpha=0.0, shuffle=False, random_state=0)
+    plain: dict[str, Any] = dict(
+        solver="sgd", momentum=0.0, alpha=0.0, shuffle=False, random_state=0
+    )
     return plain | dict(max_iter=50_000, tol=1e-7) | arguments
 
 
@@ -186,7 +188,7 @@ class SummedUnits(Exercise):
 def t4b():
     d, m, step = 4, 3, 0.5
     X, y = np.array([[1.0, -0.5, 0.25, 2.0]]), np.array([[0.8]])
-    objective = dict(output_activation="logistic", fit_intercept=False)
+    objective: dict[str, Any] = dict(output_activation="logistic", fit_intercept=False)
     net = fastbp.Network(
         [d, m, 1], activation="identity", loss_scale=2.0, reduction="sum", **objective
     )
@@ -213,7 +215,9 @@ def t5():
     N, f, h, step = 100, 3, 8, 2.0
     X = np.random.default_rng(0).normal(size=(N, f))
     y = sigmoid(2 * np.sin(X[:, :1]) - X[:, 1:2] * X[:, 2:])
-    arguments = dict(activation="logistic", output_activation="logistic", fit_intercept=False)
+    arguments: dict[str, Any] = dict(
+        activation="logistic", output_activation="logistic", fit_intercept=False
+    )
     net = fastbp.Network([f, h, 1], **arguments, random_state=0)
     arguments |= gradient_descent(batch_size=N, learning_rate_init=step)
     estimator = fastbp.BackpropRegressor((h,), **arguments)

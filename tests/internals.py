@@ -88,11 +88,22 @@ def evaluator(net, X, y, weights=None, *, gradient=True, n_threads=1):
 
 
 def trainer(
-    net, X, y, weights=None, *, optimizer, learning_rate, batch_size, alpha, n_threads, adapts=False
+    net,
+    X,
+    y,
+    weights=None,
+    *,
+    optimizer,
+    learning_rate,
+    batch_size,
+    alpha,
+    n_threads,
+    adapts=False,
+    **params,
 ):
     """Epochs of an optimizer with the estimators' defaults, over net.params."""
-    params = BackpropClassifier(solver=optimizer, learning_rate_init=learning_rate, alpha=alpha)
-    settings = SOLVER_RECORDS[optimizer].settings(params.get_params())
+    params |= dict(solver=optimizer, learning_rate_init=learning_rate, alpha=alpha)
+    settings = SOLVER_RECORDS[optimizer].settings(BackpropClassifier(**params).get_params())
     moments = np.zeros((core.N_MOMENTS[optimizer], net.n_params), dtype=net.params.dtype)
     return net.trainer(
         net._samples(X, y, weights),

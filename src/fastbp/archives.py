@@ -9,6 +9,8 @@ members are refused, and every size that the file states is compared with the by
 before an array is made.
 """
 
+from __future__ import annotations
+
 import hashlib
 import io
 import json
@@ -16,9 +18,13 @@ import math
 import os
 import secrets
 import zipfile
+from collections.abc import Mapping
 from contextlib import suppress
+from typing import Any
 
 import numpy as np
+
+from .types import Array, Path
 
 KINDS = "biufUS"  # of dtypes; all without pickle
 HEADER, CHECKSUM = "header", "checksum"
@@ -28,7 +34,7 @@ class ModelFileError(ValueError):
     """A file is not what :func:`load_model`, or a checkpoint, can read; says which and why."""
 
 
-def write_archive(path, header, arrays):
+def write_archive(path: Path, header: dict[str, Any], arrays: Mapping[str, Array]) -> None:
     """Write a JSON object and named arrays to a file, in place of the old one if there is one.
 
     Until all of it is on the disk, the old file stays; whatever happens, there is the old one or
@@ -83,7 +89,7 @@ def _sync_folder(folder):
             os.close(handle)
 
 
-def read_archive(path):
+def read_archive(path: Path) -> tuple[dict[str, Any], dict[str, Array]]:
     """The header (a dict) and the arrays of a file, all that write_archive has written.
 
     Raises
@@ -151,7 +157,7 @@ def _array(name, content):
 # --- values in a header -------------------------------------------------------------------------
 
 
-def to_json(value):
+def to_json(value: Any) -> Any:
     """A value as JSON has it; TypeError for one that only pickle could save.
 
     None, booleans, ints, finite floats, strings and lists stand for themselves; everything else is
@@ -174,7 +180,7 @@ def to_json(value):
     raise TypeError(f"{type(value).__name__} objects need pickle")
 
 
-def from_json(value):
+def from_json(value: Any) -> Any:
     """The value that to_json was given; ModelFileError for JSON that it does not write."""
     try:
         return _value(value)

@@ -11,16 +11,19 @@ scikit-learn's MLP. On the way:
 A fit that fails leaves the estimator as it was.
 """
 
+from __future__ import annotations
+
 import warnings
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.base import (
     BaseEstimator,
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
-    _fit_context,
     is_regressor,
 )
 from sklearn.exceptions import InconsistentVersionWarning
@@ -45,15 +48,35 @@ from .objective import penalty_factors
 from .parameters import check_parameters, defaults_of, parameters_of
 from .random_states import random_source
 from .scoring import fitted_copy, make_score
+from .sklearn_types import InheritedMethods, fits
 from .training.checkpoints import Checkpoint, describe
 from .training.run import begin_run, train
 from .training.solvers import SOLVERS
 from .training.state import TrainingState
+from .types import (
+    Activations,
+    Array,
+    ArrayLike,
+    BatchSize,
+    FloatArray,
+    LayerSizes,
+    LearningRate,
+    MatrixLike,
+    MaybeNone,
+    MaybeSparse,
+    Path,
+    RandomState,
+    Scoring,
+    SolverName,
+)
 from .versions import VERSION
+
+if TYPE_CHECKING:
+    from typing import Self
 
 
 @contextmanager
-def unchanged_on_error(estimator):
+def unchanged_on_error(estimator: BaseEstimator) -> Iterator[None]:
     """Take back every attribute that was set before an exception."""
     before = vars(estimator).copy()
     try:
@@ -64,7 +87,7 @@ def unchanged_on_error(estimator):
         raise
 
 
-def has_incremental_solver(estimator):
+def has_incremental_solver(estimator: BaseBackprop) -> bool:
     solver = SOLVERS.get(estimator.solver)
     if solver is None or not solver.is_incremental:
         raise AttributeError(
@@ -75,6 +98,7 @@ def has_incremental_solver(estimator):
 
 
 class BaseBackprop(
+    InheritedMethods,
     CallbackSupportMixin,
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
@@ -82,7 +106,64 @@ class BaseBackprop(
 ):
     """What classifier and regressor share. A subclass says what problem its y poses (_problem)."""
 
-    def _keep(self, parameters):
+    # The parameters. The subclasses have them in their constructors, and a few more.
+    hidden_layer_sizes: int | LayerSizes
+    activation: Activations
+    solver: SolverName
+    alpha: float
+    l1_ratio: float
+    weight_decay: float
+    dropout: float
+    input_dropout: float
+    max_grad_norm: float | None
+    batch_size: BatchSize
+    learning_rate: LearningRate
+    learning_rate_init: float
+    power_t: float
+    decay_rate: float
+    warmup_epochs: float
+    max_iter: int
+    max_time: float | None
+    shuffle: bool
+    random_state: RandomState
+    tol: float
+    verbose: bool | int
+    warm_start: bool
+    momentum: float
+    nesterovs_momentum: bool
+    early_stopping: bool
+    validation_fraction: float
+    scoring: Scoring
+    beta_1: float
+    beta_2: float
+    epsilon: float
+    n_iter_no_change: float
+    max_fun: int
+    fit_intercept: bool
+    n_threads: int | None
+    checkpoint: Path | None
+    checkpoint_interval: float
+    loss: Any
+    output_activation: Any
+
+    # What fit leaves; the docstrings of the subclasses say what it means.
+    network_: Network
+    n_layers_: int
+    n_outputs_: int
+    out_activation_: str
+    n_iter_: int
+    t_: int
+    loss_: float
+    loss_curve_: list[float]
+    best_loss_: float | MaybeNone
+    validation_loss_curve_: list[float] | MaybeNone
+    validation_scores_: list[float] | MaybeNone
+    best_validation_score_: float | MaybeNone
+    n_features_in_: int
+    feature_names_in_: Array
+    _training_state: TrainingState
+
+    def _keep(self, parameters: dict[str, Any]) -> None:
         """Take the arguments of __init__, its locals(), as attributes, as scikit-learn wants it."""
         for name, value in parameters.items():
             if name not in ("self", "__class__"):
@@ -91,8 +172,17 @@ class BaseBackprop(
     def _validate_params(self):
         check_parameters(self)
 
-    @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None, sample_weight_val=None):
+    @fits
+    def fit(
+        self,
+        X: MatrixLike,
+        y: MatrixLike,
+        sample_weight: ArrayLike | None = None,
+        *,
+        X_val: MatrixLike | None = None,
+        y_val: MatrixLike | None = None,
+        sample_weight_val: ArrayLike | None = None,
+    ) -> Self:
         """Fit the network to X and y.
 
         Parameters
@@ -125,7 +215,7 @@ class BaseBackprop(
             return self._fit(X, y, sample_weight, validation, context=context, goes_on=goes_on)
 
     def _fit_incrementally(self, X, y, sample_weight, validation, **how):
-        earlier = vars(self).get("_training_state")
+        earlier: Any = vars(self).get("_training_state")
         goes_on = earlier is not None
         self._fit(X, y, sample_weight, validation, goes_on=goes_on, is_incremental=True, **how)
         if goes_on:
@@ -139,8 +229,15 @@ class BaseBackprop(
         self.validation_loss_curve_ = state.validation_loss_curve
         self.validation_scores_ = state.validation_scores
 
-    @_fit_context(prefer_skip_nested_validation=True)
-    def initialize(self, X, y, *, coefs=None, intercepts=None):
+    @fits
+    def initialize(
+        self,
+        X: MatrixLike,
+        y: MatrixLike,
+        *,
+        coefs: Sequence[ArrayLike] | None = None,
+        intercepts: Sequence[ArrayLike] | None = None,
+    ) -> Self:
         """Build the network for X and y without training it.
 
         The estimator can then predict. ``partial_fit``, and ``fit`` with ``warm_start=True``,
@@ -218,7 +315,7 @@ class BaseBackprop(
             after_epoch=None if context is None else lambda: task.end_epoch(),
         )
         run.checkpoint = checkpoint
-        task = None
+        task: Any = None
         if context is not None:
             task = FitTask(self, context, X, y, sample_weight, fitted_attributes)
         train(run)
@@ -245,7 +342,8 @@ class BaseBackprop(
                 self._training_state.moments,
             ]
         description = describe(type(self).__name__, parameters_of(self), arrays)
-        return Checkpoint(self.checkpoint, self.checkpoint_interval, description, source)
+        path: Any = self.checkpoint
+        return Checkpoint(path, self.checkpoint_interval, description, source)
 
     def _data(self, X, y, sample_weight, *, goes_on, **how):
         """The DataSet to train on, and the problem that its y poses."""
@@ -260,7 +358,7 @@ class BaseBackprop(
         is_plain = is_kernel_matrix(X, dtypes) and is_plain_target(y, len(X))
         if is_plain and reset:
             # scikit-learn's checks cost 10 % of a small fit, and would find nothing here.
-            vars(self).pop("feature_names_in_", None)
+            self.__dict__.pop("feature_names_in_", None)
             self.n_features_in_ = X.shape[1]
             return X, self._as_column(y)
         check_storage(X)
@@ -336,7 +434,7 @@ class BaseBackprop(
         return fitted.copy(**settings), state
 
     def _finish(self, network, state, problem):
-        vars(self).update(self._fitted_attributes(network, state, problem))
+        self.__dict__.update(self._fitted_attributes(network, state, problem))
         return self
 
     def _fitted_attributes(self, network, state, problem):
@@ -358,21 +456,21 @@ class BaseBackprop(
         }
 
     @property
-    def coefs_(self):
+    def coefs_(self) -> LayerArrays:
         """Weight matrices, a list of views of ``network_.params``; can be assigned."""
         return LayerArrays(self._fitted_network("coefs_"), "coefs")
 
     @coefs_.setter
-    def coefs_(self, arrays):
+    def coefs_(self, arrays: Iterable[ArrayLike]) -> None:
         assign_layers(self._fitted_network("coefs_"), "coefs", arrays, "coefs_")
 
     @property
-    def intercepts_(self):
+    def intercepts_(self) -> LayerArrays:
         """Intercept vectors, as ``coefs_``; zeros with fit_intercept=False."""
         return LayerArrays(self._fitted_network("intercepts_"), "intercepts")
 
     @intercepts_.setter
-    def intercepts_(self, arrays):
+    def intercepts_(self, arrays: Iterable[ArrayLike]) -> None:
         network = self._fitted_network("intercepts_")
         assign_layers(network, "intercepts", arrays, "intercepts_")
 
@@ -403,7 +501,7 @@ class BaseBackprop(
         dtype = self.network_.dtype
         return validate_data(self, X, accept_sparse="csr", dtype=dtype, order="C", reset=False)
 
-    def transform(self, X):
+    def transform(self, X: MatrixLike) -> FloatArray | MaybeSparse:
         """Activations of the last hidden layer, as features for another estimator.
 
         They are the inputs of the output layer: without hidden layers, X itself.
@@ -419,7 +517,7 @@ class BaseBackprop(
         X = self._checked_inputs(X)
         return self.network_.activations(X)[-2]
 
-    def __getstate__(self):
+    def __getstate__(self) -> dict[str, Any]:
         state = {**super().__getstate__(), "_fastbp_version": VERSION}
         if "_training_state" in state:
             # A copy has curves of its own: partial_fit extends them in place.
@@ -429,7 +527,7 @@ class BaseBackprop(
                     state[f"{name}_"] = getattr(twin, name)
         return state
 
-    def __setstate__(self, state):
+    def __setstate__(self, state: dict[str, Any]) -> None:
         state = dict(state)
         version = state.pop("_fastbp_version", VERSION)
         if version != VERSION:
@@ -442,7 +540,8 @@ class BaseBackprop(
                 stacklevel=2,
             )
         # An older version lacked parameters that this one has: they have no effect by default.
-        super().__setstate__({**defaults_of(type(self)), **state})
+        own_class: Any = type(self)
+        super().__setstate__({**defaults_of(own_class), **state})
 
     def _html_repr(self):
         html = super()._html_repr()
@@ -463,7 +562,7 @@ class BaseBackprop(
         # Uncached, this inspects the signature of __init__ at every call, and every fit calls it.
         return super()._get_param_names()
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]

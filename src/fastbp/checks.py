@@ -7,20 +7,25 @@ array that already is what the kernels read is passed on without a copy (read-on
 ones too), and none is ever modified.
 """
 
+from __future__ import annotations
+
 import numbers
+from collections.abc import Collection
+from typing import Any
 
 import numpy as np
 from scipy import sparse
 
 from . import _kernels
 from .data import Targets, as_kernel_array
+from .types import Array, FloatArray, Matrix, RandomState
 
 MAX_UNITS = 2**31 - 1  # a column index of a CSR matrix is 32 bits wide
 MAX_BYTES = 2**62
 SMALLEST_WEIGHT_SUM, LARGEST_WEIGHT_SUM = 1e-290, 1e290
 
 
-def as_layer_sizes(sizes, name="layer_sizes"):
+def as_layer_sizes(sizes: Any, name: str = "layer_sizes") -> list[int]:
     """A list of positive ints; ValueError or TypeError where it is not one."""
     if not np.iterable(sizes):
         raise TypeError(f"{name} must be a sequence of integers, got {sizes!r}.")
@@ -42,7 +47,7 @@ def as_layer_sizes(sizes, name="layer_sizes"):
     return sizes
 
 
-def is_kernel_matrix(X, dtypes):
+def is_kernel_matrix(X: Any, dtypes: Collection[Any]) -> bool:
     """Whether X is exactly what the kernels read, so that no check could refuse or change it."""
     return (
         type(X) is np.ndarray
@@ -55,14 +60,14 @@ def is_kernel_matrix(X, dtypes):
     )
 
 
-def is_plain_target(y, n_samples):
+def is_plain_target(y: Any, n_samples: int) -> bool:
     """Whether y is an array of finite numbers or of integers, one or one row per sample."""
     if type(y) is not np.ndarray or y.ndim not in (1, 2) or y.shape[0] != n_samples or not y.size:
         return False
     return y.dtype.kind in "iub" or (y.dtype.kind == "f" and bool(np.isfinite(y).all()))
 
 
-def plain_array_of(X, names):
+def plain_array_of(X: Any, names: Array) -> Array | None:
     """The array of a pandas DataFrame with exactly these columns, all NumPy's; else None."""
     cls = type(X)
     if cls.__name__ != "DataFrame" or cls.__module__.split(".")[0] != "pandas":
@@ -75,7 +80,7 @@ def plain_array_of(X, names):
     return np.ascontiguousarray(X.to_numpy())
 
 
-def as_kernel_matrix(X, dtype, name="X"):
+def as_kernel_matrix(X: Any, dtype: Any, name: str = "X") -> Matrix:
     """A matrix of numbers as the kernels read it: an array as above, or a sound CSR matrix."""
     if not sparse.issparse(X):
         return as_kernel_array(X, dtype)
@@ -83,13 +88,13 @@ def as_kernel_matrix(X, dtype, name="X"):
     return X if X.dtype == dtype else X.astype(dtype)
 
 
-def as_matrix(X, dtype, name="X"):
+def as_matrix(X: Any, dtype: Any, name: str = "X") -> Matrix:
     """X as a finite (n, m) array of dtype, or a CSR matrix of it; n and m at least 1."""
     if sparse.issparse(X):
         check_storage(X, name)
         original = X.tocsr()
         _check_real(original.dtype, name)
-        matrix = as_kernel_matrix(original, dtype, name)
+        matrix: Any = as_kernel_matrix(original, dtype, name)
         _check_finite(matrix.data, original.data, name)
         return matrix
     original = _as_real_array(X, name)
@@ -97,7 +102,7 @@ def as_matrix(X, dtype, name="X"):
     return _as_finite(original, dtype, name)
 
 
-def check_storage(X, name="X"):
+def check_storage(X: Any, name: str = "X") -> None:
     """ValueError for a structured array, or a sparse matrix whose indices name no entries.
 
     scikit-learn's checks pass both on. SciPy does not look at the arrays that a matrix is made of;
@@ -116,7 +121,7 @@ def check_storage(X, name="X"):
             _check_indices(np.asarray(indices), size, name, "coo")
 
 
-def check_unmasked(array, name):
+def check_unmasked(array: Any, name: str) -> None:
     """ValueError for a masked array with masked entries, whose values NumPy would read."""
     if isinstance(array, np.ma.MaskedArray) and np.ma.is_masked(array):
         n_masked = int(np.ma.count_masked(array))
@@ -127,7 +132,7 @@ def check_unmasked(array, name):
         )
 
 
-def as_targets(y, n_samples, n_outputs, dtype):
+def as_targets(y: Any, n_samples: int, n_outputs: int, dtype: Any) -> Targets:
     """Targets from a finite y (n_samples, n_outputs); a vector is one column."""
     original = _as_real_array(y, "y")
     if original.ndim == 1:
@@ -140,7 +145,7 @@ def as_targets(y, n_samples, n_outputs, dtype):
     return Targets.matrix(_as_finite(original, dtype, "y"))
 
 
-def check_out(out, shape, dtype):
+def check_out(out: Any, shape: tuple[int, ...], dtype: Any) -> None:
     """ValueError unless results of that shape and dtype can be written into `out`."""
     if not (
         isinstance(out, np.ndarray)
@@ -157,7 +162,7 @@ def check_out(out, shape, dtype):
         )
 
 
-def as_labels(y, n_samples, n_classes):
+def as_labels(y: Any, n_samples: int, n_classes: int) -> Targets:
     """Targets from class labels y (n_samples,) in [0, n_classes)."""
     check_unmasked(y, "y")
     labels = np.asarray(y)
@@ -169,7 +174,7 @@ def as_labels(y, n_samples, n_classes):
     return Targets(None, as_kernel_array(labels, np.intp), n_classes)
 
 
-def as_real_array(values, name, shape, dtype):
+def as_real_array(values: Any, name: str, shape: tuple[int, ...], dtype: Any) -> FloatArray:
     """A finite array of that shape and dtype."""
     original = _as_real_array(values, name)
     if original.shape != shape:
@@ -177,7 +182,9 @@ def as_real_array(values, name, shape, dtype):
     return _as_finite(original, dtype, name)
 
 
-def as_weights(sample_weight, n_samples, dtype, name="sample_weight"):
+def as_weights(
+    sample_weight: Any, n_samples: int, dtype: Any, name: str = "sample_weight"
+) -> FloatArray | None:
     """(n_samples,) weights, finite, not negative, not all zero; None, for ones, stays None."""
     if sample_weight is None:
         return None
@@ -290,7 +297,7 @@ def _check_finite(array, original, name):
     raise ValueError(f"{name} contains {kind}; only finite numbers can be used.")
 
 
-def as_hidden_activations(activation, n_hidden_layers):
+def as_hidden_activations(activation: Any, n_hidden_layers: int) -> tuple[str, ...]:
     """The names of the hidden layers' activations, checked: of one name, or one name per layer."""
     allowed = _kernels.core.ACTIVATIONS
     if isinstance(activation, str):
@@ -316,16 +323,19 @@ def as_hidden_activations(activation, n_hidden_layers):
     return tuple(names)
 
 
-def one_of(name, value, allowed):
+def one_of(name: str, value: Any, allowed: Collection[str]) -> str:
     """The name `value`; ValueError unless it is one of those allowed."""
     if not isinstance(value, str) or value not in allowed:
         raise ValueError(f"{name}={value!r} is not one of {', '.join(map(repr, allowed))}.")
     return value
 
 
-def as_number(name, value, lowest, included=True, below=np.inf):
+def as_number(
+    name: str, value: Any, lowest: float, included: bool = True, below: float = np.inf
+) -> float:
     """A float in [lowest, below), or in (lowest, below) if lowest is not included."""
-    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+    is_real = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    if not is_real:
         raise TypeError(f"{name} must be a number, got {value!r}.")
     try:
         is_finite = float(value) < np.inf
@@ -339,7 +349,7 @@ def as_number(name, value, lowest, included=True, below=np.inf):
     return float(value)
 
 
-def as_float_dtype(dtype):
+def as_float_dtype(dtype: Any) -> np.dtype[np.floating[Any]]:
     """float64 or float32, in the machine's byte order."""
     try:
         resolved = None if dtype is None else np.dtype(dtype)
@@ -350,12 +360,12 @@ def as_float_dtype(dtype):
     return resolved.newbyteorder("=")
 
 
-def as_random_state(seed):
+def as_random_state(seed: RandomState) -> np.random.RandomState:
     """A source of random numbers with NumPy's legacy methods; None: NumPy's global one."""
     if isinstance(seed, np.random.RandomState):
         return seed
     if seed is None:
-        return np.random
+        return np.random  # type: ignore[return-value]  # has the same methods
     if not isinstance(seed, numbers.Integral) or isinstance(seed, bool):
         raise TypeError(f"random_state must be None, an int or a numpy RandomState, got {seed!r}.")
     if not 0 <= seed < 2**32:

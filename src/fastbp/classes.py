@@ -10,7 +10,10 @@ accuracy; ClassWeights is what class_weight makes of y. ClassificationProblem is
 them.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 from scipy import sparse
@@ -19,6 +22,7 @@ from sklearn.utils.multiclass import type_of_target, unique_labels
 
 from .checks import as_weights
 from .data import Targets
+from .types import Array, ClassWeight, FloatArray, MaybeSparse
 
 
 @dataclass(frozen=True)
@@ -34,12 +38,12 @@ class Classes:
         Whether y was a sparse indicator matrix, as then the predictions are.
     """
 
-    labels: np.ndarray
+    labels: Array
     multilabel: bool = False
     sparse: bool = False
 
     @classmethod
-    def of(cls, y):
+    def of(cls, y: Any) -> Classes:
         """The classes that occur in y."""
         kind = type_of_target(y)
         if kind == "multiclass-multioutput":
@@ -49,7 +53,7 @@ class Classes:
             )
         return cls(unique_labels(y), kind == "multilabel-indicator", sparse.issparse(y))
 
-    def output_activation(self, given):
+    def output_activation(self, given: str) -> str:
         """The output, the default one for "auto"; ValueError for one that does not fit."""
         if given == "auto":
             return "softmax" if len(self.labels) > 2 and not self.multilabel else "logistic"
@@ -60,7 +64,7 @@ class Classes:
             )
         return given
 
-    def check_same(self, y):
+    def check_same(self, y: Any) -> None:
         """ValueError unless y has exactly these classes (warm_start)."""
         other = Classes.of(y)
         if other.multilabel != self.multilabel or set(other.labels) != set(self.labels):
@@ -69,7 +73,7 @@ class Classes:
                 f"call to fit. Previously got {self.labels}, `y` has {other.labels}"
             )
 
-    def check_known(self, y, name="y"):
+    def check_known(self, y: Any, name: str = "y") -> None:
         """ValueError if y has classes that are not among these."""
         other = Classes.of(y)
         same_columns = not self.multilabel or len(other.labels) == len(self.labels)
@@ -83,7 +87,7 @@ class Classes:
                 f"`self.classes_` has {self.labels}. '{name}' has {other.labels}."
             )
 
-    def encode(self, y, output_activation, dtype):
+    def encode(self, y: Any, output_activation: str, dtype: Any) -> Targets:
         """Targets of y for a network with that output."""
         if self.multilabel:
             indicator = y.toarray() if sparse.issparse(y) else y
@@ -95,7 +99,7 @@ class Classes:
             return Targets.matrix(codes.astype(dtype).reshape(-1, 1))
         return Targets.matrix(np.eye(len(self.labels), dtype=dtype)[codes])
 
-    def decode(self, outputs):
+    def decode(self, outputs: FloatArray) -> Array | MaybeSparse:
         """Class labels of a network's outputs: the largest, or those above 1/2."""
         if self.multilabel:
             indicator = (outputs > 0.5).astype(int)
@@ -108,7 +112,7 @@ class Classes:
         # One output for a single class was trained towards 0, which is that class.
         return (outputs[:, 0] > 0.5).astype(np.intp) % len(self.labels)
 
-    def probabilities(self, outputs, output_activation):
+    def probabilities(self, outputs: FloatArray, output_activation: str) -> FloatArray:
         """Class probabilities (n_samples, n_classes) of logistic or softmax outputs."""
         if self.multilabel or output_activation == "softmax":
             return outputs
@@ -121,7 +125,7 @@ class Classes:
         outputs[no_class], total[no_class] = 1, outputs.shape[1]
         return outputs / total
 
-    def accuracy(self, outputs, targets, weights):
+    def accuracy(self, outputs: FloatArray, targets: Targets, weights: FloatArray | None) -> float:
         """Weighted fraction of samples whose class, or whose every label, is predicted."""
         if targets.labels is not None:
             correct = outputs.argmax(axis=1) == targets.labels
@@ -142,10 +146,10 @@ class ClassWeights:
         One pair of arrays per column; the columns' weights are multiplied.
     """
 
-    tables: tuple
+    tables: tuple[tuple[Array, FloatArray], ...]
 
     @classmethod
-    def of_training(cls, class_weight, y, labels):
+    def of_training(cls, class_weight: ClassWeight, y: Any, labels: Array) -> ClassWeights:
         """From the targets of the training samples, and the labels of a y of one column."""
         columns, is_list = _columns(y), isinstance(class_weight, list)
         if class_weight != "balanced" and is_list != (y.ndim == 2):
@@ -153,7 +157,7 @@ class ClassWeights:
                 f"class_weight={class_weight!r}: for one class per sample a dict or 'balanced' is "
                 "needed, for multi-label targets a list of dicts, one per label, or 'balanced'."
             )
-        choices = class_weight if is_list else [class_weight] * len(columns)
+        choices: Any = class_weight if is_list else [class_weight] * len(columns)
         if len(choices) != len(columns):
             raise ValueError(
                 f"class_weight lists {len(choices)} dicts for {len(columns)} labels; one per label "
@@ -168,7 +172,7 @@ class ClassWeights:
             tables.append((classes, weights))
         return cls(tuple(tables))
 
-    def of_samples(self, y):
+    def of_samples(self, y: Any) -> FloatArray:
         """(n_samples,) weights; a class that was not in training has the weight 1."""
         factors = np.ones(y.shape[0])
         for (classes, weights), column in zip(self.tables, _columns(y), strict=True):
@@ -200,18 +204,18 @@ class ClassificationProblem:
 
     classes: Classes
     output_activation: str
-    network_settings: dict
+    network_settings: dict[str, Any]
     class_weights: ClassWeights | None = None
 
-    is_classification = True
+    is_classification: ClassVar[bool] = True
 
-    def targets(self, y, dtype, name="y"):
+    def targets(self, y: Any, dtype: Any, name: str = "y") -> Targets:
         """Targets of y, or of y_val, whose classes must be known."""
         if name != "y":
             self.classes.check_known(y, name)
         return self.classes.encode(y, self.output_activation, dtype)
 
-    def weights(self, y, sample_weight, dtype):
+    def weights(self, y: Any, sample_weight: FloatArray | None, dtype: Any) -> FloatArray | None:
         """sample_weight times the weights of the samples' classes."""
         if self.class_weights is None:
             return sample_weight
@@ -219,10 +223,10 @@ class ClassificationProblem:
         product = factors if sample_weight is None else sample_weight * factors
         return as_weights(product, len(factors), dtype, "sample_weight times class_weight")
 
-    def score(self, outputs, targets, weights):
+    def score(self, outputs: FloatArray, targets: Targets, weights: FloatArray | None) -> float:
         """Accuracy of outputs."""
         return self.classes.accuracy(outputs, targets, weights)
 
     @property
-    def fitted_attributes(self):
+    def fitted_attributes(self) -> dict[str, Any]:
         return {"classes_": self.classes.labels, "_classes": self.classes}

@@ -4,9 +4,12 @@ base.py fits. What is here is the classifier's own: its parameters, how class la
 of the network (classes.py), and what its predictions are made of.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
 import numpy as np
-from sklearn.base import ClassifierMixin, _fit_context
-from sklearn.utils.metaestimators import available_if
+from sklearn.base import ClassifierMixin
 from sklearn.utils.multiclass import (
     _check_partial_fit_first_call,
     check_classification_targets,
@@ -16,9 +19,32 @@ from sklearn.utils.multiclass import (
 from . import parameters
 from .base import BaseBackprop, has_incremental_solver, unchanged_on_error
 from .classes import Classes, ClassificationProblem, ClassWeights
+from .sklearn_types import available_if, fits
+from .types import (
+    Activations,
+    Array,
+    ArrayLike,
+    BatchSize,
+    ClassifierOutput,
+    ClassWeight,
+    FloatArray,
+    LayerSizes,
+    LearningRate,
+    LossOfClasses,
+    MatrixLike,
+    MaybeSparse,
+    Path,
+    RandomState,
+    Scoring,
+    SolverName,
+    UserLoss,
+)
+
+if TYPE_CHECKING:
+    from typing import Self
 
 
-def _gives_probabilities(estimator):
+def _gives_probabilities(estimator: BackpropClassifier) -> bool:
     output = getattr(estimator, "out_activation_", estimator.output_activation)
     if output == "identity":
         raise AttributeError(
@@ -226,67 +252,75 @@ or callable, default='constant'
     (2, 3)
     """
 
-    _parameter_constraints: dict = parameters.OF_CLASSIFIER
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = parameters.OF_CLASSIFIER
+
+    output_activation: ClassifierOutput
+    loss: LossOfClasses | UserLoss
+    label_smoothing: float
+    class_weight: ClassWeight
+
+    classes_: Array
+    _classes: Classes
 
     def __init__(
         self,
-        hidden_layer_sizes=(100,),
+        hidden_layer_sizes: int | LayerSizes = (100,),
         *,
-        activation="relu",
-        output_activation="auto",
-        loss="log_loss",
-        label_smoothing=0.0,
-        class_weight=None,
-        solver="adam",
-        alpha=0.0001,
-        l1_ratio=0.0,
-        weight_decay=0.0,
-        dropout=0.0,
-        input_dropout=0.0,
-        max_grad_norm=None,
-        batch_size="auto",
-        learning_rate="constant",
-        learning_rate_init=0.001,
-        power_t=0.5,
-        decay_rate=0.95,
-        warmup_epochs=0,
-        max_iter=200,
-        max_time=None,
-        shuffle=True,
-        random_state=None,
-        tol=1e-4,
-        verbose=False,
-        warm_start=False,
-        momentum=0.9,
-        nesterovs_momentum=True,
-        early_stopping=False,
-        validation_fraction=0.1,
-        scoring=None,
-        beta_1=0.9,
-        beta_2=0.999,
-        epsilon=1e-8,
-        n_iter_no_change=10,
-        max_fun=15000,
-        fit_intercept=True,
-        n_threads=None,
-        checkpoint=None,
-        checkpoint_interval=60.0,
-    ):
+        activation: Activations = "relu",
+        output_activation: ClassifierOutput = "auto",
+        loss: LossOfClasses | UserLoss = "log_loss",
+        label_smoothing: float = 0.0,
+        class_weight: ClassWeight = None,
+        solver: SolverName = "adam",
+        alpha: float = 0.0001,
+        l1_ratio: float = 0.0,
+        weight_decay: float = 0.0,
+        dropout: float = 0.0,
+        input_dropout: float = 0.0,
+        max_grad_norm: float | None = None,
+        batch_size: BatchSize = "auto",
+        learning_rate: LearningRate = "constant",
+        learning_rate_init: float = 0.001,
+        power_t: float = 0.5,
+        decay_rate: float = 0.95,
+        warmup_epochs: float = 0,
+        max_iter: int = 200,
+        max_time: float | None = None,
+        shuffle: bool = True,
+        random_state: RandomState = None,
+        tol: float = 1e-4,
+        verbose: bool | int = False,
+        warm_start: bool = False,
+        momentum: float = 0.9,
+        nesterovs_momentum: bool = True,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        scoring: Scoring = None,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        n_iter_no_change: float = 10,
+        max_fun: int = 15000,
+        fit_intercept: bool = True,
+        n_threads: int | None = None,
+        checkpoint: Path | None = None,
+        checkpoint_interval: float = 60.0,
+    ) -> None:
         self._keep(locals())
 
     @available_if(has_incremental_solver)
-    @_fit_context(prefer_skip_nested_validation=True)
+    @fits
     def partial_fit(
         self,
-        X,
-        y,
-        sample_weight=None,
-        classes=None,
+        X: MatrixLike,
+        y: MatrixLike,
+        sample_weight: ArrayLike | None = None,
+        classes: ArrayLike | None = None,
         *,
-        X_val=None,
-        y_val=None,
-        sample_weight_val=None,
-    ):
+        X_val: MatrixLike | None = None,
+        y_val: MatrixLike | None = None,
+        sample_weight_val: ArrayLike | None = None,
+    ) -> Self:
         """Train for one more epoch, on the given data.
 
         Parameters
@@ -349,7 +383,7 @@ or callable, default='constant'
         _check_partial_fit_first_call(self, classes)
         return Classes(self.classes_)
 
-    def predict(self, X):
+    def predict(self, X: MatrixLike) -> Array | MaybeSparse:
         """Predict class labels.
 
         Parameters
@@ -365,7 +399,7 @@ or callable, default='constant'
         return self._classes.decode(outputs)
 
     @available_if(_gives_probabilities)
-    def predict_proba(self, X):
+    def predict_proba(self, X: MatrixLike) -> FloatArray:
         """Predict class probabilities.
 
         Parameters
@@ -383,12 +417,12 @@ or callable, default='constant'
         return self._classes.probabilities(outputs, self.out_activation_)
 
     @available_if(_gives_probabilities)
-    def predict_log_proba(self, X):
+    def predict_log_proba(self, X: MatrixLike) -> FloatArray:
         """Logarithm of :meth:`predict_proba`; -inf where that is 0."""
         with np.errstate(divide="ignore"):
             return np.log(self.predict_proba(X))
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = True
         return tags

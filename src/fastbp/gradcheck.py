@@ -8,10 +8,15 @@ since a difference quotient knows small entries only to the rounding of J; and n
 less than that rounding lets one see, so that a network at its minimum passes too.
 """
 
+from __future__ import annotations
+
 import copy
 from dataclasses import dataclass
 
 import numpy as np
+
+from .network import Network
+from .types import ArrayLike, MatrixLike
 
 # The first step balances truncation (h^2) against rounding (eps / h). The others are tried where
 # it fails: smaller ones for a kink of relu within h, a larger one for a very flat loss. A wrong
@@ -26,7 +31,7 @@ class LayerCheck:
 
     name: str
     relative_error: float
-    index: tuple
+    index: tuple[int, ...]
     analytic: float
     numeric: float
 
@@ -48,24 +53,23 @@ class GradientReport:
         Whether `worst` is within `rtol`.
     """
 
-    layers: tuple
+    layers: tuple[LayerCheck, ...]
     rtol: float
 
     @property
-    def worst(self):
+    def worst(self) -> float:
         return max(layer.relative_error for layer in self.layers)
 
     @property
-    def passed(self):
+    def passed(self) -> bool:
         return bool(self.worst <= self.rtol)
 
-    def __str__(self):
+    def __str__(self) -> str:
         lines = [f"{'':14} {'relative error':>14}   {'at':12} {'analytic':>13} {'numeric':>13}"]
         for layer in self.layers:
             mark = "" if layer.relative_error <= self.rtol else "   <-- wrong"
-            at = str(tuple(map(int, layer.index)))
             lines.append(
-                f"{layer.name:14} {layer.relative_error:14.1e}   {at:12} "
+                f"{layer.name:14} {layer.relative_error:14.1e}   {layer.index!s:12} "
                 f"{layer.analytic:13.6e} {layer.numeric:13.6e}{mark}"
             )
         verdict = "passed" if self.passed else "FAILED"
@@ -73,7 +77,14 @@ class GradientReport:
         return "\n".join(lines)
 
 
-def check_gradient(net, X, y, sample_weight=None, *, rtol=1e-6):
+def check_gradient(
+    net: Network,
+    X: MatrixLike,
+    y: ArrayLike,
+    sample_weight: ArrayLike | None = None,
+    *,
+    rtol: float = 1e-6,
+) -> GradientReport:
     """Compare a network's gradient with central differences of its loss.
 
     Parameters
@@ -175,7 +186,7 @@ def _layer_check(name, analytic, numeric, shape, scale):
     return LayerCheck(
         name,
         float(errors[worst]),
-        np.unravel_index(worst, shape),
+        tuple(map(int, np.unravel_index(worst, shape))),
         float(analytic[worst]),
         float(numeric[worst]),
     )

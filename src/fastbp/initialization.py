@@ -9,14 +9,21 @@ AISTATS (2010). He, Zhang, Ren and Sun, "Delving deep into rectifiers", ICCV (20
 Orr and Mueller, "Efficient backprop" (1998), which Klambauer et al. (2017) take for selu.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
+
+if TYPE_CHECKING:
+    from .network import Network
 
 GLOROT_FACTORS = {"identity": 6.0, "logistic": 2.0, "tanh": 6.0, "relu": 6.0}
 FAN_IN_FACTORS = {"selu": 3.0}
 HE_FACTOR = 6.0
 
 
-def draw_params(network, random_state):
+def draw_params(network: Network, random_state: np.random.RandomState) -> None:
     """Fill a network's coefs and intercepts, which are zero, in scikit-learn's order of draws."""
     for layer, coefs in enumerate(network.coefs):
         fan_in, fan_out = coefs.shape

@@ -5,12 +5,23 @@ LayerArrays      the same as a list whose items can be assigned
 assign_layers    writes a user's arrays into a network: all of them, or none
 """
 
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, SupportsIndex, overload
+
 import numpy as np
 
 from .checks import as_real_array
+from .types import ArrayLike, FloatArray
+
+if TYPE_CHECKING:
+    from .network import Network
+
+Kind = Literal["coefs", "intercepts"]
 
 
-def layer_arrays(network, kind):
+def layer_arrays(network: Network, kind: Kind) -> tuple[FloatArray, ...]:
     """Views of a network's "coefs" or "intercepts"; read-only zeros for missing intercepts."""
     if kind == "coefs" or network.fit_intercept:
         return getattr(network, kind)
@@ -20,7 +31,7 @@ def layer_arrays(network, kind):
     return tuple(zeros)
 
 
-class LayerArrays(list):
+class LayerArrays(list[FloatArray]):
     """The views of layer_arrays as a list, like that of scikit-learn's MLP.
 
     What is assigned to an item is checked and written into the network. The number of items is
@@ -28,19 +39,24 @@ class LayerArrays(list):
     and slices are plain lists.
     """
 
-    def __init__(self, network, kind):
+    def __init__(self, network: Network, kind: Kind) -> None:
         super().__init__(layer_arrays(network, kind))
-        self._network, self._kind = network, kind
+        self._network: Network = network
+        self._kind: Kind = kind
 
-    def __setitem__(self, index, values):
+    @overload
+    def __setitem__(self, index: SupportsIndex, values: ArrayLike) -> None: ...
+    @overload
+    def __setitem__(self, index: slice, values: Iterable[ArrayLike]) -> None: ...
+    def __setitem__(self, index: Any, values: Any) -> None:
         changed = list(self)
         changed[index] = values
         assign_layers(self._network, self._kind, changed, f"{self._kind}_")
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple[type[list[FloatArray]], tuple[list[FloatArray]]]:
         return list, (list(self),)
 
-    def _refuse(self, *arguments, **keywords):
+    def _refuse(self, *arguments: Any, **keywords: Any) -> NoReturn:
         raise TypeError(
             f"{self._kind}_ has one array per layer, in the order of the layers. Assign to an "
             f"item, or assign a list of all arrays: estimator.{self._kind}_ = [...]."
@@ -50,7 +66,7 @@ class LayerArrays(list):
     __delitem__ = __iadd__ = __imul__ = _refuse
 
 
-def assign_layers(network, kind, given, name):
+def assign_layers(network: Network, kind: Kind, given: Iterable[ArrayLike], name: str) -> None:
     """Write the arrays that a user has given into a network.
 
     Parameters

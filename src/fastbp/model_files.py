@@ -7,6 +7,11 @@ The header of an archive (archives.py) says what the arrays mean; ``docs/guide/f
 format. Format 1 is a promise: later releases read it.
 """
 
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
@@ -18,6 +23,7 @@ from .network import Network
 from .regressor import BackpropRegressor, RegressionProblem
 from .training import saved_state
 from .training.saved_state import check_array
+from .types import Array, Path
 from .versions import VERSION
 
 FORMAT = 1
@@ -40,7 +46,9 @@ NETWORK = (
 )
 
 
-def save_model(estimator, path, *, omit=()):
+def save_model(
+    estimator: BackpropClassifier | BackpropRegressor, path: Path, *, omit: str | Iterable[str] = ()
+) -> None:
     """Save a fitted estimator to a file, without pickle.
 
     The file is an uncompressed ``.npz`` of arrays (``coefs_0``, ``intercepts_0``, ...) and a JSON
@@ -162,7 +170,7 @@ def _classes_for_file(classes):
     return labels, about
 
 
-def load_model(path, **omitted):
+def load_model(path: Path, **omitted: Any) -> Any:
     """Load an estimator that :func:`save_model` has saved.
 
     Nothing of the file is executed, and no more memory is used than its size suggests, wherever
@@ -280,7 +288,7 @@ def _network(saved, arrays, omitted):
 
 def _layers(name, arrays):
     """Arrays name_0, name_1, ...; taken from `arrays`."""
-    found = []
+    found: list[Array] = []
     while f"{name}_{len(found)}" in arrays:
         found.append(arrays.pop(f"{name}_{len(found)}"))
     return found
@@ -313,6 +321,7 @@ def _adopt(estimator, header, network, state, classes):
             raise ModelFileError(f"feature_names must be {n_features} strings.")
         estimator.feature_names_in_ = np.array(names, dtype=object)
     estimator.n_features_in_ = n_features
+    problem: ClassificationProblem | RegressionProblem
     if classes is None:
         problem = RegressionProblem(network.loss_name, network.output_activation, {}, ())
     else:

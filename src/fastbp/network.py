@@ -11,13 +11,18 @@ coefficients, layer after layer, each (fan_in, fan_out) in C order, then all int
 `coefs` and `intercepts` are views of it.
 """
 
+from __future__ import annotations
+
 import inspect
+from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
+from typing import TYPE_CHECKING, Any, cast, get_args
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import sparse
 
 from . import _kernels
@@ -47,6 +52,29 @@ from .objective import (
     quantiles_of_outputs,
 )
 from .threads import LEAST_CALL, choose_n_threads
+from .types import (
+    Activations,
+    ArrayLike,
+    FloatArray,
+    FloatDType,
+    LayerSizes,
+    LossName,
+    Matrix,
+    MatrixLike,
+    MaybeSparse,
+    OutputActivation,
+    Quantiles,
+    RandomState,
+    Reduction,
+    SparseMatrix,
+    UserLoss,
+)
+
+if TYPE_CHECKING:
+    from types import SimpleNamespace
+    from typing import Self
+
+    from ._kernels.core_baseline import Evaluator, Samples, Trainer
 
 # Multiplications and additions per parameter and sample: of outputs, and of their derivatives too.
 FORWARD, BACKWARD = 2.0, 6.0
@@ -70,9 +98,9 @@ class LossGradient:
     """
 
     loss: float
-    flat: np.ndarray
-    coefs: tuple
-    intercepts: tuple
+    flat: FloatArray
+    coefs: tuple[FloatArray, ...]
+    intercepts: tuple[FloatArray, ...]
 
 
 class Network:
@@ -168,24 +196,39 @@ default='identity'
     True
     """
 
+    layer_sizes: tuple[int, ...]
+    activation: str | tuple[str, ...]
+    hidden_activations: tuple[str, ...]
+    output_activation: str
+    loss_name: str | UserLoss
+    loss_scale: float
+    reduction: str
+    l2: float
+    l1: float
+    label_smoothing: float
+    huber_delta: float
+    quantile: float | tuple[float, ...]
+    fit_intercept: bool
+    dtype: np.dtype[np.floating[Any]]
+
     def __init__(
         self,
-        layer_sizes,
+        layer_sizes: LayerSizes,
         *,
-        activation="relu",
-        output_activation="identity",
-        loss="squared_error",
-        loss_scale=1.0,
-        reduction="mean",
-        l2=0.0,
-        l1=0.0,
-        label_smoothing=0.0,
-        huber_delta=1.0,
-        quantile=0.5,
-        fit_intercept=True,
-        dtype="float64",
-        random_state=None,
-    ):
+        activation: Activations = "relu",
+        output_activation: OutputActivation = "identity",
+        loss: LossName | UserLoss = "squared_error",
+        loss_scale: float = 1.0,
+        reduction: Reduction = "mean",
+        l2: float = 0.0,
+        l1: float = 0.0,
+        label_smoothing: float = 0.0,
+        huber_delta: float = 1.0,
+        quantile: Quantiles = 0.5,
+        fit_intercept: bool = True,
+        dtype: FloatDType = "float64",
+        random_state: RandomState = None,
+    ) -> None:
         self.layer_sizes = _as_network_sizes(layer_sizes)
         self._configure(
             activation=activation,
@@ -226,7 +269,7 @@ default='identity'
         self.hidden_activations = as_hidden_activations(activation, len(self.layer_sizes) - 2)
         self.output_activation = one_of("output_activation", output_activation, OUTPUTS)
         self.loss_name = as_loss(loss)
-        self.reduction = one_of("reduction", reduction, ("mean", "sum"))
+        self.reduction = one_of("reduction", reduction, get_args(Reduction))
         check_pair(self.loss_name, output_activation)
         self.loss_scale = as_number("loss_scale", loss_scale, lowest=0, included=False)
         self.l2 = as_number("l2", l2, lowest=0)
@@ -278,27 +321,27 @@ default='identity'
         return tuple(coefs), tuple(intercepts)
 
     @property
-    def params(self):
+    def params(self) -> FloatArray:
         return self._params
 
     @params.setter
-    def params(self, values):
+    def params(self, values: ArrayLike) -> None:
         # net.params -= step assigns, too. The vector itself stays, and with it the views.
         self._params[...] = values
 
     @property
-    def coefs(self):
+    def coefs(self) -> tuple[FloatArray, ...]:
         return self._coefs
 
     @property
-    def intercepts(self):
+    def intercepts(self) -> tuple[FloatArray, ...]:
         return self._intercepts
 
     @property
-    def n_params(self):
+    def n_params(self) -> int:
         return self._params.size
 
-    def forward(self, X):
+    def forward(self, X: MatrixLike) -> FloatArray:
         """Outputs of the network.
 
         Parameters
@@ -312,7 +355,7 @@ default='identity'
         outputs = self.try_forward(X)
         return self.forward_checked(self._check_inputs(X)) if outputs is None else outputs
 
-    def forward_checked(self, X, n_threads=None):
+    def forward_checked(self, X: Matrix, n_threads: int | None = None) -> FloatArray:
         """forward for an X that the caller has checked: finite or not, as the kernels read it."""
         outputs = np.empty((X.shape[0], self.layer_sizes[-1]), dtype=self.dtype)
         _kernels.core.forward(
@@ -324,7 +367,7 @@ default='identity'
         )
         return outputs
 
-    def try_forward(self, X, n_threads=None):
+    def try_forward(self, X: MatrixLike, n_threads: int | None = None) -> FloatArray | None:
         """forward for an array that needs no conversion, checked in the compiled call; else None.
 
         For callers with checks of their own, which an X that passes here does not need.
@@ -340,7 +383,7 @@ default='identity'
         except ValueError:  # another order or byte order
             return None
 
-    def activations(self, X):
+    def activations(self, X: MatrixLike) -> list[FloatArray | MaybeSparse]:
         """Activations of every layer.
 
         Parameters
@@ -352,19 +395,19 @@ default='identity'
         list of ndarray
             X itself, then (n_samples, fan_out) for each hidden layer and the output.
         """
-        X = self._check_inputs(X)
-        n, hidden_sizes = X.shape[0], self.layer_sizes[1:-1]
+        inputs = self._check_inputs(X)
+        n, hidden_sizes = inputs.shape[0], self.layer_sizes[1:-1]
         outputs = np.empty((n, self.layer_sizes[-1]), dtype=self.dtype)
         hidden = np.empty(n * sum(hidden_sizes), dtype=self.dtype)
         n_threads = self._forward_threads(None, n)
         _kernels.core.forward(
-            self._plan, self._params, kernel_samples(X), outputs, hidden, n_threads
+            self._plan, self._params, kernel_samples(inputs), outputs, hidden, n_threads
         )
         ends = np.cumsum([n * size for size in hidden_sizes])[:-1]
         layers = np.split(hidden, ends) if hidden_sizes else []
-        return [X, *(a.reshape(n, -1) for a in layers), outputs]
+        return [inputs, *(a.reshape(n, -1) for a in layers), outputs]
 
-    def loss(self, X, y, sample_weight=None):
+    def loss(self, X: MatrixLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """The objective J.
 
         Parameters
@@ -383,7 +426,9 @@ default='identity'
         evaluator = self.evaluator(samples, l2=self.l2, l1=self.l1, gradient=False)
         return evaluator.evaluate(self._params)
 
-    def loss_gradient(self, X, y, sample_weight=None):
+    def loss_gradient(
+        self, X: MatrixLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> LossGradient:
         """The objective J and its gradient with respect to the parameters.
 
         Parameters
@@ -402,7 +447,7 @@ default='identity'
         loss = evaluator.evaluate(self._params, grad)
         return LossGradient(loss, grad, *self._split(grad))
 
-    def per_sample_gradients(self, X, y):
+    def per_sample_gradients(self, X: MatrixLike, y: ArrayLike) -> FloatArray:
         """Gradient of each sample's own loss, ``loss_scale * sum_k l``.
 
         The penalties are not in it, and nothing is averaged: with ``l2 = l1 = 0`` and
@@ -423,7 +468,7 @@ default='identity'
         _kernels.core.per_sample_gradients(self._plan, self._params, samples, grads, n_threads)
         return grads
 
-    def per_sample_gradient_norms(self, X, y):
+    def per_sample_gradient_norms(self, X: MatrixLike, y: ArrayLike) -> NDArray[np.float64]:
         """Euclidean norms of the rows of :meth:`per_sample_gradients`, which are not formed.
 
         A sample's gradient of a layer is the outer product of its activations and deltas, whose
@@ -442,8 +487,9 @@ default='identity'
         if sparse.issparse(X):
             # Entries of the same column count as one; the sum of their squares would not do.
             check_storage(X)
-            X = X.tocsr(copy=True)
-            X.sum_duplicates()
+            matrix = cast(SparseMatrix, X).tocsr(copy=True)
+            matrix.sum_duplicates()
+            X = matrix
         samples = self._samples(X, y, None)
         square_norms = np.empty(len(samples))
         n_threads = self._choose_n_threads(None, len(samples), BACKWARD)
@@ -452,7 +498,7 @@ default='identity'
         )
         return np.sqrt(square_norms)
 
-    def input_gradient(self, X, y):
+    def input_gradient(self, X: MatrixLike, y: ArrayLike) -> FloatArray:
         """Gradient of each sample's own loss, ``loss_scale * sum_k l``, by its inputs.
 
         Parameters
@@ -470,7 +516,9 @@ default='identity'
         _kernels.core.input_gradients(self._plan, self._params, samples, grads, n_threads)
         return grads
 
-    def jacobian(self, X, *, out=None, n_threads=None):
+    def jacobian(
+        self, X: MatrixLike, *, out: FloatArray | None = None, n_threads: int | None = None
+    ) -> FloatArray:
         """Derivatives of the outputs by the parameters.
 
         Parameters
@@ -488,7 +536,7 @@ default='identity'
         """
         return self._jacobian(X, self.n_params, "by_params", out, n_threads)
 
-    def input_jacobian(self, X):
+    def input_jacobian(self, X: MatrixLike) -> FloatArray:
         """Derivatives of the outputs by the inputs.
 
         Parameters
@@ -517,7 +565,15 @@ default='identity'
         )
         return out
 
-    def evaluator(self, samples, *, l2, l1=0.0, gradient=True, n_threads=None):
+    def evaluator(
+        self,
+        samples: Samples,
+        *,
+        l2: float,
+        l1: float = 0.0,
+        gradient: bool = True,
+        n_threads: int | None = None,
+    ) -> Evaluator:
         """The objective of many evaluations, at any parameters; compiled, and not checked again.
 
         Parameters
@@ -562,7 +618,9 @@ default='identity'
         work = flops * self._params.size * n_samples
         return choose_n_threads(n_threads, work, work)
 
-    def trainer(self, samples, moments, settings, **progress):
+    def trainer(
+        self, samples: Samples, moments: FloatArray, settings: SimpleNamespace, **progress: Any
+    ) -> Trainer:
         """A compiled run of optimizer steps that moves this network's parameters.
 
         Parameters
@@ -590,13 +648,14 @@ default='identity'
             **progress,
         )
 
-    def _check_inputs(self, X):
-        X = as_matrix(X, self.dtype)
-        if X.shape[1] != self.layer_sizes[0]:
+    def _check_inputs(self, X: MatrixLike) -> Matrix:
+        matrix = as_matrix(X, self.dtype)
+        if matrix.shape[1] != self.layer_sizes[0]:
             raise ValueError(
-                f"X has {X.shape[1]} features, but this Network has {self.layer_sizes[0]} inputs."
+                f"X has {matrix.shape[1]} features, but this Network has {self.layer_sizes[0]} "
+                "inputs."
             )
-        return X
+        return matrix
 
     def _samples(self, X, y, sample_weight):
         """The kernels' Samples of a user's arrays, checked."""
@@ -616,7 +675,7 @@ default='identity'
         )
         return kernel_samples(X, targets, weights)
 
-    def copy(self, **settings):
+    def copy(self, **settings: Any) -> Self:
         """A copy of this network, with other settings.
 
         Parameters
@@ -656,17 +715,19 @@ default='identity'
 
     def _settings(self):
         """The arguments of the constructor, but for layer_sizes and random_state."""
-        return {name: getattr(self, attribute) for name, attribute in _attributes(type(self))}
+        own_class: Any = type(self)
+        return {name: getattr(self, attribute) for name, attribute in _attributes(own_class)}
 
-    def __getstate__(self):
+    def __getstate__(self) -> dict[str, Any]:
         state = self.__dict__.copy()
         for rebuilt in ("_plan", "_forward_dense", "_coefs", "_intercepts"):
             del state[rebuilt]
         return state
 
-    def __setstate__(self, state):
+    def __setstate__(self, state: dict[str, Any]) -> None:
         # Checked as the constructor's arguments are: the kernels trust sizes and dtype.
-        arguments = _attributes(type(self))
+        own_class: Any = type(self)
+        arguments = _attributes(own_class)
         for name in ("layer_sizes", *(attribute for _, attribute in arguments), "_params"):
             if name not in state:
                 raise ValueError(f"The state of a Network is incomplete: it has no {name!r}.")
@@ -689,7 +750,7 @@ default='identity'
             )
         return np.require(params, dtype=self.dtype, requirements=["C", "A", "W", "E"])
 
-    def __deepcopy__(self, memo):
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         twin = self.__class__.__new__(self.__class__)
         twin.__setstate__(deepcopy(self.__getstate__(), memo))
         return twin
@@ -704,7 +765,7 @@ default='identity'
             f"{name}={value!r}, " for name, value in changed.items() if value != defaults[name]
         )
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return (
             f"Network({list(self.layer_sizes)}, activation={self.activation!r}, "
             f"output_activation={self.output_activation!r}, loss={self.loss_name!r}, "
@@ -721,7 +782,7 @@ def _attributes(network_class):
     return tuple((name, "loss_name" if name == "loss" else name) for name in names)
 
 
-def count_params(layer_sizes, fit_intercept=True):
+def count_params(layer_sizes: Sequence[int], fit_intercept: bool = True) -> int:
     """The number of parameters of a network with these layers."""
     return sum(
         (fan_in + bool(fit_intercept)) * fan_out for fan_in, fan_out in pairwise(layer_sizes)

@@ -8,13 +8,18 @@ A user's own loss, an object with the methods ``loss`` and ``gradient``, fits ev
 targets may be anything.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
 from .checks import as_number
+from .data import Targets
+from .types import FloatArray, UserLoss
 
 
 @dataclass(frozen=True)
@@ -25,13 +30,13 @@ class Range:
     highest: float = np.inf
     above_lowest: bool = False
 
-    def first_outside(self, values):
+    def first_outside(self, values: FloatArray) -> float | None:
         """The first of `values` that is not in this range; None if all are."""
         outside = (values <= self.lowest) if self.above_lowest else (values < self.lowest)
         outside |= values > self.highest
         return values[outside][0] if outside.any() else None
 
-    def __str__(self):
+    def __str__(self) -> str:
         if self.highest < np.inf:
             return f"between {self.lowest:g} and {self.highest:g}"
         return f"{'>' if self.above_lowest else '>='} {self.lowest:g}"
@@ -122,12 +127,12 @@ LOSSES = {
 USER_LOSS_RECORD = Loss(of_classes=True)
 
 
-def loss_record(loss):
+def loss_record(loss: str | UserLoss) -> Loss:
     """The record of a named loss, or of a user's own."""
     return LOSSES[loss] if isinstance(loss, str) else USER_LOSS_RECORD
 
 
-def as_loss(loss):
+def as_loss(loss: Any) -> str | UserLoss:
     """The loss, checked: a name, or an object with the methods of a loss."""
     is_name = isinstance(loss, str) or loss is None
     if is_name and loss in LOSSES:
@@ -144,7 +149,7 @@ def as_loss(loss):
     return loss
 
 
-def check_pair(loss, output_activation):
+def check_pair(loss: str | UserLoss, output_activation: str) -> None:
     """ValueError for a loss that is undefined at an output's values."""
     undefined_for = loss_record(loss).undefined_for
     if output_activation in undefined_for:
@@ -155,7 +160,7 @@ def check_pair(loss, output_activation):
         )
 
 
-def check_smoothing(label_smoothing, loss, output_activation):
+def check_smoothing(label_smoothing: float, loss: str | UserLoss, output_activation: str) -> None:
     """ValueError where label smoothing has no meaning."""
     record, output = loss_record(loss), OUTPUTS[output_activation]
     if label_smoothing and not (record.is_smoothed and output.gives_probabilities):
@@ -168,7 +173,9 @@ def check_smoothing(label_smoothing, loss, output_activation):
         )
 
 
-def check_targets(targets, loss, output_activation=None):
+def check_targets(
+    targets: Targets, loss: str | UserLoss, output_activation: str | None = None
+) -> None:
     """ValueError where a loss is undefined at a target, or the output, if given, cannot reach it.
 
     `targets` are Targets; class labels always pass.
@@ -189,12 +196,12 @@ def _check_within(allowed, values, what):
         raise ValueError(f"{what} needs targets {allowed}; y has the value {wrong}.")
 
 
-def default_output(loss, n_quantiles=1):
+def default_output(loss: str | UserLoss, n_quantiles: int = 1) -> str:
     """The regressor's output for a loss, and for one or several quantiles."""
     return "increasing" if n_quantiles > 1 else loss_record(loss).default_output
 
 
-def as_quantiles(quantile):
+def as_quantiles(quantile: Any) -> float | tuple[float, ...]:
     """A float in (0, 1), or a tuple of increasing ones."""
     if not np.iterable(quantile):
         return as_number("quantile", quantile, lowest=0, included=False, below=1)
@@ -209,9 +216,9 @@ def as_quantiles(quantile):
     return quantiles
 
 
-def quantiles_of_outputs(quantile, n_outputs):
+def quantiles_of_outputs(quantile: float | tuple[float, ...], n_outputs: int) -> tuple[float, ...]:
     """The quantile of each output, from what as_quantiles returns."""
-    if isinstance(quantile, float):
+    if not isinstance(quantile, tuple):
         return (quantile,) * n_outputs
     if len(quantile) != n_outputs:
         raise ValueError(
@@ -221,6 +228,6 @@ def quantiles_of_outputs(quantile, n_outputs):
     return quantile
 
 
-def penalty_factors(alpha, l1_ratio, weight_sum):
+def penalty_factors(alpha: float, l1_ratio: float, weight_sum: float) -> dict[str, float]:
     """The factors of the penalties for samples of that total weight, as Network takes them."""
     return {"l2": alpha * (1 - l1_ratio) / (2 * weight_sum), "l1": alpha * l1_ratio / weight_sum}

@@ -4,11 +4,14 @@ One constraint a parameter, in scikit-learn's terms. training/solvers.py says wh
 which parameters, the docstrings of the estimators what the parameters mean.
 """
 
+from __future__ import annotations
+
 import inspect
 import os
 import sys
 from functools import cache
 from numbers import Integral, Real
+from typing import Any
 
 import numpy as np
 from sklearn.metrics import get_scorer_names
@@ -26,9 +29,9 @@ from .objective import LOSSES, OUTPUTS
 from .training.schedules import SCHEDULES
 from .training.solvers import SOLVERS
 
-USER_LOSS = HasMethods(["loss", "gradient"])
+USER_LOSS: Any = HasMethods(["loss", "gradient"])
 
-SHARED = {
+SHARED: dict[str, list[Any]] = {
     "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
     "activation": [StrOptions(set(_kernels.core.ACTIVATIONS)), list, tuple],
     "solver": [StrOptions(set(SOLVERS))],
@@ -67,7 +70,7 @@ SHARED = {
     "n_threads": [None, Interval(Integral, 1, None, closed="left")],
 }
 
-OF_CLASSIFIER = {
+OF_CLASSIFIER: dict[str, list[Any]] = {
     **SHARED,
     "loss": [StrOptions({name for name, loss in LOSSES.items() if loss.of_classes}), USER_LOSS],
     "label_smoothing": [Interval(Real, 0, 1, closed="left")],
@@ -75,7 +78,7 @@ OF_CLASSIFIER = {
     "output_activation": [StrOptions({"auto", "logistic", "softmax", "identity"})],
 }
 
-OF_REGRESSOR = {
+OF_REGRESSOR: dict[str, list[Any]] = {
     **SHARED,
     "loss": [StrOptions({name for name, loss in LOSSES.items() if loss.of_numbers}), USER_LOSS],
     "huber_delta": [Interval(Real, 0, None, closed="neither")],
@@ -85,30 +88,30 @@ OF_REGRESSOR = {
 
 
 @cache
-def defaults_of(cls):
+def defaults_of(cls: type) -> dict[str, Any]:
     """The parameters of our own constructor and their defaults; a user's subclass may differ."""
     own = next(one for one in cls.__mro__ if one.__module__.startswith(f"{__package__}."))
-    parameters = inspect.signature(own.__init__).parameters
-    return {name: one.default for name, one in parameters.items() if name != "self"}
+    parameters = inspect.signature(own).parameters
+    return {name: one.default for name, one in parameters.items()}
 
 
-def parameters_of(estimator):
+def parameters_of(estimator: Any) -> dict[str, Any]:
     """The values of all parameters, by name."""
-    return {name: getattr(estimator, name) for name in defaults_of(type(estimator))}
+    return {name: getattr(estimator, name) for name in defaults_of(estimator.__class__)}
 
 
 # Values that have passed, so that a search does not have the same ones checked at every fit:
 # (class, parameter, type, value). Cleared when it has grown to MOST_PASSED.
-_passed: set[tuple | None] = set()
+_passed: set[tuple[Any, ...] | None] = set()
 MOST_PASSED = 10_000
 
 
-def check_parameters(estimator):
+def check_parameters(estimator: Any) -> None:
     """scikit-learn's check of the parameters, of those that are neither defaults nor known.
 
     Checking all of them costs 30 % of a small fit.
     """
-    cls = type(estimator)
+    cls: Any = type(estimator)
     defaults = defaults_of(cls)
     new = {}
     for name, value in estimator.get_params(deep=False).items():

@@ -5,17 +5,22 @@ that the seed then replaces. Here one that an earlier fit has left is seeded aga
 same numbers, since a seed sets all of its state.
 """
 
+from __future__ import annotations
+
 import numbers
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import numpy as np
 from sklearn.utils import check_random_state
 
+from .types import RandomState
+
 _spare: list[np.random.RandomState] = []  # appended to and popped from by any thread
 
 
 @contextmanager
-def random_source(random_state):
+def random_source(random_state: RandomState) -> Iterator[np.random.RandomState]:
     """A RandomState for the time of a fit; it must not be kept longer."""
     if not isinstance(random_state, numbers.Integral):
         yield check_random_state(random_state)

@@ -4,17 +4,42 @@ base.py fits. What is here is the regressor's own: its parameters, how numbers b
 network, and what its predictions are made of.
 """
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-from sklearn.base import RegressorMixin, _fit_context
+from sklearn.base import RegressorMixin
 from sklearn.metrics import d2_pinball_score, r2_score
-from sklearn.utils.metaestimators import available_if
 
 from . import parameters
 from .base import BaseBackprop, has_incremental_solver, unchanged_on_error
 from .checks import as_targets
+from .data import Targets
 from .objective import as_quantiles, check_targets, default_output
+from .sklearn_types import available_if, fits
+from .types import (
+    Activations,
+    ArrayLike,
+    BatchSize,
+    FloatArray,
+    LayerSizes,
+    LearningRate,
+    LossOfNumbers,
+    MatrixLike,
+    Path,
+    Quantiles,
+    RandomState,
+    RegressorOutput,
+    Scoring,
+    SolverName,
+    UserLoss,
+)
+
+if TYPE_CHECKING:
+    from typing import Self
 
 
 class BackpropRegressor(RegressorMixin, BaseBackprop):
@@ -219,59 +244,71 @@ or callable, default='constant'
     True
     """
 
-    _parameter_constraints: dict = parameters.OF_REGRESSOR
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = parameters.OF_REGRESSOR
+
+    output_activation: RegressorOutput
+    loss: LossOfNumbers | UserLoss
+    huber_delta: float
+    quantile: Quantiles
 
     def __init__(
         self,
-        hidden_layer_sizes=(100,),
+        hidden_layer_sizes: int | LayerSizes = (100,),
         *,
-        activation="relu",
-        output_activation="auto",
-        loss="squared_error",
-        huber_delta=1.0,
-        quantile=0.5,
-        solver="adam",
-        alpha=0.0001,
-        l1_ratio=0.0,
-        weight_decay=0.0,
-        dropout=0.0,
-        input_dropout=0.0,
-        max_grad_norm=None,
-        batch_size="auto",
-        learning_rate="constant",
-        learning_rate_init=0.001,
-        power_t=0.5,
-        decay_rate=0.95,
-        warmup_epochs=0,
-        max_iter=200,
-        max_time=None,
-        shuffle=True,
-        random_state=None,
-        tol=1e-4,
-        verbose=False,
-        warm_start=False,
-        momentum=0.9,
-        nesterovs_momentum=True,
-        early_stopping=False,
-        validation_fraction=0.1,
-        scoring=None,
-        beta_1=0.9,
-        beta_2=0.999,
-        epsilon=1e-8,
-        n_iter_no_change=10,
-        max_fun=15000,
-        fit_intercept=True,
-        n_threads=None,
-        checkpoint=None,
-        checkpoint_interval=60.0,
-    ):
+        activation: Activations = "relu",
+        output_activation: RegressorOutput = "auto",
+        loss: LossOfNumbers | UserLoss = "squared_error",
+        huber_delta: float = 1.0,
+        quantile: Quantiles = 0.5,
+        solver: SolverName = "adam",
+        alpha: float = 0.0001,
+        l1_ratio: float = 0.0,
+        weight_decay: float = 0.0,
+        dropout: float = 0.0,
+        input_dropout: float = 0.0,
+        max_grad_norm: float | None = None,
+        batch_size: BatchSize = "auto",
+        learning_rate: LearningRate = "constant",
+        learning_rate_init: float = 0.001,
+        power_t: float = 0.5,
+        decay_rate: float = 0.95,
+        warmup_epochs: float = 0,
+        max_iter: int = 200,
+        max_time: float | None = None,
+        shuffle: bool = True,
+        random_state: RandomState = None,
+        tol: float = 1e-4,
+        verbose: bool | int = False,
+        warm_start: bool = False,
+        momentum: float = 0.9,
+        nesterovs_momentum: bool = True,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        scoring: Scoring = None,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        n_iter_no_change: float = 10,
+        max_fun: int = 15000,
+        fit_intercept: bool = True,
+        n_threads: int | None = None,
+        checkpoint: Path | None = None,
+        checkpoint_interval: float = 60.0,
+    ) -> None:
         self._keep(locals())
 
     @available_if(has_incremental_solver)
-    @_fit_context(prefer_skip_nested_validation=True)
+    @fits
     def partial_fit(
-        self, X, y, sample_weight=None, *, X_val=None, y_val=None, sample_weight_val=None
-    ):
+        self,
+        X: MatrixLike,
+        y: MatrixLike,
+        sample_weight: ArrayLike | None = None,
+        *,
+        X_val: MatrixLike | None = None,
+        y_val: MatrixLike | None = None,
+        sample_weight_val: ArrayLike | None = None,
+    ) -> Self:
         """Train for one more epoch, on the given data.
 
         Parameters
@@ -293,20 +330,20 @@ or callable, default='constant'
     def _problem(self, y, *, goes_on, is_incremental=False):
         """The output and the quantiles that the parameters ask for."""
         quantiles = self._quantiles()
-        output = self.output_activation
+        output: str = self.output_activation
         if output == "auto":
             output = default_output(self.loss, len(quantiles))
         settings = {"huber_delta": self.huber_delta, "quantile": self.quantile}
         return RegressionProblem(self.loss, output, settings, quantiles)
 
-    def _quantiles(self):
+    def _quantiles(self) -> tuple[float, ...]:
         """The quantiles of the outputs, where there are several; else an empty tuple."""
         if self.loss != "quantile" or not np.iterable(self.quantile):
             return ()
         quantiles = as_quantiles(self.quantile)
-        return quantiles if len(quantiles) > 1 else ()
+        return quantiles if isinstance(quantiles, tuple) and len(quantiles) > 1 else ()
 
-    def score(self, X, y, sample_weight=None):
+    def score(self, X: MatrixLike, y: MatrixLike, sample_weight: ArrayLike | None = None) -> float:
         """R^2 of the predictions; for several quantiles the mean of their D^2 pinball scores.
 
         Parameters
@@ -325,7 +362,7 @@ or callable, default='constant'
             return float(pinball_score(y, self.predict(X), quantiles, sample_weight))
         return super().score(X, y, sample_weight)
 
-    def predict(self, X):
+    def predict(self, X: MatrixLike) -> FloatArray:
         """Predict targets.
 
         Parameters
@@ -339,7 +376,7 @@ or callable, default='constant'
         outputs = self._outputs(X)
         return outputs.ravel() if outputs.shape[1] == 1 else outputs
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
         return tags
@@ -361,18 +398,18 @@ class RegressionProblem:
         Empty unless there are several.
     """
 
-    loss: object
+    loss: str | UserLoss
     output_activation: str
-    network_settings: dict
-    quantiles: tuple
+    network_settings: dict[str, Any]
+    quantiles: tuple[float, ...]
 
-    is_classification = False
+    is_classification: ClassVar[bool] = False
 
     @property
-    def fitted_attributes(self):
+    def fitted_attributes(self) -> dict[str, Any]:
         return {}
 
-    def targets(self, y, dtype, name="y"):
+    def targets(self, y: Any, dtype: Any, name: str = "y") -> Targets:
         """Targets of y; one column is repeated for each of several quantiles."""
         n_samples, n_outputs = y.shape[0], y.shape[1] if y.ndim == 2 else 1
         targets = as_targets(y, n_samples, n_outputs, dtype)
@@ -387,11 +424,11 @@ class RegressionProblem:
             )
         return targets.repeated(len(self.quantiles))
 
-    def weights(self, y, sample_weight, dtype):
+    def weights(self, y: Any, sample_weight: FloatArray | None, dtype: Any) -> FloatArray | None:
         """sample_weight as it is."""
         return sample_weight
 
-    def score(self, outputs, targets, weights):
+    def score(self, outputs: FloatArray, targets: Targets, weights: FloatArray | None) -> float:
         """R^2, or D^2, of outputs; NaN where they are not finite."""
         if not np.isfinite(outputs).all():
             return np.nan
@@ -400,7 +437,9 @@ class RegressionProblem:
         return r2_score(targets.values, outputs, sample_weight=weights)
 
 
-def pinball_score(y, outputs, quantiles, sample_weight):
+def pinball_score(
+    y: Any, outputs: FloatArray, quantiles: Sequence[float], sample_weight: Any
+) -> float:
     """The mean of the quantiles' D^2 pinball scores; outputs has a column for each."""
     return np.mean(
         [

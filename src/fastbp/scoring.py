@@ -4,13 +4,22 @@ Takes the estimator that is fitted, its network and the held-out DataSet; return
 outputs and the loss of these samples.
 """
 
+from __future__ import annotations
+
 import copy
 import inspect
+from collections.abc import Callable
+from typing import Any
 
 from sklearn.metrics import check_scoring
 
+from .data import DataSet
+from .types import FloatArray, Scoring
 
-def make_score(scoring, probe, problem, held_out):
+
+def make_score(
+    scoring: Scoring, probe: Callable[[], Any], problem: Any, held_out: DataSet
+) -> Callable[[FloatArray, float], float]:
     """A callable (outputs, loss) -> float; higher is better.
 
     Parameters
@@ -35,7 +44,7 @@ def make_score(scoring, probe, problem, held_out):
     return lambda outputs, loss: float(scorer(estimator, held_out.X, held_out.y, **weighted))
 
 
-def fitted_copy(estimator, attributes):
+def fitted_copy(estimator: Any, attributes: dict[str, Any]) -> Any:
     """A copy of an estimator with these fitted attributes, for samples without feature names."""
     probe = copy.copy(estimator)
     vars(probe).update(attributes)

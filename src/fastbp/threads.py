@@ -1,8 +1,12 @@
 """How many threads a run gets: what the user asks for, or as many as are worthwhile and allowed."""
 
+from __future__ import annotations
+
 import os
 import threading
+from collections.abc import Callable
 from functools import cache
+from typing import TypeVar
 
 from sklearn.utils._openmp_helpers import _openmp_effective_n_threads
 
@@ -13,8 +17,10 @@ from . import _kernels
 LEAST_STEP = 0.7e6
 LEAST_CALL = 10e6
 
+Result = TypeVar("Result")
 
-def choose_n_threads(n_threads, step_flops, call_flops):
+
+def choose_n_threads(n_threads: int | None, step_flops: float, call_flops: float) -> int:
     """The number of threads for steps, and compiled calls, of so many operations.
 
     An int is taken as it is, up to the most that a team can have. None: as many as are worthwhile,
@@ -26,12 +32,13 @@ def choose_n_threads(n_threads, step_flops, call_flops):
     return max(1, min(worthwhile, allowed())) if worthwhile > 1 else 1
 
 
-def call_with_blas_threads(n_threads, function):
+def call_with_blas_threads(n_threads: int | None, function: Callable[[], Result]) -> Result:
     """Call a function while NumPy's and SciPy's BLAS have so many threads; None: as many as before.
 
-    Where a thread's share is small, BLAS's own threads mostly wait for one another: on busy cores
-    that has made small fits a hundred times slower. The limit is that of the process, so only the
-    main thread sets it: two threads that each restore what they found could leave it set.
+    They are never more than cores. BLAS's threads spin while they wait, and so take the time of
+    those that they wait for: with more threads than cores, or with small shares on busy cores,
+    small fits have been a hundred times slower. The limit is that of the process, so only the main
+    thread sets it: two threads that each restore what they found could leave it set.
 
     Ctrl-C may come between any two steps of this. Where it comes before the with-block is entered,
     or while it is left, threadpoolctl leaves the limit set. So the numbers are noted before that,
@@ -39,6 +46,7 @@ def call_with_blas_threads(n_threads, function):
     """
     if n_threads is None or threading.current_thread() is not threading.main_thread():
         return function()
+    n_threads = min(n_threads, n_cores())
     libraries = [(library, library.get_num_threads()) for library in _blas().lib_controllers]
     is_restored = False
     try:
@@ -69,7 +77,7 @@ def _blas():
     return ThreadpoolController().select(user_api="blas")
 
 
-def allowed():
+def allowed() -> int:
     """Threads that a computation may use here: cores, affinity, and the limits set by others.
 
     scikit-learn's number respects cgroups, OMP_NUM_THREADS (which joblib sets in its worker
@@ -78,7 +86,11 @@ def allowed():
     """
     if threading.current_thread() is not threading.main_thread():
         return 1
-    allowed_by_sklearn = _openmp_effective_n_threads()
+    return min(_openmp_effective_n_threads(), n_cores())
+
+
+def n_cores():
+    """Cores that this process may run on."""
     if hasattr(os, "sched_getaffinity"):
-        return min(allowed_by_sklearn, len(os.sched_getaffinity(0)))
-    return allowed_by_sklearn
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -4,10 +4,10 @@ import importlib.metadata
 import platform
 import sys
 
-VERSION = importlib.metadata.version("fastbp")
+VERSION: str = importlib.metadata.version("fastbp")
 
 
-def show_versions():
+def show_versions() -> None:
     """Print the versions in use, the CPU's builds, and which build runs.
 
     Examples

@@ -29,9 +29,8 @@ from fastbp import BackpropClassifier, BackpropRegressor
 pytestmark = CUT_SHORT
 
 CLASSES = [BackpropClassifier, BackpropRegressor]
-BACKENDS = ["threading", "loky"]
 BACKEND = pytest.mark.parametrize(
-    "backend", ["threading", pytest.param("loky", marks=pytest.mark.processes)]
+    "backend", ["threading", pytest.param("loky", marks=pytest.mark.slow)]
 )
 
 
@@ -174,7 +173,8 @@ def test_cross_validate_with_estimators(cls, backend):
         np.testing.assert_array_equal(one[-1].network_.params, other[-1].network_.params)
 
 
-@grid(1, cls=CLASSES, backend=BACKENDS, solver=["adam", "lbfgs"])
+@BACKEND
+@grid(1, cls=CLASSES, solver=["adam", "lbfgs"])
 def test_grid_search(cls, backend, solver):
     X, y = make_data(cls)
     name = step_name(cls)
@@ -204,7 +204,7 @@ def test_cross_val_predict(cls, backend):
         )
 
 
-@pytest.mark.processes
+@pytest.mark.slow
 def test_large_data_reaches_worker_processes_as_memory_maps():
     """joblib hands arrays of more than max_nbytes to its workers as read-only memory maps."""
     X, y = make_data(BackpropRegressor)

@@ -132,6 +132,7 @@ def assert_sound(estimator):
     assert len(estimator.predict(X)) == len(X)
 
 
+@pytest.mark.slow
 def test_changed_headers(parts, load):
     """Every value replaced by others of every type, or missing; the checksum is right."""
     header, arrays = parts

@@ -23,6 +23,8 @@ FLOORS = [
     {"checks"},
     {"data", "threads"},
     {"archives", "versions"},
+    {"sklearn_types"},
+    {"types"},
     {"_kernels"},
 ]
 FLOOR_OF = {name: number for number, floor in enumerate(FLOORS) for name in floor}

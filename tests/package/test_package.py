@@ -60,6 +60,7 @@ def test_public_names_are_documented():
                 assert documented.__doc__ or f"{name} :" in cls.__doc__, f"{cls.__name__}.{name}"
 
 
+@pytest.mark.slow
 def test_import_adds_only_itself_to_scikit_learns():
     """The displays import Matplotlib only when they draw.
 

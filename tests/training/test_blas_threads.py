@@ -128,6 +128,7 @@ def test_other_threads_than_the_main_one_change_nothing():
     assert set(seen[0]) == {BEFORE}
 
 
+@pytest.mark.slow
 def test_the_control_over_blas_is_handed_back():
     """Threadpoolctl lets one Python thread limit BLAS at a time: not the main one for ever."""
     facts = run(

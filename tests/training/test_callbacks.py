@@ -406,7 +406,7 @@ def test_callbacks_in_a_pipeline_and_in_cross_validate(cls):
 
 
 @with_callbacks
-@pytest.mark.processes
+@pytest.mark.slow
 def test_callbacks_in_several_processes():
     X, y = make_regression()
     monitor = ScoringMonitor(scoring="r2")

@@ -104,6 +104,7 @@ def test_cut_off_after_any_epoch(cls, run, form, path, monkeypatch):
         assert_same_bits(resumed.partial_fit(inputs, y), alone.partial_fit(inputs, y))
 
 
+@pytest.mark.slow
 def test_lbfgs_starts_again_from_its_point(path, monkeypatch):
     parameters = {"solver": "lbfgs", "max_iter": 500, "alpha": 0.1, "tol": 1e-8}
     alone = make(BackpropRegressor, **parameters).fit(X, NUMBERS)

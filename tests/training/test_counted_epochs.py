@@ -112,6 +112,7 @@ def test_partial_fit(cls, solver):
     assert seen == {0, 1}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("solver", ["lbfgs", "levenberg_marquardt"])
 def test_the_last_loss_is_that_of_the_parameters(solver):
     X, y = make_task(BackpropRegressor)

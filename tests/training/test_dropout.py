@@ -259,7 +259,10 @@ def test_predictions_and_measures_are_those_of_the_whole_network(cls, solver):
     )
 
 
-@pytest.mark.parametrize(("dropout", "input_dropout"), [(0.4, 0.0), (0.0, 0.3), (0.4, 0.3)])
+@pytest.mark.parametrize(
+    ("dropout", "input_dropout"),
+    [(0.4, 0.3), *(pytest.param(*one, marks=pytest.mark.grid) for one in [(0.4, 0.0), (0.0, 0.3)])],
+)
 def test_the_mean_over_masks_is_the_whole_network(dropout, input_dropout):
     """The outputs of a linear network: the gradient of its last intercept is their mean.
 

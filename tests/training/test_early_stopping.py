@@ -139,6 +139,7 @@ def test_an_interrupt_during_a_score_leaves_curves_of_one_length(solver):
     assert len(estimator.validation_loss_curve_) == len(estimator.loss_curve_) == 4
 
 
+@pytest.mark.slow
 def test_ctrl_c_at_any_time_restores_the_best_weights():
     """In a process of its own: see test_interrupt.py."""
     facts = run("""

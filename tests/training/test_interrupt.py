@@ -34,6 +34,7 @@ def test_endless_epochs():
         assert facts["t"] == 500 * facts["n_iter"]
 
 
+@pytest.mark.slow
 def test_training_goes_on_afterwards():
     """More epochs lead to the weights of an uninterrupted run.
 
@@ -66,6 +67,7 @@ def test_training_goes_on_afterwards():
     assert facts["n_losses"] == facts["epochs"] + 3
 
 
+@pytest.mark.slow
 def test_best_weights_are_restored():
     """The weights are those of a run that ended with the best epoch."""
     cases = [dict(cls="BackpropClassifier"), dict(cls="BackpropRegressor")]
@@ -93,6 +95,7 @@ def test_best_weights_are_restored():
         assert facts["same"] and facts["score"]
 
 
+@pytest.mark.slow
 def test_endless_lbfgs():
     facts = run("""
         rng = np.random.default_rng(0)
@@ -120,6 +123,7 @@ def test_endless_lbfgs():
 # at the end, the weights would have changed.
 
 
+@pytest.mark.slow
 def test_one_giant_batch():
     """No step is taken for a batch that was not finished."""
     cases = [
@@ -152,6 +156,7 @@ def test_one_giant_batch():
         assert facts["t"] == 0
 
 
+@pytest.mark.slow
 def test_one_long_epoch_of_tiny_batches():
     """Finished batches count; the epoch does not."""
     facts = run("""

@@ -42,9 +42,7 @@ def cores(request, monkeypatch):
     return n_cores
 
 
-@pytest.mark.parametrize(
-    "backend", ["threading", pytest.param("loky", marks=pytest.mark.processes)]
-)
+@pytest.mark.parametrize("backend", ["threading", pytest.param("loky", marks=pytest.mark.slow)])
 def test_a_search_by_several_jobs(backend):
     """They agree to the bit, though each fit has fewer threads there than alone."""
     X, y, hidden = much_work()

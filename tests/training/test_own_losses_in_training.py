@@ -300,7 +300,7 @@ def test_estimators_with_a_loss_are_copied_and_pickled(cls):
     assert net.loss(X, codes) == fitted.network_.loss(X, codes)
 
 
-@pytest.mark.processes
+@pytest.mark.slow
 def test_a_loss_in_several_processes_and_threads():
     X, y = make_regression()
     grid = {"alpha": [0.0, 1.0]}

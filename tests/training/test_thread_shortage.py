@@ -55,6 +55,7 @@ SCRIPT = """
 """
 
 
+@pytest.mark.slow
 def test_none_falls_back_to_one_thread():
     """With the numbers of n_threads=1.
 

@@ -225,6 +225,7 @@ def test_no_rate_carries_rprop_away(cls):
     assert np.isfinite(alone.loss_curve_).all()
 
 
+@pytest.mark.slow
 def test_interrupts_and_the_limit_of_openmp(monkeypatch):
     """As in test_interrupt.py, in one process, which goes on using teams after each interrupt.
 

@@ -15,6 +15,7 @@ first layer.
 # one with the smallest loss. The training loss is larger because it includes the penalty.
 
 import warnings
+from typing import Any
 
 import matplotlib.pyplot as plt
 from sklearn.datasets import load_breast_cancer, load_digits
@@ -46,7 +47,7 @@ plt.show()
 # scikit-learn's MLP, whose loss curve is the same for the same random_state.
 
 table, target = load_breast_cancer(return_X_y=True)
-parameters = dict(hidden_layer_sizes=(16,), max_iter=300, random_state=0)
+parameters: dict[str, Any] = dict(hidden_layer_sizes=(16,), max_iter=300, random_state=0)
 estimators = {
     "fastbp": BackpropClassifier(**parameters),
     "scikit-learn": MLPClassifier(**parameters),
@@ -76,11 +77,11 @@ plt.show()
 # For other features there is a heat map of features by units. The names come from the estimator, or
 # from the earlier steps of the pipeline, if they know them.
 
-data = load_breast_cancer(as_frame=True)
+table, target = load_breast_cancer(return_X_y=True, as_frame=True)
 pipeline = make_pipeline(
     StandardScaler(),
     BackpropClassifier((12,), alpha=10.0, l1_ratio=0.5, max_iter=300, random_state=0),
-).fit(data.data, data.target)
+).fit(table, target)
 display = WeightsDisplay.from_estimator(pipeline)
 display.ax_.grid(False)
 plt.show()

@@ -14,6 +14,7 @@ Initial weights of your own
 # ``classes_``.
 
 import warnings
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -29,7 +30,7 @@ x = np.sort(rng.uniform(-3, 3, 300))
 y = np.sin(3 * x) + 0.3 * x + 0.1 * rng.normal(size=x.size)
 X = x[:, np.newaxis]
 
-settings = dict(
+settings: dict[str, Any] = dict(
     hidden_layer_sizes=(20,), activation="tanh", batch_size=50,
     learning_rate="cosine", learning_rate_init=0.01, max_iter=500, n_iter_no_change=np.inf,
     warm_start=True, random_state=0,

@@ -58,7 +58,7 @@ for step in range(1, 13):
 for strength, accuracy in zip(strengths[::4], accuracies[::4], strict=True):
     print(f"{strength:24.2f} {accuracy:9.3f}")
 
-noise = np.random.default_rng(0).choice([-1.0, 1.0], X_test.shape)
+noise = np.random.default_rng(0).choice([-1.0, 1.0], np.shape(X_test))
 fig, ax = plt.subplots(figsize=(7, 4))
 ax.plot(strengths, accuracies, "o-", label="along the gradient")
 ax.plot(

@@ -34,9 +34,8 @@ X_test, y_test = draw(20000)
 
 fig, axes = plt.subplots(1, 3, figsize=(11, 4), sharex=True, sharey=True)
 for ax, class_weight in zip(axes, (None, {1: 5}, "balanced"), strict=True):
-    model = BackpropClassifier(
-        (16,), class_weight=class_weight, learning_rate_init=0.01, alpha=1.0, random_state=0
-    ).fit(X, y)
+    model = BackpropClassifier((16,), learning_rate_init=0.01, alpha=1.0, random_state=0)
+    model.set_params(class_weight=class_weight).fit(X, y)
     predicted = model.predict(X_test)
     print(
         f"class_weight={class_weight!r:10}  recall {recall_score(y_test, predicted):.2f}  "

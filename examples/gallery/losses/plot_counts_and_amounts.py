@@ -49,12 +49,12 @@ for column, (loss, deviance) in enumerate(deviances.items()):
         model = BackpropRegressor(
             (20,),
             activation="tanh",
-            loss=fitted,
             output_activation="exp",
             learning_rate_init=0.01,
             max_iter=2000,
             random_state=0,
-        ).fit(X, y)
+        )
+        model.set_params(loss=fitted).fit(X, y)
         predicted = model.predict(X_test)
         print(f"{loss} data, {fitted:13}: test deviance {deviance(y_test, predicted):.3f}")
         for ax in (linear, logarithmic):

@@ -12,6 +12,7 @@ never below a lower one, whatever the input.
 # that.
 
 import warnings
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -33,7 +34,7 @@ rng = np.random.default_rng(0)
 X, y = draw(100, rng)
 X_test, y_test = draw(5000, rng)
 quantiles = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9]
-settings = dict(
+settings: dict[str, Any] = dict(
     hidden_layer_sizes=(20,),
     activation="tanh",
     loss="quantile",

@@ -33,17 +33,13 @@ X = x[:, np.newaxis]
 # Each loss gets the same network and the same start. The rate falls along a cosine, since the
 # gradient of the absolute error does not shrink near the minimum.
 
-losses = {
-    "squared_error": {},
-    "huber": {"huber_delta": 0.3},
-    "absolute_error": {},
-}
 predicted = {}
-for loss, parameters in losses.items():
+for loss in ("squared_error", "huber", "absolute_error"):
     model = BackpropRegressor(
         (20,),
         activation="tanh",
         loss=loss,
+        huber_delta=0.3,  # of the loss huber
         batch_size=40,
         learning_rate="cosine",
         learning_rate_init=0.02,
@@ -51,7 +47,7 @@ for loss, parameters in losses.items():
         n_iter_no_change=np.inf,
         random_state=0,
     )
-    predicted[loss] = model.set_params(**parameters).fit(X, y).predict(X)
+    predicted[loss] = model.fit(X, y).predict(X)
     error = np.sqrt(np.mean((predicted[loss] - truth) ** 2))
     print(f"{loss:15} root mean squared distance from the sine: {error:.3f}")
 
@@ -64,8 +60,8 @@ fig, ax = plt.subplots(figsize=(8, 4.5))
 ax.plot(x[~wild], y[~wild], ".", color="0.6", label="measured")
 ax.plot(x[wild], y[wild], "x", color="0.6", label="measured, wild")
 ax.plot(x, truth, "k--", label="truth")
-for loss in losses:
-    ax.plot(x, predicted[loss], label=loss)
+for loss, curve in predicted.items():
+    ax.plot(x, curve, label=loss)
 ax.set(xlabel="x", ylabel="y")
 ax.legend(loc="upper left", ncols=2)
 plt.show()

@@ -11,6 +11,7 @@ how each of them does on the same small problem.
 # derivative is the Jacobian of the output by the input.
 
 import warnings
+from typing import get_args
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -18,14 +19,12 @@ from sklearn.datasets import make_moons
 from sklearn.exceptions import ConvergenceWarning
 
 from fastbp import BackpropClassifier, Network
+from fastbp.types import Activation
 
 # Fits of a fixed number of epochs end with a ConvergenceWarning, which is intended here.
 warnings.filterwarnings("ignore", category=ConvergenceWarning)
 
-names = [
-    "identity", "logistic", "tanh", "relu", "leaky_relu", "elu", "selu", "softplus", "silu",
-    "gelu", "mish",
-]  # fmt: skip
+names = get_args(Activation)  # "identity", "logistic", "tanh", ...
 z = np.linspace(-4, 4, 401)[:, np.newaxis]
 
 fig, axes = plt.subplots(3, 4, figsize=(11, 7), sharex=True, sharey=True)
@@ -50,7 +49,7 @@ plt.show()
 # adam. ``activation`` takes one name for all hidden layers, or a sequence with one name per layer.
 
 X, y = make_moons(400, noise=0.2, random_state=0)
-choices = [name for name in names if name != "identity"] + [("tanh", "relu"), ("relu", "tanh")]
+choices = [*names[1:], ("tanh", "relu"), ("relu", "tanh")]
 
 fig, ax = plt.subplots(figsize=(9, 5))
 for i, activation in enumerate(choices):

@@ -19,7 +19,7 @@ from sklearn.datasets import load_diabetes
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
 from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import StandardScaler, scale
 
 from fastbp import BackpropRegressor
 
@@ -27,7 +27,7 @@ from fastbp import BackpropRegressor
 warnings.filterwarnings("ignore", category=ConvergenceWarning)
 
 X, y = load_diabetes(return_X_y=True)
-y = (y - y.mean()) / y.std()
+y = scale(y)
 X_train, X_test, y_train, y_test = train_test_split(X, y, test_size=100, random_state=0)
 X_train, X_val, y_train, y_val = train_test_split(X_train, y_train, test_size=100, random_state=0)
 
@@ -51,21 +51,23 @@ unwatched.fit(X_train, y_train, X_val=X_val, y_val=y_val)
 sklearn.set_config(enable_metadata_routing=False)
 
 for name, model in (("with early stopping", watched), ("without", unwatched)):
-    print(f"{name:20} {model['net'].n_iter_:4} epochs, test R² {model.score(X_test, y_test):.3f}")
+    n_epochs = model.named_steps["net"].n_iter_
+    print(f"{name:20} {n_epochs:4} epochs, test R² {model.score(X_test, y_test):.3f}")
 
 # %%
 # ``loss_curve_`` includes the penalty and is measured while the weights still change.
 # ``validation_loss_curve_`` is the plain loss after the epoch.
 
-best = int(np.argmax(watched["net"].validation_scores_))
+stopped, complete = watched.named_steps["net"], unwatched.named_steps["net"]
+best = int(np.argmax(stopped.validation_scores_))
 fig, (left, right) = plt.subplots(1, 2, figsize=(10, 4.2), sharex=True)
-epochs = np.arange(1, unwatched["net"].n_iter_ + 1)
-left.plot(epochs, unwatched["net"].loss_curve_, label="training loss")
-left.plot(epochs, unwatched["net"].validation_loss_curve_, label="validation loss")
-right.plot(epochs, unwatched["net"].validation_scores_, "C1", label="validation R²")
+epochs = np.arange(1, complete.n_iter_ + 1)
+left.plot(epochs, complete.loss_curve_, label="training loss")
+left.plot(epochs, complete.validation_loss_curve_, label="validation loss")
+right.plot(epochs, complete.validation_scores_, "C1", label="validation R²")
 for ax in (left, right):
     ax.axvline(best + 1, color="k", linestyle="--", label="restored by early stopping")
-    ax.axvline(watched["net"].n_iter_, color="k", linestyle=":", label="stopped here")
+    ax.axvline(stopped.n_iter_, color="k", linestyle=":", label="stopped here")
     ax.set_xlabel("epoch")
     ax.legend()
 left.set_ylabel("loss")

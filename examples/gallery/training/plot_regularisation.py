@@ -10,6 +10,7 @@ small data set.
 # We train on 300 of the digits and test on the other 1497. The pixels are noisy.
 
 import warnings
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -28,7 +29,7 @@ X_train, X_test, y_train, y_test = train_test_split(
     X, y, train_size=300, stratify=y, random_state=0
 )
 
-variants = {
+variants: dict[str, dict[str, Any]] = {
     "nothing": {},
     "alpha=0.3": {"alpha": 0.3},
     "alpha=0.1, l1_ratio=1": {"alpha": 0.1, "l1_ratio": 1.0},

@@ -13,6 +13,7 @@ work with ``sgd`` and ``adam``; scikit-learn's invscaling and adaptive are for `
 # The formulas of the schedules, for 60 epochs of 45 steps and ``learning_rate_init=0.01``.
 
 import warnings
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -62,7 +63,7 @@ plt.show()
 
 X, y = load_digits(return_X_y=True)
 X_train, X_test, y_train, y_test = train_test_split(X / 16, y, test_size=0.2, random_state=0)
-settings = dict(
+settings: dict[str, Any] = dict(
     hidden_layer_sizes=(64,), learning_rate_init=peak, batch_size=32, random_state=0,
     n_iter_no_change=np.inf,
 )  # fmt: skip
@@ -79,7 +80,7 @@ print("the same weights:", np.array_equal(named.network_.params, by_function.net
 # We train with adam on the digits for 60 epochs, without a stopping rule, which would end training
 # before the rate has fallen.
 
-variants = {
+variants: dict[str, dict[str, Any]] = {
     "constant": {},
     "exponential": {"learning_rate": "exponential"},
     "cosine": {"learning_rate": "cosine"},

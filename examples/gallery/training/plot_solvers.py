@@ -13,6 +13,7 @@ data that are too large for a full batch, which is not the case here.
 
 import warnings
 from time import perf_counter
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -28,8 +29,8 @@ x = np.sort(rng.uniform(-1, 1, 200))
 y = np.sin(8 * x) * np.exp(-x) + 0.05 * rng.normal(size=x.size)
 X = x[:, np.newaxis]
 
-settings = dict(hidden_layer_sizes=(10,), activation="tanh", alpha=0, tol=1e-7)
-solvers = {
+settings: dict[str, Any] = dict(hidden_layer_sizes=(10,), activation="tanh", alpha=0, tol=1e-7)
+solvers: dict[str, dict[str, Any]] = {
     "levenberg_marquardt": dict(max_iter=100),
     "lbfgs": dict(max_iter=1000),
     "rprop": dict(max_iter=1000, learning_rate_init=0.01, n_iter_no_change=50),
@@ -45,8 +46,8 @@ fig, ax = plt.subplots(figsize=(9, 5))
 for solver, parameters in solvers.items():
     losses, start = [], perf_counter()
     for seed in range(3):
-        model = BackpropRegressor(solver=solver, random_state=seed, **settings, **parameters)
-        model.fit(X, y)
+        model = BackpropRegressor(random_state=seed, **settings, **parameters)
+        model.set_params(solver=solver).fit(X, y)
         losses.append(model.loss_curve_)
     seconds = (perf_counter() - start) / len(losses)
     best = min(losses, key=lambda curve: curve[-1])

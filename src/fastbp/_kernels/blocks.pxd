@@ -1,15 +1,16 @@
 """Blocks of rows that have nothing to do with one another: outputs, gradients of single samples.
 
 Takes a BlockRun; calls its function for each block of rows. A piece of the one phase is a block,
-and each thread has a Workspace of its own.
+and each thread has a Workspace of its own. The function divides its block into parts of part_rows,
+after each of which it asks whether the work is stopped.
 """
 from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 
 from .inputs cimport Inputs
 from .network cimport NetworkSizes, Workspace, allocate, release
-from .signals cimport Poll, interrupted
-from .team cimport MAX_TEAM, Crew, dismiss_crew, hire_crew, raise_flag, read_flag, run_phase
+from .signals cimport PIECE_WORK, Poll, interrupted
+from .team cimport MAX_TEAM, UNIT, Crew, dismiss_crew, hire_crew, raise_flag, read_flag, run_phase
 
 
 cdef struct BlockRun:
@@ -18,7 +19,7 @@ cdef struct BlockRun:
     const void* params
     size_t item_size
     bint backward               # workspaces for gradients, too
-    double row_work             # multiplications a row
+    double row_work             # multiplications a row, of a part
     void (*work)(void* task, const Workspace*, Py_ssize_t start, Py_ssize_t rows) noexcept nogil
     void* task
     const int* failed           # beside Ctrl-C: whether the work has; NULL: it cannot
@@ -57,6 +58,23 @@ cdef inline void end_blocks(BlockRun* run) noexcept nogil:
     run.others, run.n_threads = NULL, 1
 
 
+cdef inline Py_ssize_t part_rows(const BlockRun* run) noexcept nogil:
+    """Rows of a block that are worked on between two looks for Ctrl-C."""
+    return max(<Py_ssize_t> (PIECE_WORK / (run.row_work * UNIT)), <Py_ssize_t> 1) * UNIT
+
+
+cdef inline bint stopped(BlockRun* run, const Workspace* ws, double work) noexcept nogil:
+    """To be called after so many multiplications; True: the rest need not be done.
+
+    ws tells the caller's thread, which looks for Ctrl-C, from the others.
+    """
+    if ws == &run.own and interrupted(&run.poll, work):
+        raise_flag(&run.stop)
+    if run.failed != NULL and run.failed[0]:
+        raise_flag(&run.stop)
+    return read_flag(&run.stop)
+
+
 cdef inline void work_on_block(void* context, int member, Py_ssize_t piece) noexcept nogil:
     cdef BlockRun* run = <BlockRun*> context
     cdef const Workspace* ws = &run.own if member == 0 else &run.others[member - 1]
@@ -65,9 +83,6 @@ cdef inline void work_on_block(void* context, int member, Py_ssize_t piece) noex
     if read_flag(&run.stop):
         return
     run.work(run.task, ws, start, rows)
-    if member == 0 and (interrupted(&run.poll, run.row_work * <double> rows)
-                        or (run.failed != NULL and run.failed[0])):
-        raise_flag(&run.stop)
 
 
 cdef inline bint run_blocks(BlockRun* run) noexcept nogil:

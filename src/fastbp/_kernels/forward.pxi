@@ -1,5 +1,7 @@
 """Outputs of a network, and the activations of its hidden layers."""
-from fastbp._kernels.blocks cimport BlockRun, begin_blocks, end_blocks, run_blocks
+from fastbp._kernels.blocks cimport (
+    BlockRun, begin_blocks, end_blocks, part_rows, run_blocks, stopped,
+)
 from fastbp._kernels.inputs cimport Inputs
 from fastbp._kernels.network cimport NetworkSizes, Workspace, forward_rows
 from fastbp._kernels.types cimport floating
@@ -21,7 +23,13 @@ cdef void forward_block_of(
     Forward* task, const floating* params, const Workspace* ws, Py_ssize_t start, Py_ssize_t rows
 ) noexcept nogil:
     cdef const NetworkSizes* net = task.run.net
-    forward_rows(net, params, task.run.inputs, NULL, start, 0, rows, rows, ws)
+    cdef Py_ssize_t part = 0, n_part
+    while part < rows:
+        n_part = min(part_rows(&task.run), rows - part)
+        forward_rows(net, params, task.run.inputs, NULL, start, part, n_part, rows, ws)
+        part += n_part
+        if stopped(&task.run, ws, task.run.row_work * <double> n_part):
+            return
     memcpy(<floating*> task.outputs + start * net.n_outputs, ws.outputs,
            rows * net.n_outputs * sizeof(floating))
     if task.hidden != NULL:

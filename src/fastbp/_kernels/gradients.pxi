@@ -1,9 +1,11 @@
 """Gradients of each sample: of its loss or of its outputs, by the parameters or by the inputs."""
-from fastbp._kernels.blocks cimport BlockRun, begin_blocks, end_blocks, run_blocks
+from fastbp._kernels.blocks cimport (
+    BlockRun, begin_blocks, end_blocks, part_rows, run_blocks, stopped,
+)
 from fastbp._kernels.inputs cimport Block
 from fastbp._kernels.network cimport (
-    NetworkSizes, Workspace, add_square_norms, deltas_to_inputs, forward_rows, gradient_of_rows,
-    loss_deltas, output_deltas, padded_stride,
+    NetworkSizes, Workspace, add_square_norms, deltas_to_hidden_layers, deltas_to_inputs,
+    forward_rows, gradient_of_block, loss_deltas, output_deltas, padded_stride, rows_of,
 )
 from fastbp._kernels.losses cimport USER_LOSS
 from fastbp._kernels.team cimport raise_flag
@@ -25,42 +27,65 @@ cdef struct RowGradients:
     int no_memory
 
 
+cdef bint gradients_of_part(
+    RowGradients* task, const floating* params, const Workspace* ws, const Block* block,
+    floating* buffer
+) noexcept nogil:
+    """Of some rows of a block, after their forward pass; True: not all, since it is stopped."""
+    cdef const NetworkSizes* net = task.run.net
+    cdef Py_ssize_t i, k, row, n_each = net.n_outputs if task.of_outputs else 1
+    cdef double work = task.run.row_work * <double> block.rows
+    cdef floating* deltas = <floating*> rows_of(
+        ws.deltas[net.n_layers - 1], block.start, net.n_outputs, sizeof(floating))
+    for k in range(n_each):
+        row = block.first * n_each + k
+        if task.by_params != NULL:
+            begin_deltas(net, block, task.of_outputs, k, ws, deltas)
+            deltas_to_hidden_layers(net, params, block, ws)
+            for i in range(block.rows):
+                gradient_of_block(
+                    net, task.run.inputs, block, i, 1, ws,
+                    <floating*> task.by_params + (row + i * n_each) * net.n_params, False)
+                if stopped(&task.run, ws, task.run.row_work):
+                    return True
+        if task.by_inputs != NULL:
+            begin_deltas(net, block, task.of_outputs, k, ws, deltas)
+            deltas_to_inputs(
+                net, params, block, ws, buffer,
+                <floating*> task.by_inputs + row * net.n_features, n_each * net.n_features)
+            if stopped(&task.run, ws, work):
+                return True
+    if task.square_norms != NULL:
+        begin_deltas(net, block, task.of_outputs, 0, ws, deltas)
+        add_square_norms(
+            net, params, task.run.inputs, block, ws, task.square_norms + block.first)
+    return stopped(&task.run, ws, work)
+
+
 cdef void gradients_of_block(
     RowGradients* task, const floating* params, const Workspace* ws, Py_ssize_t start,
     Py_ssize_t rows
 ) noexcept nogil:
     cdef const NetworkSizes* net = task.run.net
-    cdef Py_ssize_t k, n_each = net.n_outputs if task.of_outputs else 1
-    cdef floating* deltas = <floating*> ws.deltas[net.n_layers - 1]
+    cdef Py_ssize_t part = 0, n_part = min(part_rows(&task.run), rows)
     cdef floating* buffer = NULL
-    cdef Block block = forward_rows(
-        net, params, task.run.inputs, NULL, start, 0, rows, rows, ws)
+    cdef Block block
     if task.by_inputs != NULL:
         buffer = <floating*> calloc(
-            rows * padded_stride(net.n_features, sizeof(floating)) + 16, sizeof(floating))
+            n_part * padded_stride(net.n_features, sizeof(floating)) + 16, sizeof(floating))
         if buffer == NULL:
             raise_flag(&task.no_memory)
             return
+    while part < rows:
+        n_part = min(n_part, rows - part)
+        block = forward_rows(
+            net, params, task.run.inputs, NULL, start, part, n_part, rows, ws)
+        part += n_part
+        if gradients_of_part(task, params, ws, &block, buffer):
+            break
     if task.outputs != NULL:
         memcpy(<floating*> task.outputs + start * net.n_outputs, ws.outputs,
                rows * net.n_outputs * sizeof(floating))
-    for k in range(n_each):
-        if task.by_params != NULL:
-            begin_deltas(net, &block, task.of_outputs, k, ws, deltas)
-            gradient_of_rows(
-                net, params, task.run.inputs, &block, ws,
-                <floating*> task.by_params + (start * n_each + k) * net.n_params,
-                n_each * net.n_params)
-        if task.by_inputs != NULL:
-            begin_deltas(net, &block, task.of_outputs, k, ws, deltas)
-            deltas_to_inputs(
-                net, params, &block, ws, buffer,
-                <floating*> task.by_inputs + (start * n_each + k) * net.n_features,
-                n_each * net.n_features)
-    if task.square_norms != NULL:
-        begin_deltas(net, &block, task.of_outputs, 0, ws, deltas)
-        add_square_norms(
-            net, params, task.run.inputs, &block, ws, task.square_norms + start)
     free(buffer)
 
 
@@ -87,8 +112,7 @@ cdef int gradients_of_rows(
     check_call(plan, samples, params.shape[0], sizeof(floating), not of_outputs)
     task.run.net, task.run.inputs, task.run.params = net, &samples.inputs, &params[0]
     task.run.item_size, task.run.backward = sizeof(floating), True
-    task.run.row_work = 3.0 * <double> net.n_coefs * <double> (
-        net.n_outputs if of_outputs else 1)
+    task.run.row_work = 3.0 * <double> net.n_coefs  # of one output
     task.run.work, task.run.task = gradients_of_any, &task
     task.of_outputs, task.no_memory, task.outputs = of_outputs, False, outputs
     task.by_params, task.by_inputs, task.square_norms = by_params, by_inputs, square_norms

@@ -442,31 +442,21 @@ cdef inline Block forward_rows(
     return block
 
 
-cdef inline void gradient_of_rows(
-    const NetworkSizes* net, const floating* params, const Inputs* inputs, const Block* block,
-    const Workspace* ws, floating* grads, Py_ssize_t grad_stride
-) noexcept nogil:
-    """Row i of grads = the gradient that row i of the output layer's deltas stands for."""
-    cdef Py_ssize_t i
-    deltas_to_hidden_layers(net, params, block, ws)
-    for i in range(block.rows):
-        gradient_of_block(net, inputs, block, i, 1, ws, grads + i * grad_stride, False)
-
-
 cdef inline void deltas_to_inputs(
     const NetworkSizes* net, const floating* params, const Block* block, const Workspace* ws,
     floating* buffer, floating* grads, Py_ssize_t grad_stride
 ) noexcept nogil:
-    """Row i of grads = the gradient by the inputs that row i of the output deltas stands for.
+    """Row i of grads = the gradient by the inputs that the deltas of the block's row i stand for.
 
-    buffer: (rows, padded_stride(n_features)).
+    Those of the output layer; buffer: (rows, padded_stride(n_features)).
     """
     cdef Py_ssize_t i, stride = padded_stride(net.n_features, sizeof(floating))
     deltas_to_hidden_layers(net, params, block, ws)
     # dJ/dX = deltas_0 @ W_0'
     take_deltas_back(
-        <const floating*> ws.deltas[0], ws.strides[0], params + net.layers[0].coef_start, buffer,
-        stride, NULL, block.rows, net.n_features, net.layers[0].fan_out, block.whole)
+        <const floating*> rows_of(ws.deltas[0], block.start, ws.strides[0], sizeof(floating)),
+        ws.strides[0], params + net.layers[0].coef_start, buffer, stride, NULL, block.rows,
+        net.n_features, net.layers[0].fan_out, block.whole)
     for i in range(block.rows):
         memcpy(grads + i * grad_stride, buffer + i * stride, net.n_features * sizeof(floating))
 
@@ -486,8 +476,10 @@ cdef inline double square_norm_of_inputs(
     """||a_{l-1}||^2 of row i of the block. dense: the block's inputs; NULL: CSR."""
     cdef Py_ssize_t row, start
     if l > 0:
-        return square_norm(<const floating*> ws.activations[l - 1] + i * ws.strides[l - 1],
-                           net.layers[l].fan_in)
+        return square_norm(
+            <const floating*> rows_of(
+                ws.activations[l - 1], block.start + i, ws.strides[l - 1], sizeof(floating)),
+            net.layers[l].fan_in)
     if dense != NULL:
         return square_norm(dense + i * net.n_features, net.n_features)
     row = block.order[block.first + i] if block.order != NULL else block.first + i
@@ -500,7 +492,7 @@ cdef inline void add_square_norms(
     const NetworkSizes* net, const floating* params, const Inputs* inputs, const Block* block,
     const Workspace* ws, double* square_norms
 ) noexcept nogil:
-    """square_norms (rows,) = those of the gradients that gradient_of_rows would form.
+    """square_norms (rows,) = those of the gradients of the block's rows, which are not formed.
 
     The gradient of a row and layer is a outer deltas, and its norm is ||a|| ||deltas||
     (Goodfellow, "Efficient per-example gradient computations", 2015).
@@ -516,7 +508,9 @@ cdef inline void add_square_norms(
                 net, l, inputs, block, i, ws, <const floating*> block.dense)
             of_inputs += 1 if net.layers[l].intercept_start >= 0 else 0
             square_norms[i] += of_inputs * square_norm(
-                <const floating*> ws.deltas[l] + i * ws.strides[l], net.layers[l].fan_out)
+                <const floating*> rows_of(
+                    ws.deltas[l], block.start + i, ws.strides[l], sizeof(floating)),
+                net.layers[l].fan_out)
 
 
 cdef inline void output_deltas(
@@ -525,5 +519,8 @@ cdef inline void output_deltas(
 ) noexcept nogil:
     """deltas = the derivatives of output k by the pre-activations z of the output layer."""
     compute_output_derivative(
-        net.objective.output, <const floating*> ws.activations[net.n_layers - 1],
-        <const floating*> ws.outputs, k, deltas, block.rows, net.n_outputs)
+        net.objective.output,
+        <const floating*> rows_of(
+            ws.activations[net.n_layers - 1], block.start, net.n_outputs, sizeof(floating)),
+        <const floating*> rows_of(ws.outputs, block.start, net.n_outputs, sizeof(floating)),
+        k, deltas, block.rows, net.n_outputs)

@@ -5,6 +5,7 @@ from cpython.buffer cimport PyBUF_READ, PyBUF_WRITE
 from cpython.memoryview cimport PyMemoryView_FromMemory
 from fastbp._kernels.network cimport Layer, NetworkSizes
 from fastbp._kernels.activations cimport IDENTITY, Activation
+from fastbp._kernels.denormals cimport restore_denormals, stop_flushing
 from fastbp._kernels.losses cimport QUANTILE, Loss, Output
 from libc.stdlib cimport calloc, free
 
@@ -109,6 +110,7 @@ cdef int call_user_loss(
     Py_ssize_t n_outputs, size_t item_size, double* losses, void* derivatives
 ) noexcept with gil:
     cdef BoundPlan bound = <BoundPlan> owner
+    cdef unsigned long long before = stop_flushing()
     try:
         if bound.failed:
             return -1
@@ -123,6 +125,8 @@ cdef int call_user_loss(
     except BaseException as error:
         bound.error, bound.failed = error, True
         return -1
+    finally:
+        restore_denormals(before)
     return 0
 
 

@@ -1,4 +1,9 @@
-"""Samples: one data set, rows of X (dense or CSR) with targets and weights."""
+"""Samples: one data set, rows of X (dense or CSR) with targets and weights.
+
+Values may change while a call runs, in another thread or in a callback: then the numbers do, too.
+What the kernels follow must not, the indices of CSR rows and the labels: they are checked here, and
+whoever makes Samples gives arrays of his own.
+"""
 from fastbp._kernels.inputs cimport Inputs
 from fastbp._kernels.types cimport floating
 
@@ -24,6 +29,20 @@ cdef Samples new_samples(
     return samples
 
 
+ctypedef fused Index:
+    int
+    Py_ssize_t
+
+
+cdef bint are_within(const Index* indices, Py_ssize_t n, Py_ssize_t size) noexcept nogil:
+    """Whether all are in [0, size)."""
+    cdef Py_ssize_t i
+    cdef bint within = True
+    for i in range(n):
+        within &= 0 <= indices[i] < size
+    return within
+
+
 cdef add_targets(
     Samples samples, const floating[:, ::1] targets, const Py_ssize_t[::1] labels,
     Py_ssize_t n_classes, const floating[::1] weights
@@ -37,6 +56,8 @@ cdef add_targets(
     elif labels is not None:
         if labels.shape[0] != n:
             raise ValueError(f"{labels.shape[0]} labels for {n} samples")
+        if not are_within[Py_ssize_t](&labels[0], n, n_classes):
+            raise ValueError(f"labels outside 0..{n_classes - 1}")
         samples.inputs.n_targets = n_classes
         samples.inputs.labels = &labels[0]
     if weights is not None:
@@ -71,9 +92,15 @@ def csr_samples(
     cdef Samples samples = new_samples[floating](
         None, row_starts.shape[0] - 1, n_features,
         [data, columns, row_starts, targets, labels, weights])
-    if data.shape[0] != columns.shape[0] or row_starts[row_starts.shape[0] - 1] > data.shape[0]:
+    cdef Py_ssize_t i
+    if data.shape[0] != columns.shape[0] or row_starts[samples.inputs.n_samples] > data.shape[0]:
         raise ValueError("CSR arrays of different lengths")
+    for i in range(samples.inputs.n_samples):
+        if not 0 <= row_starts[i] <= row_starts[i + 1]:
+            raise ValueError(f"CSR row {i} from entry {row_starts[i]} to {row_starts[i + 1]}")
     if data.shape[0] > 0:
+        if not are_within[int](&columns[0], columns.shape[0], n_features):
+            raise ValueError(f"CSR column indices outside 0..{n_features - 1}")
         samples.inputs.data = &data[0]
         samples.inputs.columns = &columns[0]
     samples.inputs.row_starts = &row_starts[0]

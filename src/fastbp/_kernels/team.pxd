@@ -15,13 +15,15 @@ are. Which kernel runs depends on the whole block, never on a piece, and pieces 
 of UNIT, where vector code has the same lanes as in the whole. Sums over parameters run over
 chunks of NORM_CHUNK, whose sums are added in their order. training.pxd goes on with the step.
 
-The caller's thread is the only one that knows more than its piece: it looks for Ctrl-C, and calls
-a user's loss, which is Python.
+The caller's thread is the only one that knows more than its piece: it looks for Ctrl-C, after its
+pieces, and calls a user's loss, which is Python. So a phase has more pieces than threads where they
+would take long.
 """
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy
 
 from .crew_size cimport CrewSize, begin_crew_size, count_rows
+from .denormals cimport flush_denormals, restore_denormals
 from .dropout cimport Dropout
 from .inputs cimport Block, Inputs
 from .losses cimport USER_LOSS, Objective, sum_losses
@@ -31,7 +33,7 @@ from .network cimport (
     losses_of_block, release, rows_of,
 )
 from .penalties cimport add_l1_gradient, add_l2_gradient, l1_norm, l2_penalty
-from .signals cimport Poll, interrupted
+from .signals cimport PIECE_WORK, Poll, interrupted, pieces_of_work
 from .types cimport floating
 
 
@@ -47,10 +49,6 @@ cdef extern from "simd/threads.h" nogil:
     double read_seconds() noexcept
     bint read_flag(const int*) noexcept
     void raise_flag(int*) noexcept
-
-cdef extern from "simd/fpstate.h" nogil:
-    unsigned long long flush_denormals() noexcept
-    void restore_denormals(unsigned long long before) noexcept
 
 cdef enum:
     UNIT = 16                   # rows, or elements: pieces begin at multiples
@@ -88,6 +86,7 @@ cdef struct Team:
     bint gathers                # rows in another order
     bint backward               # gradients
     bint flushes                # denormal numbers count as zeros
+    bint moves_params           # grad is params: a gradient that has begun is finished
     Dropout dropout             # rates of 0: none
     int n_threads               # the most
     bint adapts                 # fewer where so many cannot be had, or are not faster
@@ -128,15 +127,30 @@ cdef inline Py_ssize_t piece_start(
 
 
 cdef inline Py_ssize_t pieces_of_rows(const Team* team, Py_ssize_t rows) noexcept nogil:
-    return min((rows + UNIT - 1) // UNIT, <Py_ssize_t> (PIECES * team.n_working))
+    cdef Py_ssize_t wanted = max(
+        <Py_ssize_t> (PIECES * team.n_working), pieces_of_work(work_of_rows(team, rows)))
+    return min((rows + UNIT - 1) // UNIT, wanted)
+
+
+cdef inline double work_of_rows(const Team* team, Py_ssize_t rows) noexcept nogil:
+    """Multiplications of a phase of so many rows."""
+    return (2.0 if team.back else 1.0) * <double> team.net.n_coefs * <double> rows
+
+
+cdef inline double work_of_layer(const Team* team, Py_ssize_t l) noexcept nogil:
+    """Multiplications of the gradient of its W; CSR: unknown here, and divided by threads only."""
+    if l == 0 and team.inputs.dense == NULL:
+        return 0
+    return (<double> team.net.layers[l].fan_in * <double> team.net.layers[l].fan_out
+            * <double> team.rows)
 
 
 cdef inline Py_ssize_t pieces_of_layer(const Team* team, Py_ssize_t l) noexcept nogil:
-    """As many as the layer's part of all coefs asks for."""
+    """As many as the layer's part of all coefs, or its work, asks for."""
     cdef Py_ssize_t n_coefs = team.net.layers[l].fan_in * team.net.layers[l].fan_out
     cdef Py_ssize_t wanted = (SMALL_PIECES * team.n_working * n_coefs - 1) // team.net.n_coefs + 1
     cdef Py_ssize_t most = divisible(team.net, l, team.inputs) // (LEAST_UNITS * UNIT)
-    return max(min(wanted, most), <Py_ssize_t> 1)
+    return max(min(max(wanted, pieces_of_work(work_of_layer(team, l))), most), <Py_ssize_t> 1)
 
 
 cdef inline Py_ssize_t pieces_of_step(const Team* team) noexcept nogil:
@@ -197,27 +211,46 @@ cdef inline void add_losses(Team* team, const Block* block, const floating* outp
             sizeof(floating)))
 
 
-cdef inline void work_on_piece_of_rows(void* context, int _, Py_ssize_t piece) noexcept nogil:
+cdef inline void work_on_piece_of_rows(
+    void* context, int member, Py_ssize_t piece
+) noexcept nogil:
     cdef Team* team = <Team*> context
     cdef Block block
     cdef Py_ssize_t pieces = pieces_of_rows(team, team.rows)
     cdef Py_ssize_t start = piece_start(team.rows, piece, pieces)
     cdef Py_ssize_t rows = piece_start(team.rows, piece + 1, pieces) - start
+    if read_flag(&team.stop):
+        return
     if team.item_size == sizeof(float):
         work_on_rows(team, <const float*> team.params, start, rows, &block)
     else:
         work_on_rows(team, <const double*> team.params, start, rows, &block)
+    if member == 0 and interrupted(&team.poll, work_of_rows(team, rows)):
+        raise_flag(&team.stop)
 
 
 cdef inline void run_rows(Team* team, const floating* params, int part) noexcept nogil:
     """A phase of the block's rows."""
     team.part = part
-    if team.crew == NULL:
+    if team.crew == NULL and work_of_rows(team, team.rows) <= PIECE_WORK:
         work_on_rows(team, params, 0, team.rows, &team.block)
     else:
         team.block = locate_rows(team.net, team.inputs, team.order, team.first, 0, team.rows,
                                  team.rows, &team.ws, sizeof(floating))
         run_phase(team.crew, pieces_of_rows(team, team.rows), work_on_piece_of_rows, team)
+
+
+cdef inline void run_rows_for_user(Team* team, const floating* params) noexcept nogil:
+    """run_rows in two parts, between which the caller calls the user's loss."""
+    run_rows(team, params, FORWARD)
+    # Python must not be called while an exception is set
+    if read_flag(&team.stop):
+        return
+    add_losses(team, &team.block, <const floating*> team.ws.outputs)
+    if user_loss_failed(&team.net.objective):
+        raise_flag(&team.stop)
+    elif team.back:
+        run_rows(team, params, BACK)
 
 
 cdef inline void add_norms(Team* team, const floating* params, Py_ssize_t chunk) noexcept nogil:
@@ -285,18 +318,24 @@ cdef inline void work_on_gradient(
             net, l, &team.block, 0, team.rows, &team.ws, grad, team.accumulate)
 
 
-cdef inline void work_on_piece_of_gradient(void* context, int _, Py_ssize_t piece) noexcept nogil:
+cdef inline void work_on_piece_of_gradient(
+    void* context, int member, Py_ssize_t piece
+) noexcept nogil:
     cdef Team* team = <Team*> context
+    if read_flag(&team.stop):
+        return
     if team.item_size == sizeof(float):
         work_on_gradient(team, <const float*> team.params, piece)
     else:
         work_on_gradient(team, <const double*> team.params, piece)
+    if member == 0 and not team.moves_params and interrupted(&team.poll, <double> PIECE_WORK):
+        raise_flag(&team.stop)
 
 
 cdef inline void run_gradient(Team* team, const floating* params, floating* grad) noexcept nogil:
     """A phase: grad (+)= that of the block; the norms first, if any."""
     cdef Py_ssize_t l, pieces = team.n_norm_pieces + 1
-    if team.crew == NULL:
+    if team.crew == NULL and <double> team.net.n_coefs * <double> team.rows <= PIECE_WORK:
         for l in range(team.n_norm_pieces):
             add_norms(team, params, l)
         gradient_of_block(
@@ -343,11 +382,11 @@ cdef inline double work_on_batch(
     """sum_i w_i loss_i of rows order[batch_first:batch_first + batch_rows].
 
     Also grad (+)= the gradient, unless grad is NULL, and the outputs, unless team.outputs is;
-    with_norms: and the norms of the penalty.
+    with_norms: and the norms of the penalty. Where team.stop is raised, all of them are unfinished,
+    but for a grad that is params: it is whole, or has not been touched.
     """
     cdef Workspace* ws = &team.ws
     cdef double total = 0
-    cdef double row_work = (3.0 if grad != NULL else 1.0) * <double> team.net.n_coefs
     cdef Py_ssize_t start = 0
     cdef bint has_norms = with_norms and (team.l2 > 0 or team.l1 > 0)
     team.scale, team.back, team.accumulate = scale, grad != NULL, accumulate
@@ -358,12 +397,13 @@ cdef inline double work_on_batch(
         team.first = batch_first + start
         team.rows = min(ws.block_rows, batch_rows - start)
         if team.net.objective.loss == USER_LOSS:
-            run_rows(team, params, FORWARD)
-            add_losses(team, &team.block, <const floating*> ws.outputs)
-            if grad != NULL:
-                run_rows(team, params, BACK)
+            run_rows_for_user(team, params)
         else:
             run_rows(team, params, WHOLE)
+        # before the gradient, which may move the parameters
+        if read_flag(&team.stop) or interrupted(&team.poll, work_of_rows(team, team.rows)):
+            raise_flag(&team.stop)
+            break
         total += sum_losses(ws.losses, <const floating*> team.block.weights, team.rows)
         start += team.rows
         if team.adapts:
@@ -376,9 +416,6 @@ cdef inline double work_on_batch(
             team.accumulate = True
         elif team.n_norm_pieces > 0:
             run_phase(team.crew, team.n_norm_pieces, work_on_piece_of_norms, team)
-        if (interrupted(&team.poll, row_work * <double> team.rows)
-                or user_loss_failed(&team.net.objective)):
-            raise_flag(&team.stop)
     return total
 
 

@@ -210,6 +210,7 @@ cdef inline void train_batches(Training* training, floating* params) noexcept no
     cdef Dropout* dropout = team.ws.dropout
     cdef bint plain = steps_are_plain(training)
     step[0] = training.step
+    team.moves_params = plain
     begin_steps(&settings.optimizer, step)
     if plain and rows_are_read_in_place(training):
         train_rows(training, params)
@@ -232,6 +233,8 @@ cdef inline void train_batches(Training* training, floating* params) noexcept no
             loss = work_on_batch(
                 team, <const floating*> params, first, rows, -step.learning_rate * scale, params,
                 True, False)
+            if read_flag(&team.stop):
+                break
             count_step(&settings.optimizer, step)
             team.total_loss += scale * loss * <double> rows
             continue

@@ -5,13 +5,24 @@ display is made of plain arrays, so that it can be kept and plotted again withou
 Only fitted attributes are read: scikit-learn's own MLP can be drawn beside fastbp's.
 """
 
-from collections.abc import Mapping
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from sklearn.exceptions import NotFittedError
 from sklearn.utils._optional_dependencies import check_matplotlib_support
 
+from ..types import ArrayLike, MaybeNone
 from .figures import network_estimator, new_axes, what_a_run_counts
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
 
 
 def _set_log_scale(ax):
@@ -95,15 +106,27 @@ class LossCurveDisplay:
         LossCurveDisplay.from_estimator(clf, log_scale=True)
     """
 
+    loss_curves: Sequence[Any]
+    validation_loss_curves: Sequence[Any] | None
+    best_epochs: Sequence[int | None] | None
+    names: Sequence[str] | None
+    xlabel: str
+
+    lines_: list[Line2D]
+    validation_lines_: list[Line2D | MaybeNone]
+    best_markers_: list[Line2D | MaybeNone]
+    ax_: Axes
+    figure_: Figure
+
     def __init__(
         self,
         *,
-        loss_curves,
-        validation_loss_curves=None,
-        best_epochs=None,
-        names=None,
-        xlabel="Epoch",
-    ):
+        loss_curves: Sequence[ArrayLike],
+        validation_loss_curves: Sequence[ArrayLike | None] | None = None,
+        best_epochs: Sequence[int | None] | None = None,
+        names: Sequence[str] | None = None,
+        xlabel: str = "Epoch",
+    ) -> None:
         self.loss_curves = loss_curves
         self.validation_loss_curves = validation_loss_curves
         self.best_epochs = best_epochs
@@ -113,15 +136,15 @@ class LossCurveDisplay:
     @classmethod
     def from_estimator(
         cls,
-        estimator,
+        estimator: Any,
         *,
-        ax=None,
-        name=None,
-        log_scale=False,
-        mark_best=True,
-        line_kw=None,
-        best_kw=None,
-    ):
+        ax: Axes | None = None,
+        name: str | None = None,
+        log_scale: bool = False,
+        mark_best: bool = True,
+        line_kw: dict[str, Any] | None = None,
+        best_kw: dict[str, Any] | None = None,
+    ) -> Self:
         """Draw the losses of one fitted estimator.
 
         Parameters
@@ -167,8 +190,15 @@ class LossCurveDisplay:
 
     @classmethod
     def from_estimators(
-        cls, estimators, *, ax=None, log_scale=False, mark_best=True, line_kw=None, best_kw=None
-    ):
+        cls,
+        estimators: Mapping[str, Any] | Sequence[Any],
+        *,
+        ax: Axes | None = None,
+        log_scale: bool = False,
+        mark_best: bool = True,
+        line_kw: dict[str, Any] | None = None,
+        best_kw: dict[str, Any] | None = None,
+    ) -> Self:
         """Draw the losses of several fitted estimators in one axes.
 
         Each estimator has a colour; training losses are solid lines, validation losses dashed.
@@ -222,7 +252,15 @@ class LossCurveDisplay:
             xlabel=units.pop().capitalize() if len(units) == 1 else "Epoch or iteration",
         )
 
-    def plot(self, ax=None, *, log_scale=False, mark_best=True, line_kw=None, best_kw=None):
+    def plot(
+        self,
+        ax: Axes | None = None,
+        *,
+        log_scale: bool = False,
+        mark_best: bool = True,
+        line_kw: dict[str, Any] | None = None,
+        best_kw: dict[str, Any] | None = None,
+    ) -> Self:
         """Draw the curves.
 
         Parameters
@@ -241,7 +279,7 @@ class LossCurveDisplay:
         from matplotlib.ticker import MaxNLocator
 
         # "ls" and "linestyle" are one keyword, and what the user gives goes before what is here.
-        line_kw, best_kw = (normalize_kwargs(given, Line2D) for given in (line_kw, best_kw))
+        line_kw, best_kw = (normalize_kwargs(given or {}, Line2D) for given in (line_kw, best_kw))
         if ax is None:
             ax = new_axes()
             ax.spines[["top", "right"]].set_visible(False)
@@ -249,7 +287,7 @@ class LossCurveDisplay:
         validation = self.validation_loss_curves or [None] * n_curves
         best_epochs = (self.best_epochs if mark_best else None) or [None] * n_curves
         labels = self._labels(best_epochs)
-        self.ax_, self.figure_ = ax, ax.get_figure()
+        self.ax_, self.figure_ = ax, cast("Figure", ax.get_figure())
         self.lines_, self.validation_lines_, self.best_markers_ = [], [], []
         for losses, validation_losses, best, label in zip(
             self.loss_curves, validation, best_epochs, labels, strict=True
@@ -329,8 +367,8 @@ class LossCurveDisplay:
             # What is solid, dashed and marked is said once, in grey.
             if any(self.validation_lines_):
                 handles += [
-                    Line2D([], [], color="0.4", linestyle=style, label=label)
-                    for style, label in (("-", "training"), ("--", "validation"))
+                    Line2D([], [], color="0.4", linestyle="-", label="training"),
+                    Line2D([], [], color="0.4", linestyle="--", label="validation"),
                 ]
             marker = next(filter(None, self.best_markers_), None)
             if marker is not None:

@@ -3,13 +3,20 @@
 Matplotlib is imported by the functions that draw, never by this package.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from ..training.solvers import SOLVERS
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
-def network_estimator(estimator, attribute, caller):
+
+def network_estimator(estimator: Any, attribute: str, caller: str) -> tuple[Any, Pipeline | None]:
     """The estimator with the network, and the pipeline of the steps before it or None."""
     steps_before = None
     while True:
@@ -30,13 +37,13 @@ def network_estimator(estimator, attribute, caller):
     return estimator, steps_before
 
 
-def what_a_run_counts(estimator):
+def what_a_run_counts(estimator: Any) -> str:
     """'epoch' or 'iteration', for any estimator with a loss curve."""
-    solver = SOLVERS.get(getattr(estimator, "solver", None))
+    solver = SOLVERS.get(getattr(estimator, "solver", ""))
     return "epoch" if solver is None else solver.counts
 
 
-def new_axes(**figure_kw):
+def new_axes(**figure_kw: Any) -> Axes:
     import matplotlib.pyplot as plt
 
     return plt.subplots(layout="constrained", **figure_kw)[1]

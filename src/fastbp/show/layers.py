@@ -7,11 +7,17 @@ What scikit-learn draws stays as it is. An estimator that is not fitted, or that
 pipeline or search, is shown by scikit-learn alone, which then draws a diagram of the whole.
 """
 
+from __future__ import annotations
+
 from html import escape
 from itertools import pairwise
 from math import isfinite
+from typing import TYPE_CHECKING
 
 from .figures import what_a_run_counts
+
+if TYPE_CHECKING:
+    from ..base import BaseBackprop
 
 # The text and the lines take the page's colour, so that dark notebooks show them too.
 STYLE = """
@@ -32,7 +38,7 @@ RADIUS, STEP_Y, STEP_X = 6, 18, 96
 TEXT_HEIGHT = 14
 
 
-def layers_html(estimator):
+def layers_html(estimator: BaseBackprop) -> str:
     """Table and sketch of a fitted estimator's network.
 
     Parameters
@@ -73,7 +79,7 @@ def layers_html(estimator):
     return html.encode("ascii", "xmlcharrefreplace").decode("ascii")
 
 
-def with_layers(html, estimator):
+def with_layers(html: str, estimator: BaseBackprop) -> str:
     """The HTML that scikit-learn makes of a fitted estimator, and the layers at its end."""
     body, end, rest = html.rpartition("</body>")
     return f"{body}{layers_html(estimator)}{end}{rest}" if end else html + layers_html(estimator)

@@ -5,13 +5,27 @@ is made of a plain array, so that it can be kept and plotted again without the e
 ``coefs_`` is read: scikit-learn's own MLP can be drawn, too.
 """
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from math import ceil, isqrt, prod
 from numbers import Integral
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from sklearn.utils._optional_dependencies import check_matplotlib_support
 
+from ..types import Array, MaybeNone
 from .figures import network_estimator, new_axes
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    from matplotlib.axes import Axes
+    from matplotlib.colorbar import Colorbar
+    from matplotlib.colors import Colormap
+    from matplotlib.figure import Figure
+    from matplotlib.image import AxesImage
 
 # Gaps of a grid of images, in widths of an image; the unit's number is printed in the second.
 GAP_X, GAP_Y = 0.12, 0.28
@@ -68,33 +82,49 @@ class WeightsDisplay:
         WeightsDisplay.from_estimator(clf, image_shape=(8, 8))
     """
 
-    def __init__(self, *, weights, image_shape=None, feature_names=None, unit_kind="Hidden unit"):
+    weights: Any
+    image_shape: tuple[int, int] | None
+    feature_names: Sequence[str] | Array | None
+    unit_kind: str
+
+    images_: list[AxesImage]
+    colorbar_: Colorbar | MaybeNone
+    ax_: Axes
+    figure_: Figure
+
+    def __init__(
+        self,
+        *,
+        weights: Sequence[Sequence[float]] | Array,
+        image_shape: Sequence[int] | None = None,
+        feature_names: Sequence[str] | Array | None = None,
+        unit_kind: str = "Hidden unit",
+    ) -> None:
         n_features = len(weights)
-        if image_shape is not None:
-            image_shape = _checked_image_shape(image_shape, n_features)
+        shape = None if image_shape is None else _checked_image_shape(image_shape, n_features)
         if feature_names is not None and len(feature_names) != n_features:
             raise ValueError(
                 f"There are {len(feature_names)} feature_names, but the network has {n_features} "
                 "input features."
             )
         self.weights = weights
-        self.image_shape = image_shape
+        self.image_shape = shape
         self.feature_names = feature_names
         self.unit_kind = unit_kind
 
     @classmethod
     def from_estimator(
         cls,
-        estimator,
+        estimator: Any,
         *,
-        image_shape=None,
-        feature_names=None,
-        max_units=100,
-        ax=None,
-        cmap="RdBu_r",
-        colorbar=True,
-        im_kw=None,
-    ):
+        image_shape: Sequence[int] | None = None,
+        feature_names: Sequence[str] | Array | None = None,
+        max_units: int = 100,
+        ax: Axes | None = None,
+        cmap: str | Colormap = "RdBu_r",
+        colorbar: bool = True,
+        im_kw: dict[str, Any] | None = None,
+    ) -> Self:
         """Draw the weights between the features and the first layer of a fitted estimator.
 
         Parameters
@@ -148,7 +178,15 @@ class WeightsDisplay:
         )
         return display.plot(ax, max_units=max_units, cmap=cmap, colorbar=colorbar, im_kw=im_kw)
 
-    def plot(self, ax=None, *, max_units=100, cmap="RdBu_r", colorbar=True, im_kw=None):
+    def plot(
+        self,
+        ax: Axes | None = None,
+        *,
+        max_units: int = 100,
+        cmap: str | Colormap = "RdBu_r",
+        colorbar: bool = True,
+        im_kw: dict[str, Any] | None = None,
+    ) -> Self:
         """Draw the images or the heat map.
 
         Parameters
@@ -171,7 +209,7 @@ class WeightsDisplay:
         style.update(im_kw or {})
         draw = self._plot_heat_map if self.image_shape is None else self._plot_images
         ax = draw(ax, weights, style)
-        self.ax_, self.figure_ = ax, ax.get_figure()
+        self.ax_, self.figure_ = ax, cast("Figure", ax.get_figure())
         self.colorbar_ = None
         if colorbar:
             self.colorbar_ = self.figure_.colorbar(
@@ -187,7 +225,7 @@ class WeightsDisplay:
     def _plot_images(self, ax, weights, style):
         from matplotlib.patches import Rectangle
 
-        height, width = self.image_shape
+        height, width = cast(tuple[int, int], self.image_shape)
         n_units = weights.shape[1]
         n_columns = _n_columns(n_units)
         n_rows = ceil(n_units / n_columns)
@@ -262,7 +300,7 @@ class WeightsDisplay:
         return ax
 
 
-def _checked_image_shape(image_shape, n_features):
+def _checked_image_shape(image_shape: Sequence[int], n_features: int) -> tuple[int, int]:
     shape = tuple(image_shape) if np.iterable(image_shape) else ()
     if len(shape) != 2 or not all(isinstance(n, Integral) and n > 0 for n in shape):
         raise ValueError(
@@ -273,7 +311,8 @@ def _checked_image_shape(image_shape, n_features):
             f"image_shape={shape} has {prod(shape)} pixels, but the network has {n_features} "
             "input features."
         )
-    return tuple(int(n) for n in shape)
+    height, width = shape
+    return int(height), int(width)
 
 
 def _feature_names(fitted, steps_before):

@@ -8,25 +8,35 @@ same bits as that of a run that was never cut off. (L-BFGS starts again from its
 the rest to itself.)
 """
 
+from __future__ import annotations
+
 import hashlib
 import json
 import os
 import time
 import warnings
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy import sparse
 
 from ..archives import ModelFileError, from_json, read_archive, to_json, write_archive
+from ..types import Path
 from .saved_state import arrays_of, check_array, numbers_of, read_state
 from .schedules import ENDING_SCHEDULES
+
+if TYPE_CHECKING:
+    from .run import Run
 
 # Parameters that may be others when a run is resumed.
 FREE = {"checkpoint", "checkpoint_interval", "verbose", "n_threads", "max_time", "warm_start"}
 RUN = "{run}"  # in a path: replaced by what tells this run from others
 
 
-def describe(name, parameters, arrays):
+def describe(
+    name: str, parameters: dict[str, Any], arrays: Mapping[str, Sequence[Any]]
+) -> dict[str, Any]:
     """What makes a run this run: a dict for JSON.
 
     Parameters
@@ -104,12 +114,19 @@ class Checkpoint:
         If the file is damaged.
     """
 
-    def __init__(self, path, interval, description, random_state):
+    def __init__(
+        self,
+        path: Path,
+        interval: float,
+        description: dict[str, Any],
+        random_state: np.random.RandomState,
+    ) -> None:
         text = json.dumps(description, sort_keys=True)
         run = hashlib.sha256(text.encode()).hexdigest()[:16]
-        self.path = os.fspath(path).replace(RUN, run)
+        self.path: str = os.fspath(path).replace(RUN, run)
         self._interval, self._description = interval, description
-        self._saved = self._latest = None
+        self._saved: Any = None
+        self._latest: Any = None
         self._written = -np.inf
         if os.path.exists(self.path):
             self._saved = read_archive(self.path)
@@ -152,7 +169,7 @@ class Checkpoint:
             f"{name}={_shown(theirs.get(name))}, now {_shown(mine.get(name))}" for name in names
         )
 
-    def restore(self, run):
+    def restore(self, run: Run) -> bool:
         """Put a run where the file has left it; True if it had come to its end."""
         is_finished = False
         if self._saved is not None:
@@ -169,7 +186,7 @@ class Checkpoint:
         self._saved, self._written = None, time.monotonic()
         return is_finished
 
-    def take(self, run):
+    def take(self, run: Run) -> None:
         """Copy the run as it is now."""
         state = run.state.copy()
         state.order = run.state.order.copy()
@@ -177,13 +194,13 @@ class Checkpoint:
         max_iter = int(run.settings.max_iter)
         self._latest = state, random_state, run.network.params.copy(), run.loss, max_iter
 
-    def end_epoch(self, run):
+    def end_epoch(self, run: Run) -> None:
         """Copy the run, and write the copy if it is time to."""
         self.take(run)
         if time.monotonic() - self._written >= self._interval:
             self.write()
 
-    def write(self, *, is_finished=False):
+    def write(self, *, is_finished: bool = False) -> None:
         """Write the last copy. A disk that is full costs the file, not the fit."""
         try:
             write_archive(self.path, *self._contents(is_finished))

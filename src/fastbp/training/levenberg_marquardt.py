@@ -39,9 +39,9 @@ ROUNDING = 4 * np.finfo(float).eps
 MAX_BYTES = 2**31
 # A block of the Jacobian: 8 MiB, but never so few rows that H is read and written for little work.
 BLOCK_ENTRIES, LEAST_BLOCK_ROWS = 2**20, 128
-# Multiplications of an iteration below which BLAS gets one thread: a second would save a few
-# milliseconds, and costs a hundred times that where another process is on its core.
-LEAST_THREADED_WORK = 1e8
+# Multiplications of an iteration below which BLAS gets one thread: a second would save a fraction
+# of a second, and costs many times that where another process is on its core.
+LEAST_THREADED_WORK = 5e9
 
 
 def solve(run):
@@ -136,7 +136,8 @@ def minimize(
     n_iter, damping : int, float
         Where the run has come to, of one that is resumed.
     n_threads : int, default=None
-        Of BLAS, and of the compiled calls; by default as many as are worthwhile.
+        Of the compiled calls, and of BLAS, which gets one for small products whatever is asked
+        for; by default as many as are worthwhile.
 
     Returns
     -------
@@ -150,10 +151,12 @@ def minimize(
     n_params, n_outputs = network.n_params, network.layer_sizes[-1]
     check_size(n_params, n_outputs)
     work = (len(data) * n_outputs + n_params) * n_params**2
-    if n_threads is None and work < LEAST_THREADED_WORK:
-        n_threads = 1
+    blas_threads = n_threads
+    if work < LEAST_THREADED_WORK:
+        blas_threads = 1
+        n_threads = n_threads or 1
     arguments = network, data, max_iter, tol, end_iteration, n_iter, damping, n_threads
-    return call_with_blas_threads(n_threads, lambda: _minimize(*arguments))
+    return call_with_blas_threads(blas_threads, lambda: _minimize(*arguments))
 
 
 def _minimize(network, data, max_iter, tol, end_iteration, n_iter, damping, n_threads):

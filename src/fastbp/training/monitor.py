@@ -4,10 +4,18 @@ The loss is recorded, the validation samples are measured, progress is printed, 
 to end the run early are checked: time, scikit-learn's callbacks, the validation score.
 """
 
+from __future__ import annotations
+
 import time
 import warnings
+from collections.abc import Callable
+from types import SimpleNamespace
 
 from sklearn.exceptions import ConvergenceWarning
+
+from ..network import Network
+from .state import TrainingState
+from .validation import Validation
 
 
 class Monitor:
@@ -20,7 +28,7 @@ class Monitor:
     network : Network
     state : TrainingState
         Its curves and its record of the best are kept here.
-    settings : object
+    settings : SimpleNamespace
         With ``tol``, ``n_iter_no_change``, ``max_time``, ``verbose``.
     validation : Validation, default=None
     after_epoch : callable of no arguments, default=None
@@ -30,18 +38,24 @@ class Monitor:
     """
 
     def __init__(
-        self, network, state, settings, validation=None, after_epoch=None, early_stopping=False
-    ):
-        self.watches_score = validation is not None and early_stopping
+        self,
+        network: Network,
+        state: TrainingState,
+        settings: SimpleNamespace,
+        validation: Validation | None = None,
+        after_epoch: Callable[[], bool] | None = None,
+        early_stopping: bool = False,
+    ) -> None:
+        self.watches_score: bool = validation is not None and early_stopping
         self._network, self._state, self._settings = network, state, settings
         self._validation, self._after_epoch = validation, after_epoch
         self._latest = None if settings.max_time is None else time.monotonic() + settings.max_time
-        self.was_ended = False
+        self.was_ended: bool = False
         # entries that the curves had before this run
         self._n_before = {name: len(curve) for name, curve in state.curves().items()}
         self._may_be_ended = not (after_epoch is None and settings.max_time is None)
 
-    def record(self, loss, n_samples=0):
+    def record(self, loss: float, n_samples: int = 0) -> None:
         """Record the loss of an epoch over so many samples, and measure the validation samples.
 
         An interrupt may come between any two steps. The epoch counts from the last one on, which is
@@ -64,17 +78,17 @@ class Monitor:
             if measured is not None:
                 print(f"Validation score: {score:f}")
 
-    def settle(self):
+    def settle(self) -> None:
         """Shorten the curves to the epochs that count: the last one may have been interrupted."""
         for name, curve in self._state.curves().items():
             del curve[self._n_before[name] + self._state.n_iter :]
 
     @property
-    def is_stagnant(self):
+    def is_stagnant(self) -> bool:
         """Whether loss, or score, has not improved for more than n_iter_no_change epochs."""
         return self._state.n_epochs_without_improvement > self._settings.n_iter_no_change
 
-    def report_stagnation(self, verdict):
+    def report_stagnation(self, verdict: str) -> None:
         """Print what has not improved, and what follows."""
         if self._settings.verbose:
             watched = "Validation score" if self.watches_score else "Training loss"
@@ -83,7 +97,7 @@ class Monitor:
                 f"{self._settings.n_iter_no_change} consecutive epochs. {verdict}"
             )
 
-    def is_ended(self):
+    def is_ended(self) -> bool:
         """Whether a callback or max_time ends the run here; called once an epoch."""
         if self._may_be_ended:
             self.was_ended = self._ask()
@@ -101,7 +115,7 @@ class Monitor:
             return True
         return bool(callback_ends)
 
-    def after_iteration(self, loss):
+    def after_iteration(self, loss: float) -> bool:
         """Record an iteration of a full-batch solver; returns whether to stop."""
         self.record(loss)
         if self.watches_score and self.is_stagnant:
@@ -109,7 +123,7 @@ class Monitor:
             return True
         return self.is_ended()
 
-    def conclude(self, loss):
+    def conclude(self, loss: float) -> None:
         """The end of a full-batch solver: J at the parameters that it has found."""
         if self._state.n_iter == 0:
             self._state.loss_curve.append(loss)
@@ -117,11 +131,11 @@ class Monitor:
             self._state.best_loss = min(self._state.best_loss, loss)
 
     @property
-    def has_best(self):
+    def has_best(self) -> bool:
         """Whether the parameters of a best validation score are kept."""
         return self.watches_score and self._state.best_params is not None
 
-    def restore_best(self):
+    def restore_best(self) -> None:
         """Put the parameters of the best validation score back."""
         if self.has_best:
             self._network.params = self._state.best_params

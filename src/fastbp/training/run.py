@@ -9,19 +9,29 @@ iteration are those that the user would get, keeps ``run.state`` up to date, and
 ``run.monitor``. A full-batch solver says in ``run.loss`` what J is at these parameters.
 """
 
+from __future__ import annotations
+
 import warnings
+from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import SimpleNamespace
+from typing import TYPE_CHECKING
 
+import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from ..data import DataSet
 from ..network import Network
 from ..objective import penalty_factors
+from ..types import FloatArray
 from .monitor import Monitor
 from .state import TrainingState
 from .validation import Validation, split_off_validation
+
+if TYPE_CHECKING:
+    from .checkpoints import Checkpoint
+    from .solvers import Solver
 
 
 @dataclass
@@ -46,7 +56,7 @@ class Run:
     checkpoint : Checkpoint or None
     """
 
-    solver: object
+    solver: Solver
     network: Network
     data: DataSet
     state: TrainingState
@@ -54,28 +64,28 @@ class Run:
     monitor: Monitor
     is_incremental: bool = False
     loss: float | None = None
-    checkpoint: object = None
+    checkpoint: Checkpoint | None = None
 
-    def end_epoch(self):
+    def end_epoch(self) -> None:
         """To be called where the run could be cut off and resumed: after an epoch or iteration."""
         if self.checkpoint is not None:
             self.checkpoint.end_epoch(self)
 
 
 def begin_run(
-    solver,
-    network,
-    data,
-    held_out,
-    state,
-    settings,
-    random_state,
+    solver: Solver,
+    network: Network,
+    data: DataSet,
+    held_out: DataSet | None,
+    state: TrainingState,
+    settings: SimpleNamespace,
+    random_state: np.random.RandomState,
     *,
-    make_score,
-    is_classifier,
-    is_incremental=False,
-    after_epoch=None,
-):
+    make_score: Callable[[Network, DataSet], Callable[[FloatArray, float], float]],
+    is_classifier: bool,
+    is_incremental: bool = False,
+    after_epoch: Callable[[], bool] | None = None,
+) -> Run:
     """The Run of a network and a state, both of which it moves.
 
     Parameters
@@ -128,7 +138,7 @@ def begin_run(
     return Run(solver, network, data, state, settings, monitor, is_incremental)
 
 
-def train(run):
+def train(run: Run) -> None:
     """Let the solver work until it, the monitor or the user ends the run."""
     try:
         with _checkpointed(run) as is_finished:
@@ -183,7 +193,7 @@ class DivergenceError(ValueError):
     """Weights or loss of a run are not finite; users see a ValueError, or a warning."""
 
 
-def diverged(found, where, remedies=""):
+def diverged(found: str, where: str, remedies: str = "") -> DivergenceError:
     """The error for a run whose weights or loss, as `found` says, are not finite.
 
     `where` names the epoch or iteration and the learning rate, `remedies` what to try besides

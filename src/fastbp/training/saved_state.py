@@ -1,12 +1,17 @@
 """A TrainingState as numbers and arrays for a file, and back."""
 
+from __future__ import annotations
+
+from typing import Any
+
 import numpy as np
 
 from ..archives import ModelFileError, from_json, to_json
+from ..types import Array
 from .state import CURVES, TrainingState
 
 # name: (types, whether None is possible)
-NUMBERS = {
+NUMBERS: dict[str, tuple[type, bool]] = {
     "learning_rate": (float, False),
     "n_steps": (float, False),
     "n_epochs": (int, False),
@@ -20,14 +25,14 @@ NUMBERS = {
 }
 
 
-def numbers_of(state):
+def numbers_of(state: TrainingState) -> dict[str, Any]:
     """The numbers, for the header of an archive."""
     return {name: to_json(getattr(state, name)) for name in NUMBERS}
 
 
-def arrays_of(state):
+def arrays_of(state: TrainingState) -> dict[str, Array]:
     """The arrays, by their names in an archive; those that the state lacks are left out."""
-    arrays = {"moments": state.moments, "best_params": state.best_params}
+    arrays: dict[str, Array | None] = {"moments": state.moments, "best_params": state.best_params}
     arrays |= {
         name: None if getattr(state, name) is None else np.array(getattr(state, name), np.float64)
         for name in CURVES
@@ -35,11 +40,11 @@ def arrays_of(state):
     return {name: array for name, array in arrays.items() if array is not None}
 
 
-def read_state(numbers, arrays, n_params, dtype):
+def read_state(numbers: Any, arrays: dict[str, Array], n_params: int, dtype: Any) -> TrainingState:
     """A TrainingState of an archive's numbers and arrays, which are taken from `arrays`."""
     if not isinstance(numbers, dict) or set(numbers) != set(NUMBERS):
         raise ModelFileError(f"its training state must have the numbers {list(NUMBERS)}.")
-    values = {name: _number(name, from_json(one)) for name, one in numbers.items()}
+    values: dict[str, Any] = {name: _number(name, from_json(one)) for name, one in numbers.items()}
     for name in CURVES:
         curve = arrays.pop(name, None)
         if curve is not None and (curve.ndim != 1 or curve.dtype != np.float64):
@@ -47,12 +52,12 @@ def read_state(numbers, arrays, n_params, dtype):
         values[name] = None if curve is None else curve.tolist()
     if values["loss_curve"] is None:
         raise ModelFileError("loss_curve is missing.")
-    best_params = arrays.pop("best_params", None)
+    best_params: Any = arrays.pop("best_params", None)
     if best_params is not None:
         # a solver that works in float64 keeps them so
         expected = best_params.dtype if best_params.dtype == np.float64 else dtype
         check_array("best_params", best_params, (n_params,), expected)
-    moments = arrays.pop("moments", None)
+    moments: Any = arrays.pop("moments", None)
     n_moments = len(moments) if moments is not None and moments.ndim == 2 else 0
     check_array("moments", moments, (n_moments, n_params), dtype)
     return TrainingState(moments=moments, best_params=best_params, **values)
@@ -69,7 +74,7 @@ def _number(name, value):
     raise ModelFileError(f"{name}={str(value)[:40]} is not a number that a training state has.")
 
 
-def check_array(name, array, shape, dtype):
+def check_array(name: str, array: Array | None, shape: tuple[int, ...], dtype: Any) -> None:
     """ModelFileError unless an array is there, of that shape and dtype, and finite."""
     if array is None:
         raise ModelFileError(f"{name} is missing.")

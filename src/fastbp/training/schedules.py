@@ -19,9 +19,14 @@ cosine. Smith and Topin, "Super-convergence: very fast training of neural networ
 learning rates", SPIE (2019), for one_cycle, with the numbers of PyTorch's OneCycleLR.
 """
 
+from __future__ import annotations
+
 from numbers import Real
+from typing import Any
 
 import numpy as np
+
+from ..types import FloatArray, LearningRate
 
 SCHEDULES_BETWEEN_EPOCHS = ("constant", "invscaling", "adaptive")
 SCHEDULES = (*SCHEDULES_BETWEEN_EPOCHS, "cosine", "one_cycle", "exponential")
@@ -37,16 +42,16 @@ END_DIVISOR = 1e4  # of the rate at the start
 
 
 def step_rates(
-    schedule,
-    base_rate,
+    schedule: LearningRate,
+    base_rate: float,
     *,
-    epoch,
-    n_steps,
-    max_epochs,
-    learning_rate_init,
-    decay_rate,
-    warmup_epochs,
-):
+    epoch: int,
+    n_steps: int,
+    max_epochs: int,
+    learning_rate_init: float,
+    decay_rate: float,
+    warmup_epochs: float,
+) -> float | FloatArray:
     """The learning rates of the steps of one epoch.
 
     Parameters
@@ -75,6 +80,7 @@ def step_rates(
     TypeError, ValueError
         When the user's function does not return a positive finite number.
     """
+    rates: Any
     if schedule == "cosine":
         rates = _cosine(_steps(epoch, n_steps), max_epochs * n_steps, learning_rate_init)
     elif schedule == "one_cycle":
@@ -119,7 +125,8 @@ def _warmup(t, n_rising):
 
 
 def _checked_rate(rate, epoch):
-    if isinstance(rate, bool) or not isinstance(rate, Real):
+    is_real = isinstance(rate, Real) and not isinstance(rate, bool)
+    if not is_real:
         raise TypeError(
             f"learning_rate returned {rate!r} for epoch {epoch}; it must return a number."
         )
@@ -131,14 +138,20 @@ def _checked_rate(rate, epoch):
     return float(rate)
 
 
-def rate_after_epoch(schedule, rate, learning_rate_init, n_samples_seen, power_t):
+def rate_after_epoch(
+    schedule: LearningRate,
+    rate: float,
+    learning_rate_init: float,
+    n_samples_seen: int,
+    power_t: float,
+) -> float:
     """The rate of the next epoch."""
     if schedule == "invscaling":
         return learning_rate_init / (n_samples_seen + 1) ** power_t
     return rate
 
 
-def rate_after_stagnation(schedule, rate):
+def rate_after_stagnation(schedule: LearningRate, rate: float) -> tuple[float | None, str]:
     """(the next rate, or None to stop; what to tell the user)"""
     if schedule != "adaptive":
         return None, "Stopping."

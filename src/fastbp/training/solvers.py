@@ -5,16 +5,21 @@ it requires, and which parameters it ignores. In its runs these have a neutral v
 user gave: ``settings`` puts it there once, before anything is drawn or computed.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 
 from . import lbfgs, levenberg_marquardt, stochastic
+from .run import Run
+from .state import TrainingState
 
 # Parameters, with the values that make them ineffective.
-OF_BATCHES = {
+OF_BATCHES: dict[str, Any] = {
     "batch_size": None,  # all samples
     "shuffle": False,
     "dropout": 0.0,
@@ -25,21 +30,25 @@ OF_BATCHES = {
     "decay_rate": 1.0,
     "warmup_epochs": 0,
 }
-OF_STEPS = {"learning_rate_init": 1.0}
-OF_SGD = {"momentum": 0.0, "nesterovs_momentum": False, "power_t": 0.0}
-OF_ADAM = {"beta_1": 0.0, "beta_2": 0.0, "epsilon": 0.0}
-OF_LBFGS = {"max_fun": np.inf}
-OF_STOPPING = {"early_stopping": False, "validation_fraction": 0.0, "n_iter_no_change": np.inf}
+OF_STEPS: dict[str, Any] = {"learning_rate_init": 1.0}
+OF_SGD: dict[str, Any] = {"momentum": 0.0, "nesterovs_momentum": False, "power_t": 0.0}
+OF_ADAM: dict[str, Any] = {"beta_1": 0.0, "beta_2": 0.0, "epsilon": 0.0}
+OF_LBFGS: dict[str, Any] = {"max_fun": np.inf}
+OF_STOPPING: dict[str, Any] = {
+    "early_stopping": False,
+    "validation_fraction": 0.0,
+    "n_iter_no_change": np.inf,
+}
 
 # As in scikit-learn, these schedules are for sgd alone.
 SCHEDULES_OF_SGD = ("invscaling", "adaptive")
 
 
-def _draws_nothing(state, settings, goes_on):
+def _draws_nothing(state: TrainingState, settings: SimpleNamespace, goes_on: bool) -> None:
     pass
 
 
-def _requires_nothing(settings, n_params, n_outputs):
+def _requires_nothing(settings: Any, n_params: int, n_outputs: int) -> None:
     pass
 
 
@@ -68,21 +77,21 @@ class Solver:
         ``require(settings, n_params, n_outputs)`` raises ValueError for what it cannot minimise.
     """
 
-    solve: Callable
-    begin: Callable = _draws_nothing
+    solve: Callable[[Run], None]
+    begin: Callable[[TrainingState, SimpleNamespace, bool], None] = _draws_nothing
     is_full_batch: bool = False
-    ignores: Mapping[str, object] = field(default_factory=dict)
-    ignored_schedules: tuple = ()
+    ignores: Mapping[str, Any] = field(default_factory=dict)
+    ignored_schedules: tuple[str, ...] = ()
     is_incremental: bool = False
-    dtype: type | None = None
-    require: Callable = _requires_nothing
+    dtype: type[np.floating[Any]] | None = None
+    require: Callable[[Any, int, int], None] = _requires_nothing
 
     @property
-    def counts(self):
+    def counts(self) -> str:
         """What ``n_iter_`` and the curves count."""
         return "iteration" if self.is_full_batch else "epoch"
 
-    def settings(self, parameters):
+    def settings(self, parameters: dict[str, Any]) -> SimpleNamespace:
         """A user's parameters as a run reads them: attributes, neutral where they are ignored."""
         settings = SimpleNamespace(**{**parameters, **self.ignores})
         if settings.learning_rate in self.ignored_schedules:
@@ -90,7 +99,7 @@ class Solver:
         return settings
 
 
-SOLVERS = {
+SOLVERS: dict[str, Solver] = {
     "sgd": Solver(
         solve=stochastic.solve,
         begin=stochastic.begin,

@@ -1,8 +1,15 @@
 """TrainingState: all that a run needs to continue; arrays, scalars and the random state."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
+
+from ..types import FloatArray, MaybeNone
 
 CURVES = ("loss_curve", "validation_loss_curve", "validation_scores")
 
@@ -44,58 +51,58 @@ class TrainingState:
         Indices of the training samples, in the order of the last epoch; None between runs.
     """
 
-    moments: np.ndarray
+    moments: FloatArray
     learning_rate: float
     n_steps: float = 0
     n_epochs: int = 0
     dropout_seed: int = 0
     n_iter: int = 0
     n_samples_seen: int = 0
-    loss_curve: list = field(default_factory=list)
-    validation_loss_curve: list | None = None
-    validation_scores: list | None = None
-    best_loss: float | None = np.inf
-    best_validation_score: float | None = None
-    best_params: np.ndarray | None = None
+    loss_curve: list[float] = field(default_factory=list)
+    validation_loss_curve: list[float] | MaybeNone = None
+    validation_scores: list[float] | MaybeNone = None
+    best_loss: float | MaybeNone = np.inf
+    best_validation_score: float | MaybeNone = None
+    best_params: FloatArray | MaybeNone = None
     n_epochs_without_improvement: int = 0
     damping: float | None = None
-    random_state: np.random.RandomState | None = None
-    order: np.ndarray | None = None
+    random_state: np.random.RandomState | MaybeNone = None
+    order: NDArray[np.intp] | MaybeNone = None
 
     @classmethod
-    def begin(cls, n_params, dtype, learning_rate):
+    def begin(cls, n_params: int, dtype: Any, learning_rate: float) -> TrainingState:
         """The state before the first epoch; restart_optimizer adds a solver's moments."""
         return cls(np.zeros((0, n_params), dtype=dtype), learning_rate)
 
     @property
-    def loss(self):
+    def loss(self) -> float:
         """Training loss of the last epoch; NaN before the first."""
         return self.loss_curve[-1] if self.loss_curve else np.nan
 
-    def begin_run(self, random_state, n_samples):
+    def begin_run(self, random_state: np.random.RandomState, n_samples: int) -> None:
         """No epoch yet, and the samples as they stand."""
         self.n_iter = 0
         self.random_state = random_state
         self.order = np.arange(n_samples, dtype=np.intp)
 
-    def end_run(self):
+    def end_run(self) -> None:
         """What only a run in progress needs is not kept with a fitted estimator."""
         self.random_state = self.order = None
 
-    def restart_optimizer(self, n_moments, learning_rate):
+    def restart_optimizer(self, n_moments: int, learning_rate: float) -> None:
         """Moments of zero, as at the start of every call of ``fit``."""
         self.moments = np.zeros((n_moments, self.moments.shape[1]), dtype=self.moments.dtype)
         self.n_steps = self.n_epochs = 0
         self.learning_rate = learning_rate
 
-    def begin_curves(self, validates):
+    def begin_curves(self, validates: bool) -> None:
         """Keep curves of validation samples, where there are such."""
         if not validates:
             self.validation_loss_curve = self.validation_scores = None
         elif self.validation_scores is None:
             self.validation_loss_curve, self.validation_scores = [], []
 
-    def choose_watched(self, early_stopping):
+    def choose_watched(self, early_stopping: bool) -> None:
         """Watch the validation score, or the training loss; what was watched before is kept."""
         if early_stopping and self.best_validation_score is None:
             self.best_loss, self.best_validation_score = None, -np.inf
@@ -103,12 +110,12 @@ class TrainingState:
             self.best_loss = np.inf
             self.best_validation_score = self.best_params = None
 
-    def curves(self):
+    def curves(self) -> dict[str, list[float]]:
         """The curves that there are, by name."""
         curves = {name: getattr(self, name) for name in CURVES}
         return {name: curve for name, curve in curves.items() if curve is not None}
 
-    def copy(self, *, with_curves=True):
+    def copy(self, *, with_curves: bool = True) -> TrainingState:
         """A state between runs; a run that continues from it does not change this one.
 
         Without this one's curves, which may be long, the run begins new ones: see extend_curves.
@@ -120,7 +127,7 @@ class TrainingState:
             setattr(twin, name, curve.copy() if with_curves else [])
         return twin
 
-    def extend_curves(self, earlier, show):
+    def extend_curves(self, earlier: TrainingState, show: Callable[[TrainingState], None]) -> None:
         """Put what this state's curves hold behind the curves of an earlier state.
 
         The earlier lists are extended in place, so that a call of partial_fit costs no time in
@@ -142,7 +149,7 @@ class TrainingState:
             self.validation_loss_curve += validation_losses
             self.validation_scores += scores
 
-    def watch_loss(self, tol):
+    def watch_loss(self, tol: float) -> dict[str, Any]:
         """What to keep of the last training loss, and whether it is an improvement: a dict."""
         stagnates = self.loss > self.best_loss - tol
         return {
@@ -150,11 +157,11 @@ class TrainingState:
             "best_loss": min(self.loss, self.best_loss),
         }
 
-    def watch_score(self, params, tol):
+    def watch_score(self, params: FloatArray, tol: float) -> dict[str, Any]:
         """The same for the last validation score, whose parameters are kept if it is the best."""
         score = self.validation_scores[-1]
         stagnates = score < self.best_validation_score + tol
-        kept = {"n_epochs_without_improvement": self._n_without(stagnates)}
+        kept: dict[str, Any] = {"n_epochs_without_improvement": self._n_without(stagnates)}
         if score > self.best_validation_score:
             kept |= {"best_validation_score": score, "best_params": params.copy()}
         return kept
@@ -162,7 +169,7 @@ class TrainingState:
     def _n_without(self, stagnates):
         return self.n_epochs_without_improvement + 1 if stagnates else 0
 
-    def end_epoch(self, n_samples, watched):
+    def end_epoch(self, n_samples: int, watched: dict[str, Any]) -> None:
         """Count an epoch over so many samples; `watched` is what a watch method returned.
 
         An iteration of a full-batch solver has none: it moves no schedule. A single update,

@@ -7,8 +7,11 @@ scikit-learn's, so that the same random_state gives the same weights. rprop is a
 others here, with all samples in one batch.
 """
 
+from __future__ import annotations
+
 import warnings
 from math import isfinite
+from types import SimpleNamespace
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
@@ -16,16 +19,17 @@ from sklearn.exceptions import ConvergenceWarning
 from .. import _kernels
 from ..network import BACKWARD
 from ..threads import choose_n_threads
-from .run import diverged
+from .run import Run, diverged
 from .schedules import (
     SCHEDULES_BETWEEN_EPOCHS,
     rate_after_epoch,
     rate_after_stagnation,
     step_rates,
 )
+from .state import TrainingState
 
 
-def begin(state, settings, goes_on):
+def begin(state: TrainingState, settings: SimpleNamespace, goes_on: bool) -> None:
     """Give the state the moments of the optimizer, and the seed of dropout.
 
     goes_on : whether the moments of the last run are kept, if they are this optimizer's.
@@ -38,7 +42,7 @@ def begin(state, settings, goes_on):
         state.dropout_seed = int(state.random_state.randint(1, 2**31 - 1))
 
 
-def solve(run):
+def solve(run: Run) -> None:
     """Train until nothing improves any more, for max_iter epochs, or for one (partial_fit).
 
     Raises

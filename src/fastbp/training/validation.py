@@ -1,7 +1,17 @@
 """Validation: the loss and the score of a network on held-out samples, epoch by epoch."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import SimpleNamespace
+
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.model_selection import train_test_split
+
+from ..data import DataSet
+from ..network import Network
+from ..types import FloatArray
 
 
 class Validation:
@@ -18,7 +28,13 @@ class Validation:
     n_threads : int or None, default=None
     """
 
-    def __init__(self, network, data, score, n_threads=None):
+    def __init__(
+        self,
+        network: Network,
+        data: DataSet,
+        score: Callable[[FloatArray, float], float],
+        n_threads: int | None = None,
+    ) -> None:
         self._network, self._score = network, score
         self._outputs = np.empty((data.X.shape[0], network.layer_sizes[-1]), network.dtype)
         # without the penalties, which say nothing about new samples
@@ -26,13 +42,18 @@ class Validation:
             data.kernel_samples(), l2=0.0, gradient=False, n_threads=n_threads
         )
 
-    def measure(self):
+    def measure(self) -> tuple[float, float]:
         """(mean loss without penalty, score) at the network's present parameters."""
         loss = self._evaluator.evaluate(self._network.params, outputs=self._outputs.reshape(-1))
         return loss, self._score(self._outputs, loss)
 
 
-def split_off_validation(data, settings, random_state, is_classifier):
+def split_off_validation(
+    data: DataSet,
+    settings: SimpleNamespace,
+    random_state: np.random.RandomState,
+    is_classifier: bool,
+) -> tuple[NDArray[np.intp], DataSet]:
     """Indices of the training samples, and the DataSet of the validation samples.
 
     Two classes are stratified, as in scikit-learn's MLP.

@@ -1,7 +1,8 @@
 /* Denormal numbers are flushed to zero while a training call runs.
  *
  * Adam's moments decay into denormals, on which arithmetic is 4-14 times slower. The control word
- * is the thread's own, and every path out of the call must restore it. */
+ * is the thread's own, and every path out of the call must restore it: also the ways into the
+ * user's Python, a loss or a signal handler (stop_flushing). */
 #ifndef FASTBP_FPSTATE_H
 #define FASTBP_FPSTATE_H
 
@@ -15,6 +16,13 @@ static inline unsigned long long flush_denormals(void)
 {
     const unsigned int before = _mm_getcsr();
     _mm_setcsr(before | 0x8040); /* FTZ | DAZ */
+    return before;
+}
+
+static inline unsigned long long stop_flushing(void)
+{
+    const unsigned int before = _mm_getcsr();
+    _mm_setcsr(before & ~0x8040u);
     return before;
 }
 
@@ -39,6 +47,13 @@ static inline unsigned long long flush_denormals(void)
     return before;
 }
 
+static inline unsigned long long stop_flushing(void)
+{
+    const unsigned long long before = read_fpstate();
+    __asm__ __volatile__("msr fpcr, %0" : : "r"(before & ~(1ULL << 24)));
+    return before;
+}
+
 static inline void restore_denormals(unsigned long long before)
 {
     __asm__ __volatile__("msr fpcr, %0" : : "r"(before));
@@ -48,6 +63,7 @@ static inline void restore_denormals(unsigned long long before)
 
 static inline unsigned long long read_fpstate(void) { return 0; }
 static inline unsigned long long flush_denormals(void) { return 0; }
+static inline unsigned long long stop_flushing(void) { return 0; }
 static inline void restore_denormals(unsigned long long before) { (void)before; }
 
 #endif
