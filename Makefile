@@ -1,12 +1,13 @@
 # make demo | check | test | docs | bench | compare | bench-instructions | lint: each sets up .venv and
-# builds the package when needed. make tsan: the team of threads under ThreadSanitizer.
+# builds the package when needed. make tsan: the team of threads under ThreadSanitizer. make wheel: the
+# sdist and this machine's wheel, checked and tested, in dist.
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := pyproject.toml setup.py $(wildcard src/fastbp/_kernels/*.p* src/fastbp/_kernels/simd/*)
 
-.PHONY: demo check test tsan docs bench compare bench-instructions lint clean
+.PHONY: demo check test tsan wheel docs bench compare bench-instructions lint clean
 
 demo: $(VENV)/built
 	$(BIN)/python examples/demo.py
@@ -30,6 +31,12 @@ tsan:
 	$(CC) -std=gnu11 -O1 -g -fsanitize=thread -Isrc/fastbp/_kernels tests/kernels/crew.c -o build/crew -pthread
 	TSAN_OPTIONS=halt_on_error=1 build/crew
 
+# As a user gets it: built from the sdist, tested where no compiler and no source is.
+wheel:
+	rm -rf dist
+	.ci/build_wheel dist
+	.ci/test_wheel dist/fastbp-*.whl dist/fastbp-*.tar.gz $(PYTEST_ARGS)
+
 docs: $(VENV)/documents
 	$(BIN)/python docs/run_guide.py
 	$(BIN)/python -m sphinx --fail-on-warning --builder html docs docs/_build/html $(DOCS_ARGS)
@@ -50,6 +57,8 @@ lint: $(VENV)/built
 	$(BIN)/codespell src tests benchmarks examples docs *.md
 	$(BIN)/mypy
 	$(BIN)/python docs/check_types.py
+	$(BIN)/validate-pyproject pyproject.toml
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/wheels.yml
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import threading
 import time
 
 import numpy as np
@@ -188,9 +189,8 @@ def test_interrupted_by_the_user(path):
     run = {"max_iter": 10**6, "tol": 0, "n_iter_no_change": 10**6}
 
     def interrupted():
-        signal.signal(signal.SIGALRM, lambda *_: signal.raise_signal(signal.SIGINT))
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        signal.setitimer(signal.ITIMER_REAL, 0.1)
+        threading.Timer(0.1, signal.raise_signal, [signal.SIGINT]).start()
         estimator = make(BackpropClassifier, checkpoint=path, **run)
         with pytest.warns(UserWarning, match="interrupted by user"):
             return estimator.fit(X, LABELS).n_iter_
