@@ -20,7 +20,7 @@ PYTEST := OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --d
 # but that joblib's worker processes, slow to start, run one search only: callbacks, a user's loss,
 # memory maps, cross-validation and the number of threads in them are left to make test.
 check: $(VENV)/built
-	$(PYTEST) -m "not grid and not processes" $(PYTEST_ARGS)
+	$(PYTEST) -m "not grid and not processes and not faults" $(PYTEST_ARGS)
 
 test: $(VENV)/built
 	$(PYTEST) $(PYTEST_ARGS)

@@ -1,7 +1,11 @@
 """Compiles the kernels, once per instruction set; everything else is in pyproject.toml.
 
-Environment: FASTBP_DEBUG=1 builds with every run-time check of Cython's on, with little
-optimisation and with the plain matrix product of compilers without vector extensions, for tests.
+Environment, for tests:
+
+    FASTBP_DEBUG=1      every run-time check of Cython's, little optimisation, and the plain matrix
+                        product of compilers without vector extensions
+    FASTBP_SANITIZE=1   AddressSanitizer and UndefinedBehaviorSanitizer, and red zones between the
+                        matrices of a workspace; `make sanitize` says how such a build is run
 """
 
 import os
@@ -13,7 +17,14 @@ from Cython.Build import cythonize
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
-DEBUG = os.environ.get("FASTBP_DEBUG", "") not in ("", "0")
+
+
+def is_set(name):
+    return os.environ.get(name, "") not in ("", "0")
+
+
+DEBUG = is_set("FASTBP_DEBUG")
+SANITIZE = is_set("FASTBP_SANITIZE")
 
 DIRECTIVES = {
     "language_level": "3",
@@ -30,6 +41,9 @@ DIRECTIVES = {
 # of the whole process. Not -march=native: what ships must run elsewhere.
 GNU_FLAGS = ["-O3", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast"]
 GNU_DEBUG_FLAGS = ["-O1", "-g", "-UNDEBUG", "-DFASTBP_PLAIN"]
+# The code that is shipped, but for -O1: at -O3 the checks take ten times as long to compile.
+SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"]
+GNU_SANITIZE_FLAGS = [*GNU_FLAGS, "-O1", "-g", "-fno-omit-frame-pointer", *SANITIZERS]
 # Cython finds by itself which .pxd and .pxi a core is made from; the compiler must be told of all.
 INCLUDED = sorted(
     file
@@ -70,7 +84,12 @@ class BuildKernels(build_ext):
             if msvc:
                 extension.extra_compile_args = ["/O2", *MSVC_BUILDS[build]]
             else:
-                general = GNU_DEBUG_FLAGS if DEBUG else GNU_FLAGS
+                general = GNU_FLAGS
+                if DEBUG:
+                    general = GNU_DEBUG_FLAGS
+                if SANITIZE:
+                    general = GNU_SANITIZE_FLAGS
+                    extension.extra_link_args = SANITIZERS
                 extension.extra_compile_args = [*general, *GNU_BUILDS[build]]
         super().build_extensions()
 
