@@ -11,7 +11,9 @@ scikit-learn's MLP. On the way:
 A fit that fails leaves the estimator as it was.
 """
 
+import os
 import warnings
+import weakref
 from contextlib import contextmanager
 from functools import cache
 
@@ -52,16 +54,49 @@ from .training.state import TrainingState
 from .versions import VERSION
 
 
+class _Fit:
+    """One call that fits an estimator."""
+
+
+# id of an estimator: weak reference to the call that fits it. An interrupt may keep a call from
+# removing its entry; the reference is dead then.
+_FITS: dict[int, weakref.ref] = {}
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_FITS.clear)  # the threads that fit are not in the child
+
+
+@contextmanager
+def _alone(estimator):
+    """RuntimeError if a fit of this estimator has begun and has not ended."""
+    fit = _Fit()
+    mine = weakref.ref(fit)
+    try:
+        if _FITS.setdefault(id(estimator), mine)() is None:
+            _FITS[id(estimator)] = mine
+        if _FITS[id(estimator)] is not mine:
+            raise RuntimeError(
+                f"This {type(estimator).__name__} is being fitted already, by another thread or "
+                "by the code that calls this fit; fit a clone, or wait for the first fit."
+            )
+        yield
+    finally:
+        if _FITS.get(id(estimator)) is mine:
+            del _FITS[id(estimator)]
+
+
 @contextmanager
 def unchanged_on_error(estimator):
-    """Take back every attribute that was set before an exception."""
-    before = vars(estimator).copy()
-    try:
-        yield
-    except BaseException:
-        vars(estimator).clear()
-        vars(estimator).update(before)
-        raise
+    """Take back every attribute that was set before an exception; one fit of an estimator at once."""
+    with _alone(estimator):
+        before = vars(estimator).copy()
+        try:
+            yield
+        except BaseException:
+            # parameters are always there, since another thread may read them
+            vars(estimator).update(before)
+            for name in vars(estimator).keys() - before.keys():
+                delattr(estimator, name)
+            raise
 
 
 def has_incremental_solver(estimator):
@@ -117,6 +152,15 @@ class BaseBackprop(
             For data or parameters that cannot be used, and when the weights diverge. The
             estimator is then as it was before. With ``early_stopping``, weights that diverge
             after a first epoch end the run with a ConvergenceWarning and the best weights.
+        RuntimeError
+            If a fit of this estimator has not ended: another thread's, or the one whose loss,
+            scorer or callback calls this. That fit goes on.
+
+        Notes
+        -----
+        Until ``fit`` returns, ``predict`` uses the network of the fit before. Arrays that need no
+        conversion (C-contiguous float64 or float32) are read where they are: numbers that are
+        written there meanwhile count from the next batch on.
         """
         context = begin_fit(self, max_epochs=self.max_iter)
         with unchanged_on_error(self):
