@@ -24,7 +24,7 @@ import numpy as np
 try:
     import fcntl
 except ImportError:  # Windows
-    fcntl = None
+    fcntl = None  # type: ignore[assignment]
 
 KINDS = "biufUS"  # of dtypes; all without pickle
 HEADER, CHECKSUM = "header", "checksum"

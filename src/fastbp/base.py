@@ -86,7 +86,7 @@ def _alone(estimator):
 
 @contextmanager
 def unchanged_on_error(estimator):
-    """Take back every attribute that was set before an exception; one fit of an estimator at once."""
+    """Take back what was set before an exception; let an estimator have one fit at a time."""
     with _alone(estimator):
         before = vars(estimator).copy()
         try:

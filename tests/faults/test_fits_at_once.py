@@ -97,7 +97,7 @@ def test_a_second_fit_of_the_same_estimator_is_refused(cls, method):
 
 
 def test_many_fits_of_the_same_estimator():
-    """One at a time ends well, the others with a RuntimeError; all results are those of one alone."""
+    """One at a time ends well, the others with a RuntimeError; the result is that of one alone."""
     X, y = make_task(BackpropRegressor)
     alone = small(BackpropRegressor).fit(X, y)
     estimator = small(BackpropRegressor)

@@ -105,7 +105,7 @@ def arrays(draw, shape, dtypes, lowest=-8, highest=8):
             array = np.asarray(values).astype(dtype)
         except (TypeError, ValueError):
             array = np.zeros(shape, dtype)
-    if dtype in NUMBERS and array.dtype.kind in "fO" and draw(st.integers(0, 9)) == 9:
+    if dtype in NUMBERS and array.dtype.kind in ("f", "O") and draw(st.integers(0, 9)) == 9:
         array[(0,) * array.ndim] = draw(st.sampled_from([np.nan, np.inf, -np.inf]))
     for name in draw(st.lists(st.sampled_from(list(LAYOUTS)), max_size=3)):
         try:
@@ -116,7 +116,7 @@ def arrays(draw, shape, dtypes, lowest=-8, highest=8):
 
 
 def plain(array):
-    """The plain copy of an array of numbers, with NumPy's own means; None: it is none of numbers."""
+    """The plain copy of an array of numbers, made by NumPy; None: it is not one of numbers."""
     original = np.asarray(array)
     if original.dtype.kind not in "biufO":
         return None
@@ -240,9 +240,7 @@ def test_methods_with_targets(name, X, y, weights):
 @given(X=arrays((7, N_FEATURES), NUMBERS), y=TARGETS, weights=WEIGHTS)
 def test_regression(method, X, y, weights):
     call = partial(method, BackpropRegressor)
-    assert_same_outcome(
-        call, (X, y, weights), plain_arguments(X, y, weights), refuses_matrix=True
-    )
+    assert_same_outcome(call, (X, y, weights), plain_arguments(X, y, weights), refuses_matrix=True)
 
 
 LABELS = ["i1", "i2", "i4", "i8", "u1", "u8", ">i4", ">u8", "f8", ">f4", "?"]
@@ -318,7 +316,7 @@ def sound_copy(changed):
     data, indices, indptr = (changed.parts[part] for part in PARTS)
     if not all(isinstance(part, np.ndarray) and part.ndim == 1 for part in (data, indices, indptr)):
         return None
-    if not all(part.dtype.kind in "iu" for part in (indices, indptr)) or data.dtype.kind not in "biufO":
+    if not {indices.dtype.kind, indptr.dtype.kind} <= {"i", "u"} or data.dtype.kind in "cSUVMm":
         return None
     if len(indptr) != 8 or indptr[0] != 0 or (indptr[1:] < indptr[:-1]).any():
         return None

@@ -198,9 +198,9 @@ def test_limits_of_the_address_space(seed):
 
 # --- leaks ----------------------------------------------------------------------------------------
 
-# malloc's smallest piece takes 32 bytes: what is lost in every call, or in every second one, reaches
-# the bound in every round; a cache that fills up does not. Short rounds see what is larger than the
-# smallest array, 112 bytes and its 32 bytes of numbers or more.
+# malloc's smallest piece takes 32 bytes. What is lost in every call, or in every second one,
+# reaches the bound in each round of make torture; a cache that fills up does not. The short rounds of make
+# test see whatever is as large as the smallest array: 112 bytes, and 32 of numbers.
 BYTES_PER_CALL = times(64, 16)
 ROUNDS = times(3, 4)
 # Of memory that is mapped rather than allocated, over all rounds.

@@ -31,12 +31,12 @@ from fastbp import BackpropClassifier, BackpropRegressor, Network
 pytestmark = [CUT_SHORT, pytest.mark.faults]
 
 
-class Late(Exception):
+class LateError(Exception):
     """What a signal handler raises."""
 
 
 def raise_late(*_):
-    raise Late
+    raise LateError
 
 
 # --- handlers that raise --------------------------------------------------------------------------
@@ -68,7 +68,7 @@ def test_handlers_that_raise(solver, seed):
                 signal.setitimer(signal.ITIMER_REAL, after)
                 while True:
                     estimator.fit(X, y)
-            except Late:
+            except LateError:
                 n_raised += 1
             finally:
                 signal.setitimer(signal.ITIMER_REAL, 0)
@@ -100,7 +100,7 @@ def test_a_handler_that_raises_in_a_method_of_a_network():
                     signal.setitimer(signal.ITIMER_REAL, after)
                     while True:
                         call()
-                except Late:
+                except LateError:
                     n_raised += 1
                 finally:
                     signal.setitimer(signal.ITIMER_REAL, 0)
@@ -229,4 +229,3 @@ def test_no_thread_remains():
     while count() > n_before and time.monotonic() < soon:
         time.sleep(0.01)
     assert count() <= n_before
-
