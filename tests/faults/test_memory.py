@@ -158,7 +158,7 @@ def large(cls, solver):
     return cls((400, 300), solver=solver, max_iter=1, batch_size=1000, random_state=0)
 
 X, y = rng.normal(size=(3000, 100)), rng.normal(size=3000)
-rooms = np.random.default_rng({seed}).uniform(0, 60e6, {n_limits})
+rooms = np.random.default_rng({seed}).uniform(0, 6e6, {n_limits})
 cases = ("adam", "sgd", "rprop", "lbfgs")
 alone = {{solver: large(BackpropRegressor, solver).fit(X, y).network_.params for solver in cases}}
 n_refused = 0
@@ -199,8 +199,8 @@ def test_limits_of_the_address_space(seed):
 # --- leaks ----------------------------------------------------------------------------------------
 
 # malloc's smallest piece takes 32 bytes. What is lost in every call, or in every second one,
-# reaches the bound in each round of make torture; a cache that fills up does not. The short rounds of make
-# test see whatever is as large as the smallest array: 112 bytes, and 32 of numbers.
+# reaches the bound in each round of make torture; a cache that fills up does not. The short rounds
+# of make test see whatever is as large as the smallest array: 112 bytes, and 32 of numbers.
 BYTES_PER_CALL = times(64, 16)
 ROUNDS = times(3, 4)
 # Of memory that is mapped rather than allocated, over all rounds.

@@ -190,8 +190,17 @@ def test_interrupted_by_the_user(path):
     """The file is that of the last whole epoch; the estimator has what was reached."""
     run = {"max_iter": 10**6, "tol": 0, "n_iter_no_change": 10**6}
 
+    seen = []
+
+    def interrupt_if_training(*_):
+        if seen:
+            signal.raise_signal(signal.SIGINT)
+        elif path.exists():  # the first epoch begins
+            seen.append(path)
+        signal.setitimer(signal.ITIMER_REAL, 0.1)
+
     def interrupted():
-        signal.signal(signal.SIGALRM, lambda *_: signal.raise_signal(signal.SIGINT))
+        signal.signal(signal.SIGALRM, interrupt_if_training)
         signal.signal(signal.SIGINT, signal.default_int_handler)
         signal.setitimer(signal.ITIMER_REAL, 0.1)
         estimator = make(BackpropClassifier, checkpoint=path, **run)
