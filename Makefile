@@ -1,13 +1,14 @@
-# make demo | check | test | docs | bench | compare | bench-instructions | lint: each sets up .venv and
-# builds the package when needed. make tsan: the team of threads under ThreadSanitizer. make wheel: the
-# sdist and this machine's wheel, checked and tested, in dist.
+# make demo | check | test | sanitize | torture | docs | bench | compare | bench-instructions | lint:
+# each sets up .venv and builds the package when needed. make sanitize: compiled code under GCC's
+# sanitizers; make torture: faults, tried far more often than by make test; make wheel: the sdist and
+# this machine's wheel, checked and tested, in dist.
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := pyproject.toml setup.py $(wildcard src/fastbp/_kernels/*.p* src/fastbp/_kernels/simd/*)
 
-.PHONY: demo check test tsan wheel docs bench compare bench-instructions lint clean
+.PHONY: demo check test sanitize torture tsan wheel docs bench compare bench-instructions lint clean
 
 demo: $(VENV)/built
 	$(BIN)/python examples/demo.py
@@ -20,10 +21,40 @@ PYTEST := OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --d
 # What to run at every change: a covering subset of each grid (tests/covering.py) and all the rest,
 # but tests marked slow, which start other processes, wait for interrupts or try every line.
 check: $(VENV)/built
-	$(PYTEST) -m "not grid and not slow" $(PYTEST_ARGS)
+	$(PYTEST) -m "not grid and not slow and not faults" $(PYTEST_ARGS)
 
 test: $(VENV)/built
 	$(PYTEST) $(PYTEST_ARGS)
+
+# What is tried at random, at counts that take some twenty minutes on two cores: tests/torture.py.
+TORTURED := tests/faults tests/files/test_damaged_files.py tests/training/test_checkpoints.py
+
+torture: $(VENV)/built
+	FASTBP_TORTURE=1 $(PYTEST) -p no:cacheprovider --durations=15 $(TORTURED) $(PYTEST_ARGS)
+
+# AddressSanitizer and UndefinedBehaviorSanitizer over compiled code: the first error ends the process
+# that runs the test. In the baseline build and the best one; SANITIZED_BUILDS="avx2 avx512" names
+# others. Without what needs much arithmetic or a limited address space, which AddressSanitizer takes
+# terabytes of.
+SANITIZED := build/sanitized/package
+SANITIZED_BUILDS = $(shell $(BIN)/python -c "from fastbp import _kernels as k; b = k.available_builds(); print(*sorted({b[0], b[-1]}))")
+SANITIZED_TESTS := tests/kernels tests/network tests/gate tests/training/test_threads.py \
+	tests/training/test_number_of_threads.py tests/training/test_own_losses_in_training.py \
+	--deselect tests/network/test_textbook.py \
+	--deselect tests/network/test_shared_network.py::test_a_call_does_not_see_an_error_of_another_thread \
+	--deselect tests/training/test_threads.py::test_threads_that_cannot_be_had \
+	--deselect tests/training/test_threads.py::test_interrupts_and_the_limit_of_openmp
+SANITIZERS = LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libubsan.so)" \
+	ASAN_OPTIONS=detect_leaks=0:quarantine_size_mb=32 UBSAN_OPTIONS=print_stacktrace=1 \
+	PYTHONMALLOC=malloc PYTHONPATH=$(SANITIZED)
+
+sanitize: tsan $(SANITIZED)/built
+	$(SANITIZERS) $(BIN)/python tests/kernels/sanitized.py $(SANITIZED_BUILDS)
+	$(SANITIZERS) $(PYTEST) -m "not grid and not slow and not faults" $(SANITIZED_TESTS) $(PYTEST_ARGS)
+
+$(SANITIZED)/built: $(VENV)/built
+	FASTBP_SANITIZE="$(SANITIZED_BUILDS)" $(BIN)/python -m pip install --quiet --no-deps --upgrade --target $(SANITIZED) .
+	touch $@
 
 # A data race, or a piece that is not done once, ends it with an error.
 tsan:

@@ -1,7 +1,12 @@
 """Compiles the kernels, once per instruction set; everything else is in pyproject.toml.
 
-Environment: FASTBP_DEBUG=1 builds with every run-time check of Cython's on, with little
-optimisation and with the plain matrix product of compilers without vector extensions, for tests.
+Environment, for tests:
+
+    FASTBP_DEBUG=1      every run-time check of Cython's, little optimisation, and the plain matrix
+                        product of compilers without vector extensions
+    FASTBP_SANITIZE="baseline avx2"
+                        these builds, with AddressSanitizer and UndefinedBehaviorSanitizer and with
+                        red zones between the matrices of a workspace: for `make sanitize`
 """
 
 import os
@@ -13,6 +18,9 @@ from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
 DEBUG = os.environ.get("FASTBP_DEBUG", "") not in ("", "0")
+SANITIZED = os.environ.get("FASTBP_SANITIZE", "").split()
+# Each kind has a folder of its own: no object file of one is taken for another's.
+KIND = "debug" if DEBUG else "sanitized" if SANITIZED else "shipped"
 
 DIRECTIVES = {
     "language_level": "3",
@@ -32,6 +40,9 @@ DIRECTIVES = {
 # of the whole process. Not -march=native: what ships must run elsewhere.
 GNU_FLAGS = ["-O3", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast"]
 GNU_DEBUG_FLAGS = ["-O1", "-g", "-UNDEBUG", "-DFASTBP_PLAIN"]
+# What is shipped, but for -O1: GCC takes minutes for the checks as it is.
+SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"]
+GNU_SANITIZE_FLAGS = [*GNU_FLAGS, "-O1", "-g", "-fno-omit-frame-pointer", *SANITIZERS]
 # Cython finds by itself which .pxd and .pxi a core is made from; the compiler must be told of all.
 INCLUDED = sorted(
     file
@@ -55,6 +66,8 @@ def builds():
     What counts is the platform that is compiled for, which on macOS need not be this machine. A
     binary for both of Apple's processors has no flags for one of them.
     """
+    if SANITIZED:
+        return SANITIZED
     is_x86 = sysconfig.get_platform().endswith(("x86_64", "amd64"))
     also_for_arm = "arm64" in os.environ.get("ARCHFLAGS", "")
     return list(GNU_BUILDS) if is_x86 and not also_for_arm else ["baseline"]
@@ -74,7 +87,12 @@ class BuildKernels(build_ext):
             if msvc:
                 extension.extra_compile_args = ["/O2", *MSVC_BUILDS[build]]
             else:
-                general = GNU_DEBUG_FLAGS if DEBUG else GNU_FLAGS
+                general = GNU_FLAGS
+                if DEBUG:
+                    general = GNU_DEBUG_FLAGS
+                if SANITIZED:
+                    general = GNU_SANITIZE_FLAGS
+                    extension.extra_link_args = SANITIZERS
                 extension.extra_compile_args = [*general, *GNU_BUILDS[build]]
         super().build_extensions()
 
@@ -94,4 +112,5 @@ setup(
         extensions, include_path=["src"], compiler_directives=DIRECTIVES, nthreads=0
     ),
     cmdclass={"build_ext": BuildKernels},
+    options={"build": {"build_base": f"build/{KIND}"}},
 )

@@ -16,6 +16,7 @@ import io
 import json
 import math
 import os
+import re
 import secrets
 import zipfile
 from collections.abc import Mapping
@@ -25,6 +26,11 @@ from typing import Any
 import numpy as np
 
 from .types import Array, Path
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
 
 KINDS = "biufUS"  # of dtypes; all without pickle
 HEADER, CHECKSUM = "header", "checksum"
@@ -38,31 +44,73 @@ def write_archive(path: Path, header: dict[str, Any], arrays: Mapping[str, Array
     """Write a JSON object and named arrays to a file, in place of the old one if there is one.
 
     Until all of it is on the disk, the old file stays; whatever happens, there is the old one or
-    the new one.
+    the new one. A process that is killed can leave a temporary file behind, which the next write
+    to this path removes.
     """
     members = {HEADER: np.array(json.dumps(header, allow_nan=False))}
     members |= {name: np.ascontiguousarray(array) for name, array in arrays.items()}
     contents = {name: _npy(array) for name, array in members.items()}
     contents[CHECKSUM] = _npy(np.array(_digest(contents)))
     path = os.path.realpath(path)  # of the file that a link points to
-    folder, name = os.path.split(path)
-    temporary = os.path.join(folder, f".{name}.{secrets.token_hex(8)}.tmp")
+    _remove_leftovers(path)
+    file = _create_temporary(path)
     try:
-        with open(temporary, "xb") as file:
-            with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
-                for name, content in contents.items():
-                    # without a date: equal contents make equal files
-                    archive.writestr(zipfile.ZipInfo(f"{name}.npy"), content)
-            file.flush()
-            os.fsync(file.fileno())
+        with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+            for name, content in contents.items():
+                # without a date: equal contents make equal files
+                archive.writestr(zipfile.ZipInfo(f"{name}.npy"), content)
+        file.flush()
+        os.fsync(file.fileno())
         with suppress(FileNotFoundError):
-            os.chmod(temporary, os.stat(path).st_mode & 0o777)
-        os.replace(temporary, path)
+            os.chmod(file.name, os.stat(path).st_mode & 0o777)
+        if fcntl is None:
+            file.close()  # what is open cannot be renamed there; elsewhere it is locked until then
+        os.replace(file.name, path)
     except BaseException:
         with suppress(OSError):
-            os.unlink(temporary)
+            file.close()
+        with suppress(OSError):
+            os.unlink(file.name)
         raise
-    _sync_folder(folder)
+    file.close()
+    _sync_folder(os.path.dirname(path))
+
+
+def _create_temporary(path):
+    """A new open file beside `path`, which _remove_leftovers leaves alone."""
+    folder, name = os.path.split(path)
+    while True:
+        file = open(os.path.join(folder, f".{name}.{secrets.token_hex(8)}.tmp"), "xb")
+        _lock(file, waits=True)
+        if os.path.exists(file.name):
+            return file
+        file.close()  # another process has removed it before it was locked
+
+
+def _remove_leftovers(path):
+    """Remove the temporary files of processes that were killed while they wrote this file.
+
+    Only where files can be locked: the lock of a process ends with it.
+    """
+    folder, name = os.path.split(path)
+    pattern = re.compile(rf"\.{re.escape(name)}\.[0-9a-f]{{16}}\.tmp")
+    with suppress(OSError):
+        for entry in filter(pattern.fullmatch, os.listdir(folder)):
+            temporary = os.path.join(folder, entry)
+            with suppress(OSError), open(temporary, "r+b") as file:
+                if _lock(file, waits=False):
+                    os.unlink(temporary)
+
+
+def _lock(file, waits):
+    """Whether the file could be locked until it is closed."""
+    if fcntl is None:
+        return False
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX if waits else fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:  # another process has locked it, or files of this disk cannot be locked
+        return False
+    return True
 
 
 def _npy(array):

@@ -14,8 +14,7 @@ A fit that fails leaves the estimator as it was.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -70,21 +69,10 @@ from .types import (
     SolverName,
 )
 from .versions import VERSION
+from .whole_fits import whole_fit
 
 if TYPE_CHECKING:
     from typing import Self
-
-
-@contextmanager
-def unchanged_on_error(estimator: BaseEstimator) -> Iterator[None]:
-    """Take back every attribute that was set before an exception."""
-    before = vars(estimator).copy()
-    try:
-        yield
-    except BaseException:
-        vars(estimator).clear()
-        vars(estimator).update(before)
-        raise
 
 
 def has_incremental_solver(estimator: BaseBackprop) -> bool:
@@ -207,9 +195,18 @@ class BaseBackprop(
             For data or parameters that cannot be used, and when the weights diverge. The
             estimator is then as it was before. With ``early_stopping``, weights that diverge
             after a first epoch end the run with a ConvergenceWarning and the best weights.
+        RuntimeError
+            If a fit of this estimator has not ended: another thread's, or the one whose loss,
+            scorer or callback calls this. That fit goes on.
+
+        Notes
+        -----
+        Until ``fit`` returns, ``predict`` uses the network of the fit before. Arrays that need no
+        conversion (C-contiguous float64 or float32) are read where they are: numbers that are
+        written there meanwhile count from the next batch on.
         """
         context = begin_fit(self, max_epochs=self.max_iter)
-        with unchanged_on_error(self):
+        with whole_fit(self):
             goes_on = self.warm_start and hasattr(self, "network_")
             validation = (X_val, y_val, sample_weight_val)
             return self._fit(X, y, sample_weight, validation, context=context, goes_on=goes_on)
@@ -263,7 +260,7 @@ class BaseBackprop(
             As in fit, and for initial weights of another number or shape. The estimator is then
             as it was before.
         """
-        with unchanged_on_error(self), random_source(self.random_state) as source:
+        with whole_fit(self), random_source(self.random_state) as source:
             data, problem = self._data(X, y, None, goes_on=False)
             network, state = self._begin(data, problem, source, goes_on=False)
             if coefs is not None:

@@ -247,6 +247,11 @@ def _check_shape(shape, name):
 
 
 def _check_compressed(matrix, name):
+    for part in ("data", "indices", "indptr"):
+        if not isinstance(getattr(matrix, part), np.ndarray):
+            raise ValueError(
+                f"{name} is no valid {matrix.format.upper()} matrix: its {part} is no array."
+            )
     block_rows, block_cols = matrix.data.shape[1:] if matrix.format == "bsr" else (1, 1)
     n_rows, n_cols = matrix.shape[0] // block_rows, matrix.shape[1] // block_cols
     n_major, n_minor = (n_cols, n_rows) if matrix.format == "csc" else (n_rows, n_cols)

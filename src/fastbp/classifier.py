@@ -17,7 +17,7 @@ from sklearn.utils.multiclass import (
 )
 
 from . import parameters
-from .base import BaseBackprop, has_incremental_solver, unchanged_on_error
+from .base import BaseBackprop, has_incremental_solver
 from .classes import Classes, ClassificationProblem, ClassWeights
 from .sklearn_types import available_if, fits
 from .types import (
@@ -39,6 +39,7 @@ from .types import (
     SolverName,
     UserLoss,
 )
+from .whole_fits import whole_fit
 
 if TYPE_CHECKING:
     from typing import Self
@@ -339,7 +340,7 @@ or callable, default='constant'
         -------
         self : object
         """
-        with unchanged_on_error(self):
+        with whole_fit(self):
             validation = (X_val, y_val, sample_weight_val)
             return self._fit_incrementally(X, y, sample_weight, validation, classes=classes)
 

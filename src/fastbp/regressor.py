@@ -15,7 +15,7 @@ from sklearn.base import RegressorMixin
 from sklearn.metrics import d2_pinball_score, r2_score
 
 from . import parameters
-from .base import BaseBackprop, has_incremental_solver, unchanged_on_error
+from .base import BaseBackprop, has_incremental_solver
 from .checks import as_targets
 from .data import Targets
 from .objective import as_quantiles, check_targets, default_output
@@ -37,6 +37,7 @@ from .types import (
     SolverName,
     UserLoss,
 )
+from .whole_fits import whole_fit
 
 if TYPE_CHECKING:
     from typing import Self
@@ -323,7 +324,7 @@ or callable, default='constant'
         -------
         self : object
         """
-        with unchanged_on_error(self):
+        with whole_fit(self):
             validation = (X_val, y_val, sample_weight_val)
             return self._fit_incrementally(X, y, sample_weight, validation)
 

@@ -69,6 +69,8 @@ CORRUPT = {
     "indices of whole floats": lambda: corrupt("indices", lambda a: a.astype(float)),
     "indices of strings": lambda: corrupt("indices", lambda a: a.astype("U3")),
     "indices in a list": lambda: corrupt("indices", lambda a: [*a[:-1].tolist(), 7]),
+    "sound indices in a list": lambda: corrupt("indices", lambda a: a.tolist()),
+    "sound indptr in a tuple": lambda: corrupt("indptr", lambda a: tuple(a.tolist())),
     "indices of two dimensions": lambda: corrupt("indices", lambda a: a.reshape(1, -1)),
     "index too large": lambda: corrupt("indices", with_last(3)),
     "index negative": lambda: corrupt("indices", with_last(-1)),

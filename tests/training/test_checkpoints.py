@@ -12,6 +12,7 @@ from scipy import sparse
 from separate import CAN_FORK, HAS_FORK, in_forked_child
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, cross_val_score
+from torture import shares, times
 
 from fastbp import BackpropClassifier, BackpropRegressor, ModelFileError, archives, save_model
 from fastbp.training import checkpoints
@@ -153,18 +154,21 @@ def test_validation_samples_and_weights(path, monkeypatch):
 
 # --- killed processes -----------------------------------------------------------------------------
 
-KILLS = 20
+IN_ONE_TEST = 5
+SEEDS = shares(times(20, 500), IN_ONE_TEST)
 
 
 @CAN_FORK
-@pytest.mark.parametrize("seed", [0, *(pytest.param(s, marks=pytest.mark.grid) for s in (1, 2, 3))])
+@pytest.mark.parametrize(
+    "seed", [SEEDS[0], *(pytest.param(s, marks=pytest.mark.grid) for s in SEEDS[1:])]
+)
 def test_killed_at_random_moments(seed, path):
     """kill -9, again and again, until a fit comes to its end: the bits of an unbroken one."""
     moments = np.random.default_rng(seed)
     run = {"max_iter": 400, "early_stopping": True, "n_iter_no_change": 400, "dropout": 0.1}
     alone = make(BackpropClassifier, **run).fit(X, LABELS)
     n_killed = 0
-    for after in moments.uniform(0.001, 0.15, KILLS // 4):
+    for after in moments.uniform(0.001, 0.15, IN_ONE_TEST):
         child = os.fork()
         if child == 0:
             try:
@@ -188,9 +192,15 @@ def test_interrupted_by_the_user(path):
     """The file is that of the last whole epoch; the estimator has what was reached."""
     run = {"max_iter": 10**6, "tol": 0, "n_iter_no_change": 10**6}
 
+    def interrupt():
+        while not path.exists():  # until the first epoch begins
+            time.sleep(0.01)
+        time.sleep(0.1)
+        signal.raise_signal(signal.SIGINT)
+
     def interrupted():
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        threading.Timer(0.1, signal.raise_signal, [signal.SIGINT]).start()
+        threading.Thread(target=interrupt).start()
         estimator = make(BackpropClassifier, checkpoint=path, **run)
         with pytest.warns(UserWarning, match="interrupted by user"):
             return estimator.fit(X, LABELS).n_iter_
@@ -344,7 +354,7 @@ def test_damaged_files(path, monkeypatch):
     contents = every_file(make(BackpropClassifier), path, monkeypatch, X, LABELS)
     alone = make(BackpropClassifier).fit(X, LABELS)
     damage = np.random.default_rng(0)
-    for _ in range(300):
+    for _ in range(times(300, 10_000)):
         changed = bytearray(contents[3])
         changed[damage.integers(len(changed))] ^= 1 << damage.integers(8)
         path.write_bytes(changed)

@@ -31,6 +31,10 @@ from .products cimport (
 )
 from .types cimport floating
 
+cdef extern from "simd/redzones.h" nogil:
+    size_t RED_ZONE "FASTBP_RED_ZONE"   # bytes; 0 without AddressSanitizer
+    void make_red(const char* start, size_t n_bytes) noexcept
+
 
 cdef struct Layer:
     # z = a @ coef + intercept, then the activation; that of the output layer is its Output.
@@ -68,6 +72,11 @@ cdef struct Workspace:
     void* memory                # holds all of the above
 
 
+cdef struct Cursor:
+    char* next                  # where the next matrix of a workspace goes
+    bint has_memory             # False: sizes are only added up
+
+
 cdef enum:
     ALIGNMENT = 64
     ALIASING_BYTES = 1024       # rows a multiple of this apart share few cache sets
@@ -87,11 +96,14 @@ cdef inline Py_ssize_t padded_stride(Py_ssize_t width, size_t item_size) noexcep
     return <Py_ssize_t> (n_bytes // item_size)
 
 
-cdef inline void* claim(char** cursor, Py_ssize_t rows, Py_ssize_t stride, size_t item_size) \
+cdef inline void* claim(Cursor* cursor, Py_ssize_t rows, Py_ssize_t stride, size_t item_size) \
         noexcept nogil:
     """The next matrix of a workspace, with a vector to spare after its last row."""
-    cdef void* matrix = cursor[0]
-    cursor[0] += round_up(rows * stride * item_size + ALIGNMENT, ALIGNMENT)
+    cdef char* matrix = cursor.next
+    cdef char* end = matrix + rows * stride * item_size + ALIGNMENT
+    cursor.next = matrix + round_up(end - matrix + RED_ZONE, ALIGNMENT)
+    if RED_ZONE > 0 and cursor.has_memory:
+        make_red(end, cursor.next - end)
     return matrix
 
 
@@ -105,10 +117,11 @@ cdef inline size_t lay_out(
     void* memory
 ) noexcept nogil:
     """Points a workspace into its memory; NULL: into none. Returns the bytes that it takes."""
-    cdef char* cursor = <char*> round_up(<size_t> memory, ALIGNMENT)
+    cdef Cursor cursor
     cdef Py_ssize_t rows = ws.block_rows, stride, l
     cdef void* matrix = NULL
     cdef void* z = NULL
+    cursor.next, cursor.has_memory = <char*> round_up(<size_t> memory, ALIGNMENT), memory != NULL
     ws.activations = <void**> claim(&cursor, net.n_layers, 1, sizeof(void*))
     ws.strides = <Py_ssize_t*> claim(&cursor, net.n_layers, 1, sizeof(Py_ssize_t))
     ws.slopes = <void**> claim(&cursor, net.n_layers, 1, sizeof(void*))
@@ -141,7 +154,7 @@ cdef inline size_t lay_out(
             ws.deltas[l] = matrix
     if gathers:
         ws.x = claim(&cursor, rows, net.n_features, item_size)
-    return cursor - <char*> memory
+    return cursor.next - <char*> memory
 
 
 cdef inline int allocate(

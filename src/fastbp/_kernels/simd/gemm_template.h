@@ -141,9 +141,10 @@ static inline __attribute__((always_inline)) void NAME(tile)(
             acc[r][v] = start ? start[v] : (NAME(vec)){0};
 #if FASTBP_HALVES
     NAME(half) last[MOST_ROWS];
-    UNROLL
-    for (int r = 0; r < rows; r++)
-        last[r] = NAME(low_half)(start ? start[wholes] : (NAME(vec)){0});
+    if (ends_in_half)
+        UNROLL
+        for (int r = 0; r < rows; r++)
+            last[r] = NAME(low_half)(start ? start[wholes] : (NAME(vec)){0});
 #endif
 
     const REAL *a = s->a;
