@@ -59,16 +59,17 @@ def outcome(load, content):
     return None
 
 
-SEEDS = shares(times(20_000, 1_000_000), 2000)
+IN_ONE_TEST = 500
+SEEDS = shares(times(20_000, 1_000_000), IN_ONE_TEST)
 
 
 @pytest.mark.parametrize(
     "seed", [SEEDS[0], *(pytest.param(s, marks=pytest.mark.grid) for s in SEEDS[1:])]
 )
 def test_flipped_and_missing_bytes(seed, content, load):
-    """2,000 a seed: an error, or the identical model (where a byte has no meaning)."""
+    """An error, or the identical model (where a byte has no meaning)."""
     rng = np.random.default_rng(seed)
-    for _ in range(2000):
+    for _ in range(IN_ONE_TEST):
         changed = bytearray(content)
         kind = rng.integers(4)
         at = int(rng.integers(len(changed)))
