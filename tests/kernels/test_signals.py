@@ -128,6 +128,7 @@ def test_one_block_is_interrupted(make):
     assert looks_in(call) >= LOOKS
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n_threads", [1, 2])
 @pytest.mark.parametrize(
     ("optimizer", "params"), [("sgd", {"momentum": 0.0}), ("adam", {}), ("rprop", {})]
@@ -197,6 +198,7 @@ def test_a_users_loss_sees_denormal_numbers(solver):
     assert loss.seen == {False}
 
 
+@pytest.mark.slow
 def test_a_signal_handler_sees_denormal_numbers():
     seen, depth = set(), 0
 
