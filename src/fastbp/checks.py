@@ -18,6 +18,7 @@ from scipy import sparse
 
 from . import _kernels
 from .data import Targets, as_kernel_array
+from .near_names import hint
 from .types import Array, FloatArray, Matrix, RandomState
 
 MAX_UNITS = 2**31 - 1  # a column index of a CSR matrix is 32 bits wide
@@ -331,7 +332,8 @@ def as_hidden_activations(activation: Any, n_hidden_layers: int) -> tuple[str, .
 def one_of(name: str, value: Any, allowed: Collection[str]) -> str:
     """The name `value`; ValueError unless it is one of those allowed."""
     if not isinstance(value, str) or value not in allowed:
-        raise ValueError(f"{name}={value!r} is not one of {', '.join(map(repr, allowed))}.")
+        names = ", ".join(map(repr, allowed))
+        raise ValueError(f"{name}={value!r} is not one of {names}.{hint(value, allowed)}")
     return value
 
 

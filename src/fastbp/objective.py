@@ -19,6 +19,7 @@ import numpy as np
 
 from .checks import as_number
 from .data import Targets
+from .near_names import hint
 from .types import FloatArray, UserLoss
 
 
@@ -139,7 +140,7 @@ def as_loss(loss: Any) -> str | UserLoss:
         return loss
     names = ", ".join(map(repr, LOSSES))
     if is_name:
-        raise ValueError(f"loss={loss!r} is not one of {names}.")
+        raise ValueError(f"loss={loss!r} is not one of {names}.{hint(loss, LOSSES)}")
     methods = (getattr(loss, method, None) for method in ("loss", "gradient"))
     if isinstance(loss, type) or not all(map(callable, methods)):
         raise TypeError(

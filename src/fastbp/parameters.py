@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 import os
 import sys
+from collections.abc import Iterable
 from functools import cache
 from numbers import Integral, Real
 from typing import Any
@@ -25,24 +26,35 @@ from sklearn.utils._param_validation import (
 )
 
 from . import _kernels
+from .near_names import hint
 from .objective import LOSSES, OUTPUTS
 from .training.schedules import SCHEDULES
 from .training.solvers import SOLVERS
+
+
+class Names(StrOptions):
+    """Strings that are allowed, named in sorted order."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        ordered = dict.fromkeys(sorted(names))
+        super().__init__(set(ordered))
+        self.options = ordered
+
 
 USER_LOSS: Any = HasMethods(["loss", "gradient"])
 
 SHARED: dict[str, list[Any]] = {
     "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
-    "activation": [StrOptions(set(_kernels.core.ACTIVATIONS)), list, tuple],
-    "solver": [StrOptions(set(SOLVERS))],
+    "activation": [Names(_kernels.core.ACTIVATIONS), list, tuple],
+    "solver": [Names(SOLVERS)],
     "alpha": [Interval(Real, 0, None, closed="left")],
     "l1_ratio": [Interval(Real, 0, 1, closed="both")],
     "weight_decay": [Interval(Real, 0, None, closed="left")],
     "dropout": [Interval(Real, 0, 1, closed="left")],
     "input_dropout": [Interval(Real, 0, 1, closed="left")],
     "max_grad_norm": [None, Interval(Real, 0, None, closed="neither")],
-    "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
-    "learning_rate": [StrOptions(set(SCHEDULES)), callable],
+    "batch_size": [Names(["auto"]), Interval(Integral, 1, None, closed="left")],
+    "learning_rate": [Names(SCHEDULES), callable],
     "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
     "power_t": [Interval(Real, 0, None, closed="left")],
     "decay_rate": [Interval(Real, 0, 1, closed="right")],
@@ -57,7 +69,7 @@ SHARED: dict[str, list[Any]] = {
     "nesterovs_momentum": ["boolean"],
     "early_stopping": ["boolean"],
     "validation_fraction": [Interval(Real, 0, 1, closed="left")],
-    "scoring": [None, StrOptions({"loss", *get_scorer_names()}), callable],
+    "scoring": [None, Names(["loss", *get_scorer_names()]), callable],
     "beta_1": [Interval(Real, 0, 1, closed="left")],
     "beta_2": [Interval(Real, 0, 1, closed="left")],
     "epsilon": [Interval(Real, 0, None, closed="neither")],
@@ -72,18 +84,18 @@ SHARED: dict[str, list[Any]] = {
 
 OF_CLASSIFIER: dict[str, list[Any]] = {
     **SHARED,
-    "loss": [StrOptions({name for name, loss in LOSSES.items() if loss.of_classes}), USER_LOSS],
+    "loss": [Names(name for name, loss in LOSSES.items() if loss.of_classes), USER_LOSS],
     "label_smoothing": [Interval(Real, 0, 1, closed="left")],
-    "class_weight": [dict, StrOptions({"balanced"}), list, None],
-    "output_activation": [StrOptions({"auto", "logistic", "softmax", "identity"})],
+    "class_weight": [dict, Names(["balanced"]), list, None],
+    "output_activation": [Names(["auto", "logistic", "softmax", "identity"])],
 }
 
 OF_REGRESSOR: dict[str, list[Any]] = {
     **SHARED,
-    "loss": [StrOptions({name for name, loss in LOSSES.items() if loss.of_numbers}), USER_LOSS],
+    "loss": [Names(name for name, loss in LOSSES.items() if loss.of_numbers), USER_LOSS],
     "huber_delta": [Interval(Real, 0, None, closed="neither")],
     "quantile": [Interval(Real, 0, 1, closed="neither"), "array-like"],
-    "output_activation": [StrOptions({"auto", *OUTPUTS})],
+    "output_activation": [Names(["auto", *OUTPUTS])],
 }
 
 
@@ -121,12 +133,20 @@ def check_parameters(estimator: Any) -> None:
                 new[name] = value
     if not new:
         return
-    validate_parameter_constraints(estimator._parameter_constraints, new, caller_name=cls.__name__)
     for name, value in new.items():
-        _check_representable(estimator._parameter_constraints[name], name, value, cls.__name__)
+        _check_value(estimator._parameter_constraints[name], name, value, cls.__name__)
     if len(_passed) > MOST_PASSED:
         _passed.clear()
     _passed.update(_key(cls, name, value) for name, value in new.items())
+
+
+def _check_value(constraints, name, value, caller_name):
+    try:
+        validate_parameter_constraints({name: constraints}, {name: value}, caller_name)
+    except InvalidParameterError as error:
+        names = {option for one in constraints if isinstance(one, Names) for option in one.options}
+        raise InvalidParameterError(f"{error}{hint(value, names)}") from None
+    _check_representable(constraints, name, value, caller_name)
 
 
 def _check_representable(constraints, name, value, caller_name):
