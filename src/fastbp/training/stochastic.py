@@ -20,6 +20,7 @@ from .. import _kernels
 from ..network import BACKWARD
 from ..threads import choose_n_threads
 from .run import Run, diverged
+from .scales import advice
 from .schedules import (
     SCHEDULES_BETWEEN_EPOCHS,
     rate_after_epoch,
@@ -70,7 +71,8 @@ def solve(run: Run) -> None:
         if state.n_iter == settings.max_iter:
             warnings.warn(
                 f"Stochastic Optimizer: Maximum iterations ({settings.max_iter}) reached and "
-                "the optimization hasn't converged yet.",
+                "the optimization hasn't converged yet."
+                f"{advice(run.data, run.network.output_activation)}",
                 ConvergenceWarning,
                 stacklevel=2,
             )

@@ -1,0 +1,45 @@
+"""What to scale, where training has not converged: said beside the warning, from the data."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+
+from ..data import DataSet
+from ..types import FloatArray
+
+# Root mean square above which gradient steps of the usual size go wrong. StandardScaler gives 1;
+# pixels from 0 to 16, which train well as they are, have some 7.
+LARGE = 30.0
+
+
+def advice(data: DataSet, output_activation: str) -> str:
+    """Sentences, after a space, about columns of X and y that are large; or nothing."""
+    said = ""
+    sizes = root_mean_squares(data.X)
+    largest = int(np.argmax(sizes))
+    if sizes[largest] > LARGE:
+        said += (
+            f" Column {largest} of X has a root mean square of {sizes[largest]:.3g}: scale X, for "
+            "example with StandardScaler."
+        )
+    y = data.targets.values
+    if y is not None and output_activation == "identity":
+        # the mean is no obstacle to an output intercept, but far from zero it is a long way
+        size = float(root_mean_squares(y).max())
+        if size > LARGE:
+            said += (
+                f" y has a root mean square of {size:.3g}: scale it as well, for example with "
+                "TransformedTargetRegressor."
+            )
+    return said
+
+
+def root_mean_squares(X: Any) -> FloatArray:
+    """Of each column."""
+    if sparse.issparse(X):
+        squares = X.astype(np.float64).power(2).sum(axis=0)
+        return np.sqrt(np.asarray(squares).ravel() / X.shape[0])
+    return np.sqrt(np.einsum("ij,ij->j", X, X, dtype=np.float64) / len(X))

@@ -1,0 +1,69 @@
+"""The warning that training has not converged says what to scale."""
+
+import warnings
+
+import numpy as np
+import pytest
+from internals import OPTIMIZERS
+from scipy import sparse
+from sklearn.datasets import load_diabetes, load_digits
+from sklearn.exceptions import ConvergenceWarning
+
+from fastbp import BackpropClassifier, BackpropRegressor
+
+OF_SKLEARN = (
+    "Stochastic Optimizer: Maximum iterations (2) reached and the optimization "
+    "hasn't converged yet."
+)
+rng = np.random.default_rng(0)
+X = rng.normal(size=(50, 3))
+LARGE_X = X * [1.0, 5e4, 100.0]
+
+
+def warning_of(cls, X, y, **params):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        cls((3,), max_iter=2, random_state=0, **params).fit(X, y)
+    (warning,) = (one for one in caught if one.category is ConvergenceWarning)
+    return str(warning.message)
+
+
+@pytest.mark.parametrize("solver", OPTIMIZERS)
+@pytest.mark.parametrize("form", [np.asarray, sparse.csr_matrix, sparse.csr_array, np.float32])
+def test_the_largest_column_is_named(solver, form):
+    size = np.sqrt(np.mean(LARGE_X[:, 1] ** 2))
+    expected = (
+        f"{OF_SKLEARN} Column 1 of X has a root mean square of {size:.3g}: scale X, for example "
+        "with StandardScaler."
+    )
+    params = {"solver": solver, "learning_rate_init": 1e-9}
+    assert warning_of(BackpropRegressor, form(LARGE_X), X[:, 0], **params) == expected
+    assert warning_of(BackpropClassifier, form(LARGE_X), X[:, 0] > 0, **params) == expected
+
+
+@pytest.mark.parametrize("y", [1000 * X[:, 0], 1000 * X[:, :2], X[:, 0] + 500])
+def test_large_targets(y):
+    said = warning_of(BackpropRegressor, X, y)
+    size = np.sqrt(np.mean(np.square(y), axis=0)).max()
+    assert said.startswith(f"{OF_SKLEARN} y has a root mean square of {size:.3g}: ")
+    assert "TransformedTargetRegressor" in said
+
+
+def test_both():
+    said = warning_of(BackpropRegressor, LARGE_X, 1000 * X[:, 0], learning_rate_init=1e-9)
+    assert "StandardScaler" in said and "TransformedTargetRegressor" in said
+
+
+def test_a_mean_of_counts_may_be_large():
+    """The output exp reaches it: nothing is to be scaled."""
+    y = rng.poisson(200, 50)
+    assert warning_of(BackpropRegressor, X, y, loss="poisson") == OF_SKLEARN
+
+
+def test_nothing_is_said_of_data_that_train_as_they_are():
+    assert warning_of(BackpropRegressor, X, X[:, 0]) == OF_SKLEARN
+    assert warning_of(BackpropClassifier, *load_digits(return_X_y=True)) == OF_SKLEARN
+    diabetes = load_diabetes(scaled=False)
+    said = warning_of(BackpropRegressor, diabetes.data, diabetes.target)
+    assert said.startswith(f"{OF_SKLEARN} Column 4 of X ")
+    assert "y has" in said
