@@ -36,9 +36,10 @@ class Names(StrOptions):
     """Strings that are allowed, named in sorted order."""
 
     def __init__(self, names: Iterable[str]) -> None:
-        ordered = dict.fromkeys(sorted(names))
-        super().__init__(set(ordered))
-        self.options = ordered
+        super().__init__(set(names))
+
+    def __str__(self) -> str:
+        return f"a str among {{{', '.join(map(repr, sorted(self.options)))}}}"
 
 
 USER_LOSS: Any = HasMethods(["loss", "gradient"])
