@@ -10,6 +10,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+import pytest
 from problems import CUT_SHORT
 from sklearn.base import clone
 
@@ -65,6 +66,7 @@ def fit_all(first, folder):
     return results
 
 
+@pytest.mark.slow
 def test_threads_with_estimators_of_their_own_do_not_meet(tmp_path):
     expected = fit_all(0, tmp_path)
     together = threading.Barrier(N_THREADS)

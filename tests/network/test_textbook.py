@@ -124,6 +124,7 @@ def test_the_estimator_converges_as_descent_by_hand(name):
         assert first_reported == pytest.approx(SHARE_OF_J[name] * before, rel=1e-12)
 
 
+@pytest.mark.slow
 def test_t2_in_full_batches():
     """alpha = 2 lambda batch_size holds for every batch size."""
     exercise = textbook.t2()
@@ -195,6 +196,7 @@ def test_t4b_has_the_same_gradient_for_every_unit():
             assert gradient[i, unit] == pytest.approx(by_hand, rel=0, abs=TOLERANCE)
 
 
+@pytest.mark.slow
 def test_the_example_runs_and_prints_the_five_systems(capsys):
     textbook.main()
     lines = [line.split() for line in capsys.readouterr().out.splitlines()[2:]]

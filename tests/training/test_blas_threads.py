@@ -44,6 +44,7 @@ def assert_restored_after_any_interrupt(function, every=1):
         assert set(numbers()) == {BEFORE}, step
 
 
+@pytest.mark.slow
 def test_each_bytecode():
     seen = []
 
@@ -71,6 +72,7 @@ def test_a_second_interrupt():
         assert set(numbers()) == {BEFORE}, step
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("solver", ["lbfgs", "levenberg_marquardt"])
 def test_fits(solver):
     X, y = make_regression()

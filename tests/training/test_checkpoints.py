@@ -350,6 +350,7 @@ def test_a_full_disk_costs_the_file_not_the_fit(path, monkeypatch):
     assert_same_bits(make(BackpropClassifier, checkpoint=path).fit(X, LABELS), alone)
 
 
+@pytest.mark.slow
 def test_damaged_files(path, monkeypatch):
     contents = every_file(make(BackpropClassifier), path, monkeypatch, X, LABELS)
     alone = make(BackpropClassifier).fit(X, LABELS)

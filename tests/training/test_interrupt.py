@@ -10,6 +10,7 @@ import pytest
 from separate import assert_usable, run, run_each
 
 
+@pytest.mark.slow
 def test_endless_epochs():
     cases = [
         dict(cls=cls, solver=solver)

@@ -40,6 +40,8 @@ def advice(data: DataSet, output_activation: str) -> str:
 def root_mean_squares(X: Any) -> FloatArray:
     """Of each column."""
     if sparse.issparse(X):
-        squares = X.astype(np.float64).power(2).sum(axis=0)
-        return np.sqrt(np.asarray(squares).ravel() / X.shape[0])
+        # NumPy alone, whatever somebody has done to the matrix since it was checked
+        columns = np.clip(X.indices[: len(X.data)], 0, X.shape[1] - 1)
+        squares = np.bincount(columns, np.square(X.data, dtype=np.float64), X.shape[1])
+        return np.sqrt(squares / X.shape[0])
     return np.sqrt(np.einsum("ij,ij->j", X, X, dtype=np.float64) / len(X))
