@@ -27,7 +27,7 @@ def test_names_of_other_libraries_stand_for_ours(theirs, ours):
         ("solver", "adamw", "Did you mean 'adam' with weight_decay, which is AdamW's?"),
         ("solver", "L-BFGS", "Did you mean 'lbfgs'?"),
         ("learning_rate", "cosin", "Did you mean 'cosine'?"),
-        ("scoring", "acuracy", "Did you mean 'accuracy'?"),
+        ("scoring", "f1-macro", "Did you mean 'f1_macro'?"),
         ("loss", "MSE", "Did you mean 'squared_error'?"),
         ("output_activation", "sigmoid", "Did you mean 'logistic'?"),
         ("solver", "none of them", "Got 'none of them' instead."),
