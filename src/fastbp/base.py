@@ -48,6 +48,7 @@ from .parameters import check_parameters, defaults_of, parameters_of
 from .random_states import random_source
 from .scoring import fitted_copy, make_score
 from .sklearn_types import InheritedMethods, fits
+from .training import scales
 from .training.checkpoints import Checkpoint, describe
 from .training.run import begin_run, train
 from .training.solvers import SOLVERS
@@ -387,7 +388,14 @@ class BaseBackprop(
         if X_val is None or y_val is None:
             missing, given = ("X_val", "y_val") if X_val is None else ("y_val", "X_val")
             raise ValueError(f"{given} was given without {missing}; validation needs both.")
-        X, y = self._checked_arrays(X_val, y_val, (data.X.dtype,), reset=False)
+        try:
+            X, y = self._checked_arrays(X_val, y_val, (data.X.dtype,), reset=False)
+        except (TypeError, ValueError) as error:
+            kind = ValueError if isinstance(error, ValueError) else TypeError
+            raise kind(f"X_val and y_val cannot be used. {error}") from error
+        difference = scales.difference(data.X, X)
+        if difference:
+            warnings.warn(f"X_val {difference}", UserWarning, stacklevel=2)
         targets = problem.targets(y, X.dtype, "y_val")
         if targets.n_outputs != data.targets.n_outputs:
             raise ValueError(

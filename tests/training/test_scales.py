@@ -67,3 +67,41 @@ def test_nothing_is_said_of_data_that_train_as_they_are():
     said = warning_of(BackpropRegressor, diabetes.data, diabetes.target)
     assert said.startswith(f"{OF_SKLEARN} Column 4 of X ")
     assert "y has" in said
+
+
+# --- validation samples ---
+
+
+@pytest.mark.parametrize("form", [np.asarray, sparse.csr_matrix, np.float32])
+@pytest.mark.parametrize("factor", [0.2, 5.0, 1e10])
+def test_validation_samples_of_another_scale(form, factor):
+    size, size_val = (np.sqrt(np.mean(np.square(one))) for one in (X, X[:9] * factor))
+    expected = f"X_val has a root mean square of {size_val:.3g}, but X one of {size:.3g}: scale "
+    with pytest.warns(UserWarning) as caught:
+        BackpropRegressor((3,), max_iter=1, learning_rate_init=1e-12).partial_fit(
+            form(X), X[:, 0], X_val=form(X[:9] * factor), y_val=X[:9, 0]
+        )
+    (warning,) = caught
+    assert str(warning.message).startswith(expected)
+
+
+@pytest.mark.parametrize("factor", [0.0, 0.3, 3.0])
+@pytest.mark.parametrize("form", [np.asarray, sparse.csr_matrix])
+def test_nothing_is_said_of_those_that_are_alike(factor, form):
+    BackpropRegressor((3,), max_iter=1).partial_fit(
+        form(X), X[:, 0], X_val=form(factor * X[:9]), y_val=X[:9, 0]
+    )
+
+
+@pytest.mark.parametrize(
+    ("X_val", "y_val", "error", "message"),
+    [
+        (np.full((9, 3), np.nan), X[:9, 0], ValueError, "Input X contains NaN"),
+        (X[:9, :2], X[:9, 0], ValueError, "X has 2 features"),
+        (X[:9], X[:5, 0], ValueError, "inconsistent numbers of samples"),
+        (X[:9], np.full(9, np.inf), ValueError, "Input y contains infinity"),
+    ],
+)
+def test_errors_name_the_validation_samples(X_val, y_val, error, message):
+    with pytest.raises(error, match=f"^X_val and y_val cannot be used. .*{message}"):
+        BackpropRegressor((3,), max_iter=1).fit(X, X[:, 0], X_val=X_val, y_val=y_val)

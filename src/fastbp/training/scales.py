@@ -1,4 +1,4 @@
-"""What to scale, where training has not converged: said beside the warning, from the data."""
+"""What to scale: said where training has not converged, and of validation samples."""
 
 from __future__ import annotations
 
@@ -13,6 +13,9 @@ from ..types import FloatArray
 # Root mean square above which gradient steps of the usual size go wrong. StandardScaler gives 1;
 # pixels from 0 to 16, which train well as they are, have some 7.
 LARGE = 30.0
+# How often larger or smaller the entries of two parts of one data set may be. Data before and after
+# StandardScaler differ by more, parts of the same data hardly ever.
+ALIKE = 4.0
 
 
 def advice(data: DataSet, output_activation: str) -> str:
@@ -35,6 +38,23 @@ def advice(data: DataSet, output_activation: str) -> str:
                 "TransformedTargetRegressor."
             )
     return said
+
+
+def difference(X: Any, X_val: Any) -> str:
+    """What is wrong with the scale of X_val, as the end of a sentence; or nothing."""
+    size, size_val = root_mean_square(X), root_mean_square(X_val)
+    if size_val == 0 or size / ALIKE <= size_val <= size * ALIKE:
+        return ""
+    return (
+        f"has a root mean square of {size_val:.3g}, but X one of {size:.3g}: scale X_val as X, "
+        "with what was fitted on X."
+    )
+
+
+def root_mean_square(X: Any) -> float:
+    """Of all entries."""
+    values = X.data if sparse.issparse(X) else X.reshape(-1)
+    return float(np.sqrt(np.vdot(values, values) / (X.shape[0] * X.shape[1])))
 
 
 def root_mean_squares(X: Any) -> FloatArray:
