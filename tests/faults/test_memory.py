@@ -312,7 +312,7 @@ def test_nothing_grows():
     and in one arena, since threads that come and go would make it another.
     """
     script = LEAKS.format(
-        rounds=ROUNDS, warm_up=times(50, 300), sound=times(100, 500), failing=times(100, 210)
+        rounds=ROUNDS, warm_up=300, sound=times(250, 500), failing=times(100, 210)
     )
     environment = {
         "PYTHONMALLOC": "malloc",
