@@ -22,6 +22,8 @@ pytestmark = [
     CUT_SHORT,
     pytest.mark.faults,
     pytest.mark.filterwarnings("ignore:the matrix subclass:PendingDeprecationWarning"),
+    # of NumPy before 2, where the tests make arrays of subarrays
+    pytest.mark.filterwarnings("ignore:casting an array to a subarray dtype:FutureWarning"),
     # of NumPy's casts to floating point, and of scikit-learn's columns and rare classes
     pytest.mark.filterwarnings("ignore::RuntimeWarning"),
     pytest.mark.filterwarnings("ignore::UserWarning"),
