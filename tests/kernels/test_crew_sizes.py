@@ -84,7 +84,7 @@ def test_bits_of_a_run_that_changes_its_number(dtype, delay):
             numbers.append(run.n_threads)
     finally:
         core.set_delays(0)
-    assert {1, 2} <= set(numbers)
+    assert len(set(numbers)) > 1
     alone, run = begin(dtype, 1)
     for _ in numbers:
         run.train_epoch(np.arange(700))
