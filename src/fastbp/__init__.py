@@ -7,6 +7,7 @@ from .model_files import load_model, save_model
 from .network import Network
 from .regressor import BackpropRegressor
 from .show import LossCurveDisplay, WeightsDisplay
+from .tables import TabularClassifier, TabularRegressor
 from .versions import VERSION, show_versions
 
 __version__ = VERSION
@@ -17,6 +18,8 @@ __all__ = [
     "LossCurveDisplay",
     "ModelFileError",
     "Network",
+    "TabularClassifier",
+    "TabularRegressor",
     "WeightsDisplay",
     "check_gradient",
     "load_model",
