@@ -171,7 +171,7 @@ class BaseTabular(BaseEstimator):
 
     def _take_names(self, encoder):
         self.n_features_in_ = encoder.n_features_in_
-        vars(self).pop("feature_names_in_", None)
+        self.__dict__.pop("feature_names_in_", None)
         if hasattr(encoder, "feature_names_in_"):
             self.feature_names_in_ = encoder.feature_names_in_
 
@@ -194,7 +194,7 @@ class BaseTabular(BaseEstimator):
         check_parameters(member)
         return member
 
-    def _reporter(self, members) -> Callable[[int], None] | None:
+    def _reporter(self, members: list[Any]) -> Callable[[int], None] | None:
         if not self.verbose:
             return None
 
@@ -210,7 +210,8 @@ class BaseTabular(BaseEstimator):
 
     def _held_out(self, table, splits):
         """The mean of the predictions of those members that have not seen a row; NaN without."""
-        total, n_members = None, np.zeros(len(table.X))
+        total: Any = None
+        n_members = np.zeros(len(table.X))
         for member, (_, rows) in zip(self.estimators_, splits, strict=True):
             outputs = self._predictions_of(member, table.X[rows])
             if total is None:
@@ -272,11 +273,11 @@ class BaseTabular(BaseEstimator):
         """The same for targets of the user's validation rows."""
 
     @abstractmethod
-    def _codes_to_stratify(self, targets) -> NDArray[np.intp] | None:
+    def _codes_to_stratify(self, targets: Array) -> NDArray[np.intp] | None:
         """The classes that each fold gets a share of."""
 
     @abstractmethod
-    def _predictions_of(self, member, encoded) -> FloatArray:
+    def _predictions_of(self, member: Any, encoded: FloatArray) -> FloatArray:
         """Predictions of a network, of shape (n_samples, n_outputs), as they are averaged."""
 
     @abstractmethod

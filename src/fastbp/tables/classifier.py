@@ -153,7 +153,7 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
 
     def _forget_out_of_bag(self):
         for name in ("oob_score_", "oob_decision_function_"):
-            vars(self).pop(name, None)
+            self.__dict__.pop(name, None)
 
     def _estimate_out_of_bag(self, y, sample_weight, outputs):
         self.oob_decision_function_ = outputs

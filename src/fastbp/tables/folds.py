@@ -2,8 +2,8 @@
 
 The rows are dealt out into folds at random. Member 0 holds fold 0 out, member 1 fold 1, and so on;
 when all folds have been used, the rows are dealt out anew. So each member trains on the same share
-of the rows however many members there are, a single one is validated on one fold, and a member is the
-same whatever number of others follow it.
+of the rows however many members there are, a single one is validated on one fold, and a member is
+the same whatever number of others follow it.
 """
 
 from __future__ import annotations
@@ -53,8 +53,8 @@ def make_splits(
     """
     if n_samples < 2:
         raise ValueError(
-            f"n_samples={n_samples}: at least 2 rows are needed, to train on one and to validate on "
-            "the other."
+            f"n_samples={n_samples}: at least 2 rows are needed, to train on one and to validate "
+            "on the other."
         )
     n_folds = min(n_folds, n_samples)
     splits: list[Split] = []

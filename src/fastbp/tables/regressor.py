@@ -161,7 +161,7 @@ default='squared_error'
 
     def _forget_out_of_bag(self):
         for name in ("oob_score_", "oob_prediction_"):
-            vars(self).pop(name, None)
+            self.__dict__.pop(name, None)
 
     def _estimate_out_of_bag(self, y, sample_weight, outputs):
         known = ~np.isnan(outputs[:, 0])
