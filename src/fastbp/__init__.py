@@ -7,7 +7,10 @@ from .model_files import load_model, save_model
 from .network import Network
 from .regressor import BackpropRegressor
 from .show import LossCurveDisplay, WeightsDisplay
-from .tables import TabularClassifier, TabularRegressor
+from .tables.classifier import TabularClassifier
+from .tables.piecewise import PiecewiseLinearEncoder
+from .tables.regressor import TabularRegressor
+from .tables.scaling import RobustSmoothScaler
 from .versions import VERSION, show_versions
 
 __version__ = VERSION
@@ -18,6 +21,8 @@ __all__ = [
     "LossCurveDisplay",
     "ModelFileError",
     "Network",
+    "PiecewiseLinearEncoder",
+    "RobustSmoothScaler",
     "TabularClassifier",
     "TabularRegressor",
     "WeightsDisplay",

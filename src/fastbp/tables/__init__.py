@@ -1,6 +1,1 @@
-"""Estimators for raw tables: a DataFrame in, predictions out, with nothing to prepare."""
-
-from .classifier import TabularClassifier
-from .regressor import TabularRegressor
-
-__all__ = ["TabularClassifier", "TabularRegressor"]
+"""Tables as users have them: columns read, scaled and encoded; and what learns from them."""

@@ -95,8 +95,8 @@ class BaseTabular(BaseEstimator):
         Parameters
         ----------
         X : DataFrame or array-like of shape (n_samples, n_features)
-            A raw table: numbers, booleans, categories and text, with missing values; see
-            :class:`TableEncoder`.
+            A raw table, of pandas, polars, pyarrow or NumPy: numbers, booleans, categories and text
+            of few different values, with missing values in all of them.
         y : array-like of shape (n_samples,)
             Class labels, or numbers.
         sample_weight : array-like of shape (n_samples,), default=None
