@@ -14,6 +14,13 @@ from fastbp._kernels import core
 from fastbp.data import DataSet, Targets
 from fastbp.objective import LOSSES as LOSS_RECORDS
 from fastbp.show.layers import layers_html, with_layers
+from fastbp.tables.calibration import at_temperature, temperature_of
+from fastbp.tables.ensemble import EncodedTable, train_members
+from fastbp.tables.folds import deal_out, make_splits
+from fastbp.tables.importance import n_rows_used, permutation_importances
+from fastbp.tables.intervals import ConformalErrors
+from fastbp.tables.presets import Preset
+from fastbp.tables.target_scales import TargetScale
 from fastbp.threads import LEAST_CALL, LEAST_STEP, allowed, choose_n_threads
 from fastbp.training import levenberg_marquardt, monitor
 from fastbp.training.schedules import rate_after_epoch, rate_after_stagnation, step_rates
@@ -34,10 +41,21 @@ __all__ = [
     "SOLVERS",
     "UNDEFINED_PAIRS",
     "DataSet",
+    "ConformalErrors",
+    "EncodedTable",
+    "Preset",
+    "TargetScale",
     "Targets",
     "allowed",
     "check_everything",
+    "at_temperature",
     "choose_n_threads",
+    "n_rows_used",
+    "permutation_importances",
+    "temperature_of",
+    "deal_out",
+    "make_splits",
+    "train_members",
     "core",
     "evaluator",
     "kernels",
@@ -75,7 +93,7 @@ PAIRS = [
 OPTIMIZERS = list(core.OPTIMIZERS)
 SOLVERS = list(SOLVER_RECORDS)
 
-DISPLAY_MODULES = ["fastbp.show.curves", "fastbp.show.weights"]
+DISPLAY_MODULES = ["fastbp.show.curves", "fastbp.show.importance", "fastbp.show.weights"]
 
 
 # --- the compiled core, as a network sets it up ---

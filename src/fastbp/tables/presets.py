@@ -18,8 +18,8 @@ class Preset:
     """A recipe.
 
     "RealMLP" is Holzmueller, Grinsztajn and Steinwart, "Better by default: strong pre-tuned MLPs
-    and boosted trees on tabular data", NeurIPS (2024), arXiv 2407.04491. "The study" is a comparison
-    of such recipes over 18 public tables, whose differences below 3 % are noise.
+    and boosted trees on tabular data", NeurIPS (2024), arXiv 2407.04491. "The study" compared such
+    recipes over 18 public tables; differences below 3 % are noise there.
 
     Attributes
     ----------
