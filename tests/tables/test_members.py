@@ -1,11 +1,11 @@
 """Members of an ensemble: trained on rows of shared arrays, side by side, to the same bits."""
 
-import threading
 import tracemalloc
 
 import numpy as np
 import pytest
 from internals import EncodedTable, TargetScale, make_splits, train_members
+from separate import run, run_each
 from sklearn.exceptions import ConvergenceWarning
 
 from fastbp import BackpropClassifier, BackpropRegressor
@@ -104,7 +104,7 @@ def test_an_error_of_a_member_is_raised_and_ends_the_others():
     members[3].hidden_layer_sizes = (0,)
     with pytest.raises(ValueError, match="hidden_layer_sizes"):
         train_members(members, EncodedTable(X, y, None), splits_of(len(X)), n_threads=5)
-    assert not any(thread.name.startswith("fastbp-member") for thread in threading.enumerate())
+    assert all(one is members[3] or one.n_iter_ >= 1 for one in members if hasattr(one, "n_iter_"))
 
 
 def test_time_is_for_all_members():
@@ -156,3 +156,48 @@ def test_constant_targets_and_targets_that_are_too_large():
     np.testing.assert_array_equal(constant.shrink(np.full((2, 1), 3.0)), np.zeros((2, 1)))
     with pytest.raises(ValueError, match="too large; divide it"):
         TargetScale.of(np.array([[1e300], [-1e300]]), None, loss="squared_error")
+
+
+@pytest.mark.slow
+def test_an_interrupt_keeps_what_every_member_has_reached():
+    script = """
+        from fastbp import TabularClassifier, TabularRegressor
+        rng = np.random.default_rng(0)
+        X = rng.standard_normal((400, 5))
+        y = X[:, 0] + X[:, 1] > 0
+        recipe = dict(learning_rate="constant")
+        model = {cls}(3, max_iter=ENDLESS, n_threads=3, preset=recipe, random_state=0)
+        messages = interrupted(lambda: model.fit(X, y), 2.0)
+        again = pickle.loads(pickle.dumps(model))
+        print(json.dumps(dict(
+            messages=messages, epochs=[one.n_iter_ for one in model.estimators_],
+            oob=model.oob_score_, same=bool((again.predict(X) == model.predict(X)).all()),
+        )))
+    """
+    cases = [dict(cls="TabularClassifier"), dict(cls="TabularRegressor")]
+    for facts in run_each(script, cases):
+        assert facts["messages"] == ["Training interrupted by user."]
+        assert all(0 < n < 10**9 for n in facts["epochs"])
+        assert facts["oob"] > 0.5 and facts["same"]
+
+
+@pytest.mark.slow
+def test_an_interrupt_before_every_member_has_begun_undoes_the_fit():
+    facts = run("""
+        from fastbp import TabularRegressor
+        rng = np.random.default_rng(0)
+        X = rng.standard_normal((400, 5))
+        model = TabularRegressor(3, max_iter=2, n_threads=1, random_state=0).fit(X, X[:, 0])
+        before = model.predict(X)
+        model.set_params(max_iter=ENDLESS)
+        raised = False
+        try:
+            interrupted(lambda: model.fit(X, X[:, 1]), 1.0)
+        except KeyboardInterrupt:
+            raised = True
+        same = bool((model.predict(X) == before).all())
+        while any(one.name.startswith("fastbp") for one in threading.enumerate()):
+            time.sleep(0.01)  # a test that hangs has found one that has not ended
+        print(json.dumps(dict(raised=raised, same=same)))
+    """)
+    assert facts == {"raised": True, "same": True}
