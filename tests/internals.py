@@ -16,6 +16,7 @@ from fastbp.objective import LOSSES as LOSS_RECORDS
 from fastbp.show.layers import layers_html, with_layers
 from fastbp.threads import LEAST_CALL, LEAST_STEP, allowed, choose_n_threads
 from fastbp.training import levenberg_marquardt, monitor
+from fastbp.training.rate_factors import groups_of as rate_groups
 from fastbp.training.schedules import rate_after_epoch, rate_after_stagnation, step_rates
 from fastbp.training.solvers import SOLVERS as SOLVER_RECORDS
 
@@ -45,6 +46,7 @@ __all__ = [
     "levenberg_marquardt",
     "monitor",
     "rate_after_epoch",
+    "rate_groups",
     "rate_after_stagnation",
     "step_rates",
     "threads",

@@ -28,6 +28,7 @@ FLOORS = [
     {"gradcheck"},
     {"network"},
     {"initialization", "objective"},
+    {"front"},
     {"checks"},
     {"data", "threads"},
     {"archives", "versions"},
