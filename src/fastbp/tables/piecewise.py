@@ -178,18 +178,18 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
             With ``edges="tree"``, if y is None or does not fit X.
         """
         if self.edges == "tree":
-            X, y = self._checked(X, y, reset=True, multi_output=True)
+            numbers, targets = self._checked(X, y, reset=True, multi_output=True)
         else:
-            X = self._checked(X, reset=True)
+            numbers, targets = self._checked(X, reset=True), None
         # one bin is the column's range, and no tree has a single leaf
-        tree = self._tree_for(y) if self.edges == "tree" and self.n_bins > 1 else None
+        tree = self._tree_for(targets) if self.edges == "tree" and self.n_bins > 1 else None
         self.bin_edges_ = []
-        for column in X.T:
+        for column in numbers.T:
             is_present = ~np.isnan(column)
             if tree is None:
                 edges = quantile_edges(column[is_present], self.n_bins)
             else:
-                edges = tree_edges(column[is_present], y[is_present], tree)
+                edges = tree_edges(column[is_present], targets[is_present], tree)
             self.bin_edges_.append(edges)
         self.n_bins_ = np.array([max(0, len(edges) - 1) for edges in self.bin_edges_])
         self.feature_of_column_ = np.repeat(np.arange(len(self.n_bins_)), self.n_bins_)
@@ -220,12 +220,12 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
             Numbers from 0 to 1, the bins of the first column first; float32 if X is, else float64.
         """
         check_is_fitted(self)
-        X = self._checked(X, reset=False)
+        numbers = self._checked(X, reset=False)
         left = np.concatenate([edges[:-1] for edges in self.bin_edges_])
         right = np.concatenate([edges[1:] for edges in self.bin_edges_])
-        encoded = np.empty((len(X), len(left)), dtype=X.dtype)
+        encoded = np.empty((len(numbers), len(left)), dtype=numbers.dtype)
         for rows in row_blocks(*encoded.shape):
-            encoded[rows] = ramps(X[rows][:, self.feature_of_column_], left, right)
+            encoded[rows] = ramps(numbers[rows][:, self.feature_of_column_], left, right)
         return encoded
 
     def get_feature_names_out(self, input_features: ArrayLike | None = None) -> Array:

@@ -122,8 +122,8 @@ class RobustSmoothScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         -------
         self : object
         """
-        X = self._checked(X, reset=True)
-        pairs = [center_and_scale(column[~np.isnan(column)]) for column in X.T]
+        numbers = self._checked(X, reset=True)
+        pairs = [center_and_scale(column[~np.isnan(column)]) for column in numbers.T]
         self.center_, self.scale_ = np.array(pairs, dtype=np.float64).T.copy()
         return self
 
@@ -140,10 +140,10 @@ class RobustSmoothScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             Numbers from -3 to 3, and NaN where X has NaN; float32 if X is, else float64.
         """
         check_is_fitted(self)
-        X = self._checked(X, reset=False)
-        scaled = np.empty_like(X, order="C")
-        for rows in row_blocks(*X.shape):
-            scaled[rows] = scale_smoothly(X[rows], self.center_, self.scale_)
+        numbers = self._checked(X, reset=False)
+        scaled = np.empty_like(numbers, order="C", subok=False)
+        for rows in row_blocks(*numbers.shape):
+            scaled[rows] = scale_smoothly(numbers[rows], self.center_, self.scale_)
         return scaled
 
     def inverse_transform(self, X: MatrixLike) -> FloatArray:
@@ -166,11 +166,11 @@ class RobustSmoothScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             float32 if X is, else float64.
         """
         check_is_fitted(self)
-        X = self._checked(X, reset=False)
-        original = np.empty_like(X, order="C")
+        scaled = self._checked(X, reset=False)
+        original = np.empty_like(scaled, order="C", subok=False)
         has_scale = self.scale_ != 0
-        for rows in row_blocks(*X.shape):
-            y = np.multiply(X[rows], has_scale, dtype=np.float64)
+        for rows in row_blocks(*scaled.shape):
+            y = np.multiply(scaled[rows], has_scale, dtype=np.float64)
             np.clip(y, -BOUND, BOUND, out=y)
             with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
                 y /= np.sqrt((1 - y / BOUND) * (1 + y / BOUND))  # 1 - (y/3)^2, without cancellation
