@@ -17,7 +17,6 @@ import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted, validate_data
 
 from ..checks import check_storage
@@ -27,6 +26,8 @@ from .scaling import row_blocks
 
 if TYPE_CHECKING:
     from typing import Self
+
+MOST_CLASSES = 50  # integers of more different values are taken for numbers
 
 
 def quantile_edges(values: FloatArray, n_bins: int) -> FloatArray:
@@ -93,9 +94,9 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
         Samples that each leaf of a tree has at least, as in scikit-learn's histogram gradient
         boosting; other edges do not depend on it.
     target_type : {"auto", "continuous", "classes"}, default="auto"
-        What y is for the trees: numbers, or classes. "auto": classes if it consists of text,
-        booleans or whole numbers, as :func:`sklearn.utils.multiclass.type_of_target` says. If y
-        counts something, "continuous" is better. Other edges do not depend on it.
+        What y is for the trees: numbers, or classes. "auto": numbers if it is an array of floats,
+        or of integers with more than 50 different values; classes otherwise. Other edges do not
+        depend on it.
 
     Attributes
     ----------
@@ -198,7 +199,9 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
     def _tree_for(self, y):
         target_type = self.target_type
         if target_type == "auto":
-            is_continuous = type_of_target(y, input_name="y").startswith("continuous")
+            is_continuous = y.dtype.kind == "f" or (
+                y.dtype.kind in "iu" and len(np.unique(y)) > MOST_CLASSES
+            )
             target_type = "continuous" if is_continuous else "classes"
         tree = DecisionTreeRegressor if target_type == "continuous" else DecisionTreeClassifier
         return tree(

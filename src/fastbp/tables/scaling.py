@@ -12,6 +12,7 @@ Source: RealMLP's preprocessing, Holzmüller, Grinsztajn and Steinwart (2024), a
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -49,7 +50,7 @@ def center_and_scale(values: FloatArray) -> tuple[float, float]:
     scale = high - low
     if scale == 0:
         scale = (halves.max() - halves.min()) / 2
-    return float(2 * center), float(min(2 * scale, np.finfo(np.float64).max))
+    return 2 * float(center), 2 * min(float(scale), sys.float_info.max / 2)
 
 
 def scale_smoothly(values: FloatArray, center: Any, scale: Any) -> FloatArray:
