@@ -103,9 +103,10 @@ def open_table(X: Any) -> Table:
     library = _library_of(X)
     if library is None:
         return _open_array(X)
+    table = _OPEN[library](X)
     # scikit-learn's own messages for a table without rows or columns
-    check_array(np.broadcast_to(np.False_, X.shape), dtype=None, input_name="X")
-    return _OPEN[library](X)
+    check_array(np.broadcast_to(np.False_, table.shape), dtype=None, input_name="X")
+    return table
 
 
 def _library_of(X):

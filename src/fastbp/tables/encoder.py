@@ -93,14 +93,14 @@ class NumberColumn:
     @classmethod
     def from_record(cls, record: dict[str, Any]) -> NumberColumn:
         """The inverse of as_record; ValueError where it cannot be one."""
-        center, scale, *edges = numbers = [record["center"], record["scale"], *record["edges"]]
-        if not all(isinstance(one, (int, float)) and np.isfinite(one) for one in numbers):
-            raise ValueError(f"center, scale and edges must be finite numbers, got {numbers}.")
-        if scale < 0 or len(edges) == 1 or (np.diff(edges) <= 0).any():
-            raise ValueError(f"scale must be >= 0 and edges ascending, got {scale} and {edges}.")
-        return cls(
-            float(center), float(scale), bool(record["has_missing"]), tuple(map(float, edges))
-        )
+        center, scale, edges = record["center"], record["scale"], record["edges"]
+        _require(all(map(_is_finite, [center, scale, *edges])), "finite numbers", record)
+        _require(scale >= 0, "a scale that is not negative", record)
+        ascending = all(left < right for left, right in zip(edges[:-1], edges[1:], strict=True))
+        _require(ascending and len(edges) != 1, "ascending edges", record)
+        _require(isinstance(record["has_missing"], bool), "has_missing of true or false", record)
+        edges = tuple(map(float, edges))
+        return cls(float(center), float(scale), record["has_missing"], edges)
 
     def endings(self) -> dict[str, list[str]]:
         """Of the names of its columns, by part."""
@@ -163,12 +163,12 @@ class LevelColumn:
     @classmethod
     def from_record(cls, record: dict[str, Any]) -> LevelColumn:
         """The inverse of as_record; ValueError where it cannot be one."""
-        levels = record["levels"]
-        if not all(isinstance(one, (str, bool, int, float)) for one in levels):
-            raise ValueError(f"levels must be text, booleans or numbers, got {levels}.")
-        if len(set(levels)) < len(levels):
-            raise ValueError(f"levels must be different, got {levels}.")
-        return cls(tuple(levels), bool(record["has_missing"]), bool(record["has_others"]))
+        levels, flags = record["levels"], (record["has_missing"], record["has_others"])
+        is_plain = all(isinstance(one, (str, bool)) or _is_finite(one) for one in levels)
+        _require(isinstance(levels, list) and is_plain, "text, booleans or numbers", record)
+        _require(len(set(levels)) == len(levels), "levels that are different", record)
+        _require(all(isinstance(one, bool) for one in flags), "flags of true or false", record)
+        return cls(tuple(levels), *flags)
 
     @property
     def is_sign(self) -> bool:
@@ -195,6 +195,15 @@ class LevelColumn:
             columns["sign"][rows, 0] = 2 * codes[rows] - 1
         else:
             columns["level"][rows, codes[rows]] = 1
+
+
+def _is_finite(value):
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and np.isfinite(value)
+
+
+def _require(condition, what, record):
+    if not condition:
+        raise ValueError(f"A column of a TableEncoder's record needs {what}: {record!r:.200}.")
 
 
 def level_order(level: Level) -> tuple[bool, Level]:
@@ -410,16 +419,14 @@ class TableEncoder(TransformerMixin, BaseEstimator):
             encoder._validate_params()
             encoder._columns = [kinds[one["kind"]].from_record(one) for one in record["columns"]]
             names = record["feature_names"]
-            encoder.n_features_in_ = len(encoder._columns)
+            encoder.n_features_in_ = n_features = len(encoder._columns)
+            if n_features == 0 or (names is not None and len(names) != n_features):
+                raise ValueError(f"There are {n_features} columns, whose names are {names}.")
             if names is not None:
                 if not all(isinstance(name, str) for name in names):
-                    raise ValueError(f"feature_names must be text, got {names}.")
-                if len(names) != encoder.n_features_in_:
-                    raise ValueError(
-                        f"{len(names)} feature_names for {len(encoder._columns)} columns."
-                    )
+                    raise ValueError(f"Names of columns must be text, got {names}.")
                 encoder.feature_names_in_ = np.array(names, dtype=object)
-        except (KeyError, TypeError, AttributeError, OverflowError) as error:
+        except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"This is no record of a TableEncoder: {error!r}.") from error
         encoder._arrange()
         return encoder
