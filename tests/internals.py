@@ -14,6 +14,7 @@ from fastbp._kernels import core
 from fastbp.data import DataSet, Targets
 from fastbp.objective import LOSSES as LOSS_RECORDS
 from fastbp.show.layers import layers_html, with_layers
+from fastbp.tables.encoder import MAX_LEVELS, TableEncoder
 from fastbp.threads import LEAST_CALL, LEAST_STEP, allowed, choose_n_threads
 from fastbp.training import levenberg_marquardt, monitor
 from fastbp.training.rate_factors import groups_of as rate_groups
@@ -29,12 +30,14 @@ __all__ = [
     "LEAST_CALL",
     "LEAST_STEP",
     "LOSSES",
+    "MAX_LEVELS",
     "OPTIMIZERS",
     "OUTPUTS",
     "PAIRS",
     "SOLVERS",
     "UNDEFINED_PAIRS",
     "DataSet",
+    "TableEncoder",
     "Targets",
     "allowed",
     "check_everything",

@@ -7,6 +7,8 @@ from .model_files import load_model, save_model
 from .network import Network
 from .regressor import BackpropRegressor
 from .show import LossCurveDisplay, WeightsDisplay
+from .tables.piecewise import PiecewiseLinearEncoder
+from .tables.scaling import RobustSmoothScaler
 from .versions import VERSION, show_versions
 
 __version__ = VERSION
@@ -17,6 +19,8 @@ __all__ = [
     "LossCurveDisplay",
     "ModelFileError",
     "Network",
+    "PiecewiseLinearEncoder",
+    "RobustSmoothScaler",
     "WeightsDisplay",
     "check_gradient",
     "load_model",
