@@ -7,7 +7,9 @@ from .model_files import load_model, save_model
 from .network import Network
 from .regressor import BackpropRegressor
 from .show import LossCurveDisplay, WeightsDisplay
+from .tables.classifier import TabularClassifier
 from .tables.piecewise import PiecewiseLinearEncoder
+from .tables.regressor import TabularRegressor
 from .tables.scaling import RobustSmoothScaler
 from .versions import VERSION, show_versions
 
@@ -21,6 +23,8 @@ __all__ = [
     "Network",
     "PiecewiseLinearEncoder",
     "RobustSmoothScaler",
+    "TabularClassifier",
+    "TabularRegressor",
     "WeightsDisplay",
     "check_gradient",
     "load_model",

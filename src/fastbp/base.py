@@ -280,7 +280,32 @@ class BaseBackprop(
         with random_source(self.random_state) as source:
             return self._fit_with(source, X, y, sample_weight, validation, **how)
 
-    def _fit_with(self, source, X, y, sample_weight, validation, *, goes_on, context=None, **how):
+    def _fit_member(self, X, y, sample_weight, validation, split, after_epoch):
+        """fit as a member of an ensemble, which has checked the parameters.
+
+        split : (rows to train on, rows to validate on), or None where there is other validation
+            X is not copied, but for the rows to validate on.
+        after_epoch : callable of no arguments
+            Called after each epoch; a true value ends the fit.
+        """
+        how = {"goes_on": False, "split": split, "after_epoch": after_epoch}
+        with whole_fit(self):
+            return self._fit(X, y, sample_weight, validation, **how)
+
+    def _fit_with(
+        self,
+        source,
+        X,
+        y,
+        sample_weight,
+        validation,
+        *,
+        goes_on,
+        context=None,
+        split=None,
+        after_epoch=None,
+        **how,
+    ):
         data, problem = self._data(X, y, sample_weight, goes_on=goes_on, **how)
         held_out = self._validation_data(data, problem, *validation)
         checkpoint = None
@@ -316,7 +341,8 @@ class BaseBackprop(
             make_score=score_of,
             is_classifier=problem.is_classification,
             is_incremental=how.get("is_incremental", False),
-            after_epoch=None if context is None else lambda: task.end_epoch(),
+            after_epoch=after_epoch if context is None else lambda: task.end_epoch(),
+            split=split,
         )
         run.checkpoint = checkpoint
         task: Any = None

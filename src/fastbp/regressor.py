@@ -103,16 +103,17 @@ default='squared_error'
         ('sgd', 'adam').
     batch_size : int or 'auto', default='auto'
         Samples per step of 'sgd' and 'adam'; 'auto' is ``min(200, n_samples)``.
-    learning_rate : {'constant', 'invscaling', 'adaptive', 'cosine', 'one_cycle', 'exponential'} \
-or callable, default='constant'
+    learning_rate : {'constant', 'invscaling', 'adaptive', 'cosine', 'one_cycle', 'coslog4', \
+'exponential'} or callable, default='constant'
         Schedule of the step size. For 'sgd' only, as in scikit-learn: 'invscaling' divides by
         ``t_ ** power_t``, 'adaptive' by 5 each time training stops improving. For 'sgd' and 'adam':
         'cosine' falls to 0 over ``max_iter`` epochs; 'one_cycle' rises from 1/25 during the first
-        30 % of them and then falls to a 250000th; 'exponential' multiplies by ``decay_rate`` each
-        epoch; a function takes the epoch, counted from 0, and returns its step size.
+        30 % of them and then falls to a 250000th; 'coslog4' rises and falls four times over
+        ``max_iter`` epochs, each time for twice as long; 'exponential' multiplies by ``decay_rate``
+        each epoch; a function takes the epoch, counted from 0, and returns its step size.
     learning_rate_init : float, default=0.001
-        First step size of 'sgd' and 'adam' (the largest, with 'one_cycle'), and the first size of
-        each weight's step with 'rprop'.
+        First step size of 'sgd' and 'adam' (the largest, with 'one_cycle' and 'coslog4'), and the
+        first size of each weight's step with 'rprop'.
     learning_rate_factors : dict or None, default=None
         Learning rates of their own, as factors of the learning rate: of 'coefs', 'intercepts', and
         of a front's 'scale' and 'periodic' parameters, each 1 by default. 'fan_in' for 'coefs' is

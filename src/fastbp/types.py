@@ -68,7 +68,7 @@ LearningRateFactors: TypeAlias = Mapping[str, Any] | None
 Reduction: TypeAlias = Literal["mean", "sum"]
 SolverName: TypeAlias = Literal["lbfgs", "sgd", "adam", "rprop", "levenberg_marquardt"]
 Schedule: TypeAlias = Literal[
-    "constant", "invscaling", "adaptive", "cosine", "one_cycle", "exponential"
+    "constant", "invscaling", "adaptive", "cosine", "one_cycle", "coslog4", "exponential"
 ]
 LearningRate: TypeAlias = Schedule | Callable[[int], float]
 BatchSize: TypeAlias = int | Literal["auto"]

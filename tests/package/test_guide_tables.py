@@ -114,7 +114,10 @@ PROBES = {
     "batch_size": (["auto", 5, 11], {}),
     "shuffle": ([True, False], {"batch_size": 5}),
     "learning_rate": (
-        ["constant", "invscaling", "adaptive", "exponential", "cosine", "one_cycle", rate_of],
+        [
+            *("constant", "invscaling", "adaptive", "exponential", "cosine", "one_cycle"),
+            *("coslog4", rate_of),
+        ],
         {},
     ),
     "learning_rate_init": ([0.001, 0.02], {}),

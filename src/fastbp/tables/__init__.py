@@ -1,1 +1,1 @@
-"""Tables as users have them, on their way to a network: columns read, scaled, encoded."""
+"""Tables as users have them: columns read, scaled and encoded; and what learns from them."""
