@@ -32,8 +32,8 @@ over the splits of a table, then over the tables, each counting once. An error r
 half an error. The noise after ± is the standard error: the standard deviation of the logarithm of
 the ratio over the splits, over the square root of their number, combined over the tables. It says
 how far another draw of splits may move the figure, not how far other tables may. Splits of one
-table overlap, so it is rather too small. The rank of a model on a table is by its mean error, among the
-models that have all cells. A model that lacks cells is compared on those that it has.
+table overlap, so it is rather too small. The rank of a model on a table is by its mean error,
+among the models that have all cells. A model that lacks cells is compared on those that it has.
 """
 
 import argparse
@@ -169,8 +169,9 @@ class Cells(dict):
 def compute_missing(cells, tables, learners, n_splits, again):
     """Compute and store cells; returns the number of learners' errors."""
     n_failed, warm = 0, set()
-    for table in tables:
-        for number in range(n_splits):
+    # split by split, so that a run that is cut off has seen all tables
+    for number in range(n_splits):
+        for table in tables:
             names = [name for name in learners if again or (table.name, number, name) not in cells]
             if not names:
                 continue
