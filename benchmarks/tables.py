@@ -380,8 +380,11 @@ def heading(comparison):
     tables = len(comparison.tables)
     return (
         f"**{tables} tables, {len(comparison.splits)} splits each**, one thread, defaults: "
-        f"{', '.join(sorted(versions))}. Report made on {cpu_model()}. Ratios to {BASELINE} are "
-        "geometric means over the tables; after ± their standard error over the splits."
+        f"{', '.join(sorted(versions))}; {cpu_model()}.\n\n"
+        f"Error, log loss, fit and predict are ratios to {comparison.baseline}'s: geometric means over "
+        "the tables, after ± their standard error over the splits; below 1 is better. Ranks are by "
+        f"error. Better on: tables with a smaller error than {comparison.baseline}'s. The last ratio "
+        f"is {SLOW}'s fit over the model's, its mean over the tables and the smallest of them."
     )
 
 
@@ -393,7 +396,7 @@ def overview(comparison):
         for kind in KINDS
     }
     columns = {
-        f"error / {comparison.baseline}'s": lambda model: text(comparison.ratio("error", model)),
+        "error": lambda model: text(comparison.ratio("error", model)),
         **{
             f"of {title}": lambda model, kind=kind: text(
                 comparison.ratio("error", model, tables=of_kind[kind])
@@ -406,8 +409,8 @@ def overview(comparison):
         "fit, s": lambda model: text(median_of_tables(comparison, "fit", model)),
         "fit": lambda model: short(comparison.ratio("fit", model)),
         "predict": lambda model: short(comparison.ratio("predict", model)),
-        f"{SLOW}'s fit / its": lambda model: short(comparison.ratio("fit", SLOW, model)),
-        "at least": lambda model: short(smallest_ratio(comparison, "fit", SLOW, model)),
+        f"{SLOW}'s fit": lambda model: short(comparison.ratio("fit", SLOW, model)),
+        "smallest": lambda model: short(smallest_ratio(comparison, "fit", SLOW, model)),
         "cells": lambda model: f"{n_cells(comparison, model)}",
     }
     lines = [[model, *(cell(model) for cell in columns.values())] for model in comparison.models]
@@ -508,7 +511,7 @@ def chosen_learners(options):
     learners = {name: known[name] for name in asked if name in known}
     for name, learner in learners.items():
         if not learner.is_installed:
-            progress(f"{name} is not installed: only its stored cells are shown")
+            progress(f"{name} cannot be imported here: only its stored cells are shown")
     return {name: learner for name, learner in learners.items() if learner.is_installed}
 
 
