@@ -381,10 +381,10 @@ def heading(comparison):
     return (
         f"**{tables} tables, {len(comparison.splits)} splits each**, one thread, defaults: "
         f"{', '.join(sorted(versions))}; {cpu_model()}.\n\n"
-        f"Error, log loss, fit and predict are ratios to {comparison.baseline}'s: geometric means over "
-        "the tables, after ± their standard error over the splits; below 1 is better. Ranks are by "
-        f"error. Better on: tables with a smaller error than {comparison.baseline}'s. The last ratio "
-        f"is {SLOW}'s fit over the model's, its mean over the tables and the smallest of them."
+        f"Error, log loss, fit and predict are ratios to {comparison.baseline}'s: geometric means "
+        "over the tables, after ± their standard error over the splits; below 1 is better. Ranks "
+        f"are by error. Better on: tables with a smaller error than {comparison.baseline}'s. Of "
+        f"{SLOW}'s fit over the model's there are the mean over the tables and the smallest."
     )
 
 
