@@ -15,6 +15,7 @@ from fastbp.data import DataSet, Targets
 from fastbp.objective import LOSSES as LOSS_RECORDS
 from fastbp.show.layers import layers_html, with_layers
 from fastbp.tables.calibration import at_temperature, temperature_of
+from fastbp.tables.encoder import MAX_LEVELS, TableEncoder
 from fastbp.tables.ensemble import EncodedTable, train_members
 from fastbp.tables.folds import deal_out, make_splits
 from fastbp.tables.importance import n_rows_used, permutation_importances
@@ -23,6 +24,7 @@ from fastbp.tables.presets import Preset
 from fastbp.tables.target_scales import TargetScale
 from fastbp.threads import LEAST_CALL, LEAST_STEP, allowed, choose_n_threads
 from fastbp.training import levenberg_marquardt, monitor
+from fastbp.training.rate_factors import groups_of as rate_groups
 from fastbp.training.schedules import rate_after_epoch, rate_after_stagnation, step_rates
 from fastbp.training.solvers import SOLVERS as SOLVER_RECORDS
 
@@ -35,6 +37,7 @@ __all__ = [
     "LEAST_CALL",
     "LEAST_STEP",
     "LOSSES",
+    "MAX_LEVELS",
     "OPTIMIZERS",
     "OUTPUTS",
     "PAIRS",
@@ -45,6 +48,7 @@ __all__ = [
     "EncodedTable",
     "Preset",
     "TargetScale",
+    "TableEncoder",
     "Targets",
     "allowed",
     "check_everything",
@@ -63,6 +67,7 @@ __all__ = [
     "levenberg_marquardt",
     "monitor",
     "rate_after_epoch",
+    "rate_groups",
     "rate_after_stagnation",
     "step_rates",
     "threads",

@@ -25,8 +25,10 @@ from .types import (
     ArrayLike,
     BatchSize,
     FloatArray,
+    FrontName,
     LayerSizes,
     LearningRate,
+    LearningRateFactors,
     LossOfNumbers,
     MatrixLike,
     Path,
@@ -112,6 +114,11 @@ default='squared_error'
     learning_rate_init : float, default=0.001
         First step size of 'sgd' and 'adam' (the largest, with 'one_cycle' and 'coslog4'), and the
         first size of each weight's step with 'rprop'.
+    learning_rate_factors : dict or None, default=None
+        Learning rates of their own, as factors of the learning rate: of 'coefs', 'intercepts', and
+        of a front's 'scale' and 'periodic' parameters, each 1 by default. 'fan_in' for 'coefs' is
+        ``sqrt(256 / fan_in)`` for each layer. ``weight_decay`` follows the rate of each layer.
+        Only for sgd and adam.
     power_t : float, default=0.5
         Exponent of 'invscaling'.
     decay_rate : float, default=0.95
@@ -159,6 +166,12 @@ default='squared_error'
         Maximum number of evaluations of the loss by 'lbfgs'.
     fit_intercept : bool, default=True
         Whether layers have intercepts; without, ``intercepts_`` are zeros.
+    front : {'scale', 'periodic'} or None, default=None
+        What stands before the first layer: 'scale', a learned factor for each input; 'periodic',
+        beside it three learned mixtures of 16 cosines of each of the first `n_periodic` inputs. See
+        :class:`Network`. For dense inputs of order one.
+    n_periodic : int or None, default=None
+        Inputs with periodic features, the first ones; None: all. Only for ``front="periodic"``.
     n_threads : int or None, default=None
         Threads that share the work of a fit, and of predictions for many samples. None: the
         number that turns out fastest while the fit runs, beside whatever else the machine is
@@ -272,6 +285,7 @@ default='squared_error'
         batch_size: BatchSize = "auto",
         learning_rate: LearningRate = "constant",
         learning_rate_init: float = 0.001,
+        learning_rate_factors: LearningRateFactors = None,
         power_t: float = 0.5,
         decay_rate: float = 0.95,
         warmup_epochs: float = 0,
@@ -293,6 +307,8 @@ default='squared_error'
         n_iter_no_change: float = 10,
         max_fun: int = 15000,
         fit_intercept: bool = True,
+        front: FrontName | None = None,
+        n_periodic: int | None = None,
         n_threads: int | None = None,
         checkpoint: Path | None = None,
         checkpoint_interval: float = 60.0,

@@ -63,6 +63,8 @@ LossOfNumbers: TypeAlias = Literal[
     "squared_error", "absolute_error", "huber", "poisson", "gamma", "quantile"
 ]
 LossName: TypeAlias = LossOfClasses | LossOfNumbers
+FrontName: TypeAlias = Literal["scale", "periodic"]
+LearningRateFactors: TypeAlias = Mapping[str, Any] | None
 Reduction: TypeAlias = Literal["mean", "sum"]
 SolverName: TypeAlias = Literal["lbfgs", "sgd", "adam", "rprop", "levenberg_marquardt"]
 Schedule: TypeAlias = Literal[

@@ -29,6 +29,7 @@ FLOORS = [
     {"gradcheck"},
     {"network"},
     {"initialization", "objective"},
+    {"front"},
     {"checks"},
     {"data", "threads"},
     {"archives", "versions"},

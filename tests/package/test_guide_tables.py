@@ -85,12 +85,21 @@ def same_score(estimator, X, y):
 
 
 STOPS = {"early_stopping": True, "validation_fraction": 0.25}
+
+
 # of each parameter: the values to try, and what else has to be set for it to act
+class Hashable(dict):
+    def __hash__(self):
+        return hash(tuple(self.items()))
+
+
 PROBES = {
     "hidden_layer_sizes": ([(4,), (5,), (4, 3)], {}),
     "activation": (["relu", "tanh", ("tanh",), ("gelu",)], {}),
     "output_activation": (["identity", "logistic"], {"loss": "squared_error"}),
     "fit_intercept": ([True, False], {}),
+    "front": ([None, "scale", "periodic"], {}),
+    "n_periodic": ([None, 1], {"front": "periodic"}),
     "loss": (["squared_error", LogCosh()], {}),
     "huber_delta": ([0.05, 0.5], {"loss": "huber"}),
     "quantile": ([0.2, 0.7], {"loss": "quantile"}),
@@ -112,6 +121,7 @@ PROBES = {
         {},
     ),
     "learning_rate_init": ([0.001, 0.02], {}),
+    "learning_rate_factors": ([None, Hashable(coefs="fan_in")], {}),
     "power_t": ([0.1, 0.9], {"learning_rate": "invscaling"}),
     "decay_rate": ([0.5, 0.9], {"learning_rate": "exponential"}),
     "warmup_epochs": ([0, 2], {}),

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
 from numbers import Real
@@ -102,9 +103,10 @@ def open_table(X: Any) -> Table:
     library = _library_of(X)
     if library is None:
         return _open_array(X)
+    table = _OPEN[library](X)
     # scikit-learn's own messages for a table without rows or columns
-    check_array(np.broadcast_to(np.False_, X.shape), dtype=None, input_name="X")
-    return _OPEN[library](X)
+    check_array(np.broadcast_to(np.False_, table.shape), dtype=None, input_name="X")
+    return table
 
 
 def _library_of(X):
@@ -259,6 +261,12 @@ def _booleans(values):
 
 def _of_objects(values, label, is_declared=False):
     """Of a list of Python objects: what they are decides."""
+    if not is_declared and set(map(type, values)) <= {float, int, type(None)}:
+        with suppress(OverflowError):  # of an integer of more than 308 digits
+            # NumPy makes NaN of None; the way below is many times slower for different numbers
+            numbers = np.array(values, dtype=np.float64)
+            if not np.isnan(numbers).all():
+                return Numbers(numbers)
     try:
         different = list(dict.fromkeys(values))
     except TypeError:

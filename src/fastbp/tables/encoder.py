@@ -1,7 +1,7 @@
 """TableEncoder: a table as its user has it becomes the float32 matrix that a network learns from.
 
     column in fit                     columns of the result
-    numbers                           smooth_clip((x - center) / scale), 0 where missing (scaling.py)
+    numbers                           smooth_clip((x - center) / scale), see scaling.py; or 0
       with missing values             1 where missing, else 0
       with n_bins > 0                 e_1 ... e_T (piecewise.py)
     two levels, none missing          -1 or 1
@@ -86,6 +86,22 @@ class NumberColumn:
         edges = quantile_edges(present, n_bins).tolist() if n_bins else []
         return cls(*center_and_scale(present), has_missing, tuple(edges))
 
+    def as_record(self) -> dict[str, Any]:
+        """Plain values of JSON."""
+        return {"kind": "numbers", **vars(self), "edges": list(self.edges)}
+
+    @classmethod
+    def from_record(cls, record: dict[str, Any]) -> NumberColumn:
+        """The inverse of as_record; ValueError where it cannot be one."""
+        center, scale, edges = record["center"], record["scale"], record["edges"]
+        _require(all(map(_is_finite, [center, scale, *edges])), "finite numbers", record)
+        _require(scale >= 0, "a scale that is not negative", record)
+        ascending = all(left < right for left, right in zip(edges[:-1], edges[1:], strict=True))
+        _require(ascending and len(edges) != 1, "ascending edges", record)
+        _require(isinstance(record["has_missing"], bool), "has_missing of true or false", record)
+        edges = tuple(map(float, edges))
+        return cls(float(center), float(scale), record["has_missing"], edges)
+
     def endings(self) -> dict[str, list[str]]:
         """Of the names of its columns, by part."""
         bins = [f"_bin{t}" for t in range(1, len(self.edges))]
@@ -140,6 +156,20 @@ class LevelColumn:
         levels = tuple(column.levels[i] for i in places)
         return cls(levels, not is_present.all(), has_others)
 
+    def as_record(self) -> dict[str, Any]:
+        """Plain values of JSON."""
+        return {"kind": "levels", **vars(self), "levels": list(self.levels)}
+
+    @classmethod
+    def from_record(cls, record: dict[str, Any]) -> LevelColumn:
+        """The inverse of as_record; ValueError where it cannot be one."""
+        levels, flags = record["levels"], (record["has_missing"], record["has_others"])
+        is_plain = all(isinstance(one, (str, bool)) or _is_finite(one) for one in levels)
+        _require(isinstance(levels, list) and is_plain, "text, booleans or numbers", record)
+        _require(len(set(levels)) == len(levels), "levels that are different", record)
+        _require(all(isinstance(one, bool) for one in flags), "flags of true or false", record)
+        return cls(tuple(levels), *flags)
+
     @property
     def is_sign(self) -> bool:
         """Whether -1 and 1 say it all."""
@@ -167,6 +197,15 @@ class LevelColumn:
             columns["level"][rows, codes[rows]] = 1
 
 
+def _is_finite(value):
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and np.isfinite(value)
+
+
+def _require(condition, what, record):
+    if not condition:
+        raise ValueError(f"A column of a TableEncoder's record needs {what}: {record!r:.200}.")
+
+
 def level_order(level: Level) -> tuple[bool, Level]:
     """The key that sorts levels: numbers and booleans, then text."""
     return isinstance(level, str), level
@@ -179,6 +218,16 @@ def refuse_infinite(values: FloatArray, label: str) -> None:
         raise ValueError(
             f"There are infinite numbers, or numbers too large for float64, in {label}, first in "
             f"row {int(is_infinite.argmax())}. Make them missing (NaN), or clip them."
+        )
+
+
+def refuse_infinite_levels(column: Levels, label: str) -> None:
+    """ValueError for a category that is an infinite number."""
+    infinite = [isinstance(level, float) and np.isinf(level) for level in column.levels]
+    if any(infinite):
+        raise ValueError(
+            f"There are infinite numbers among the categories in {label}, first in row "
+            f"{int(np.isin(column.codes, np.flatnonzero(infinite)).argmax())}. Make them missing."
         )
 
 
@@ -198,13 +247,13 @@ def refuse_free_text(column: Levels, label: str) -> None:
         )
     else:
         advice = (
-            "Drop the column, or convert it: text to numbers (TfidfVectorizer and TruncatedSVD, for "
-            "example), dates to year, month and day of the week. If its values are categories, say "
-            "so with astype('category')."
+            "Drop the column, or convert it: text to numbers (for example TfidfVectorizer and "
+            "TruncatedSVD), dates to year, month and day of the week. If its values are "
+            "categories, say so with astype('category')."
         )
     raise ValueError(
-        f"In {label} there is text of {n_values:,} different values in {n_rows:,} rows, for example "
-        f"{shown(column.levels)}. Up to {limit} would be taken for categories. {advice}"
+        f"In {label} there is text of {n_values:,} different values in {n_rows:,} rows, for "
+        f"example {shown(column.levels)}. Up to {limit} would be taken for categories. {advice}"
     )
 
 
@@ -283,6 +332,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
             refuse_infinite(column.values, label)
             return NumberColumn.of(column, self.n_bins)
         refuse_free_text(column, label)
+        refuse_infinite_levels(column, label)
         return LevelColumn.of(column)
 
     def _arrange(self):
@@ -350,6 +400,36 @@ class TableEncoder(TransformerMixin, BaseEstimator):
                 name += "_"
             names[name] = None
         return np.array(list(names), dtype=object)
+
+    def _as_record(self) -> dict[str, Any]:
+        """All that transform needs, as plain values of JSON: finite numbers, text, lists."""
+        names = getattr(self, "feature_names_in_", None)
+        return {
+            "n_bins": int(self.n_bins),
+            "feature_names": None if names is None else list(names),
+            "columns": [column.as_record() for column in self._columns],
+        }
+
+    @classmethod
+    def _from_record(cls, record: dict[str, Any]) -> Self:
+        """The encoder of a record; ValueError where it is none of _as_record."""
+        kinds: dict[str, Any] = {"numbers": NumberColumn, "levels": LevelColumn}
+        try:
+            encoder = cls(n_bins=record["n_bins"])
+            encoder._validate_params()
+            encoder._columns = [kinds[one["kind"]].from_record(one) for one in record["columns"]]
+            names = record["feature_names"]
+            encoder.n_features_in_ = n_features = len(encoder._columns)
+            if n_features == 0 or (names is not None and len(names) != n_features):
+                raise ValueError(f"There are {n_features} columns, whose names are {names}.")
+            if names is not None:
+                if not all(isinstance(name, str) for name in names):
+                    raise ValueError(f"Names of columns must be text, got {names}.")
+                encoder.feature_names_in_ = np.array(names, dtype=object)
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f"This is no record of a TableEncoder: {error!r}.") from error
+        encoder._arrange()
+        return encoder
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -17,7 +17,6 @@ import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted, validate_data
 
 from ..checks import check_storage
@@ -27,6 +26,8 @@ from .scaling import row_blocks
 
 if TYPE_CHECKING:
     from typing import Self
+
+MOST_CLASSES = 50  # integers of more different values are taken for numbers
 
 
 def quantile_edges(values: FloatArray, n_bins: int) -> FloatArray:
@@ -93,9 +94,9 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
         Samples that each leaf of a tree has at least, as in scikit-learn's histogram gradient
         boosting; other edges do not depend on it.
     target_type : {"auto", "continuous", "classes"}, default="auto"
-        What y is for the trees: numbers, or classes. "auto": classes if it consists of text,
-        booleans or whole numbers, as :func:`sklearn.utils.multiclass.type_of_target` says. If y
-        counts something, "continuous" is better. Other edges do not depend on it.
+        What y is for the trees: numbers, or classes. "auto": numbers if it is an array of floats,
+        or of integers with more than 50 different values; classes otherwise. Other edges do not
+        depend on it.
 
     Attributes
     ----------
@@ -178,18 +179,18 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
             With ``edges="tree"``, if y is None or does not fit X.
         """
         if self.edges == "tree":
-            X, y = self._checked(X, y, reset=True, multi_output=True)
+            numbers, targets = self._checked(X, y, reset=True, multi_output=True)
         else:
-            X = self._checked(X, reset=True)
+            numbers, targets = self._checked(X, reset=True), None
         # one bin is the column's range, and no tree has a single leaf
-        tree = self._tree_for(y) if self.edges == "tree" and self.n_bins > 1 else None
+        tree = self._tree_for(targets) if self.edges == "tree" and self.n_bins > 1 else None
         self.bin_edges_ = []
-        for column in X.T:
+        for column in numbers.T:
             is_present = ~np.isnan(column)
             if tree is None:
                 edges = quantile_edges(column[is_present], self.n_bins)
             else:
-                edges = tree_edges(column[is_present], y[is_present], tree)
+                edges = tree_edges(column[is_present], targets[is_present], tree)
             self.bin_edges_.append(edges)
         self.n_bins_ = np.array([max(0, len(edges) - 1) for edges in self.bin_edges_])
         self.feature_of_column_ = np.repeat(np.arange(len(self.n_bins_)), self.n_bins_)
@@ -198,7 +199,9 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
     def _tree_for(self, y):
         target_type = self.target_type
         if target_type == "auto":
-            is_continuous = type_of_target(y, input_name="y").startswith("continuous")
+            is_continuous = y.dtype.kind == "f" or (
+                y.dtype.kind in "iu" and len(np.unique(y)) > MOST_CLASSES
+            )
             target_type = "continuous" if is_continuous else "classes"
         tree = DecisionTreeRegressor if target_type == "continuous" else DecisionTreeClassifier
         return tree(
@@ -220,12 +223,12 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
             Numbers from 0 to 1, the bins of the first column first; float32 if X is, else float64.
         """
         check_is_fitted(self)
-        X = self._checked(X, reset=False)
+        numbers = self._checked(X, reset=False)
         left = np.concatenate([edges[:-1] for edges in self.bin_edges_])
         right = np.concatenate([edges[1:] for edges in self.bin_edges_])
-        encoded = np.empty((len(X), len(left)), dtype=X.dtype)
+        encoded = np.empty((len(numbers), len(left)), dtype=numbers.dtype)
         for rows in row_blocks(*encoded.shape):
-            encoded[rows] = ramps(X[rows][:, self.feature_of_column_], left, right)
+            encoded[rows] = ramps(numbers[rows][:, self.feature_of_column_], left, right)
         return encoded
 
     def get_feature_names_out(self, input_features: ArrayLike | None = None) -> Array:

@@ -12,6 +12,7 @@ Source: RealMLP's preprocessing, Holzmüller, Grinsztajn and Steinwart (2024), a
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -49,7 +50,7 @@ def center_and_scale(values: FloatArray) -> tuple[float, float]:
     scale = high - low
     if scale == 0:
         scale = (halves.max() - halves.min()) / 2
-    return float(2 * center), float(min(2 * scale, np.finfo(np.float64).max))
+    return 2 * float(center), 2 * min(float(scale), sys.float_info.max / 2)
 
 
 def scale_smoothly(values: FloatArray, center: Any, scale: Any) -> FloatArray:
@@ -122,8 +123,8 @@ class RobustSmoothScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         -------
         self : object
         """
-        X = self._checked(X, reset=True)
-        pairs = [center_and_scale(column[~np.isnan(column)]) for column in X.T]
+        numbers = self._checked(X, reset=True)
+        pairs = [center_and_scale(column[~np.isnan(column)]) for column in numbers.T]
         self.center_, self.scale_ = np.array(pairs, dtype=np.float64).T.copy()
         return self
 
@@ -140,10 +141,10 @@ class RobustSmoothScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             Numbers from -3 to 3, and NaN where X has NaN; float32 if X is, else float64.
         """
         check_is_fitted(self)
-        X = self._checked(X, reset=False)
-        scaled = np.empty_like(X, order="C")
-        for rows in row_blocks(*X.shape):
-            scaled[rows] = scale_smoothly(X[rows], self.center_, self.scale_)
+        numbers = self._checked(X, reset=False)
+        scaled = np.empty_like(numbers, order="C", subok=False)
+        for rows in row_blocks(*numbers.shape):
+            scaled[rows] = scale_smoothly(numbers[rows], self.center_, self.scale_)
         return scaled
 
     def inverse_transform(self, X: MatrixLike) -> FloatArray:
@@ -166,11 +167,11 @@ class RobustSmoothScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             float32 if X is, else float64.
         """
         check_is_fitted(self)
-        X = self._checked(X, reset=False)
-        original = np.empty_like(X, order="C")
+        scaled = self._checked(X, reset=False)
+        original = np.empty_like(scaled, order="C", subok=False)
         has_scale = self.scale_ != 0
-        for rows in row_blocks(*X.shape):
-            y = np.multiply(X[rows], has_scale, dtype=np.float64)
+        for rows in row_blocks(*scaled.shape):
+            y = np.multiply(scaled[rows], has_scale, dtype=np.float64)
             np.clip(y, -BOUND, BOUND, out=y)
             with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
                 y /= np.sqrt((1 - y / BOUND) * (1 + y / BOUND))  # 1 - (y/3)^2, without cancellation
