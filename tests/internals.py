@@ -14,7 +14,6 @@ from fastbp._kernels import core
 from fastbp.data import DataSet, Targets
 from fastbp.objective import LOSSES as LOSS_RECORDS
 from fastbp.show.layers import layers_html, with_layers
-from fastbp.tables.calibration import at_temperature, temperature_of
 from fastbp.tables.encoder import MAX_LEVELS, TableEncoder
 from fastbp.tables.ensemble import EncodedTable, train_members
 from fastbp.tables.folds import deal_out, make_splits
@@ -52,11 +51,9 @@ __all__ = [
     "Targets",
     "allowed",
     "check_everything",
-    "at_temperature",
     "choose_n_threads",
     "n_rows_used",
     "permutation_importances",
-    "temperature_of",
     "deal_out",
     "make_splits",
     "train_members",

@@ -1,16 +1,13 @@
-"""Intervals, spread, calibration and importances, on data whose distribution is known."""
+"""Intervals, spread and importances, on data whose distribution is known."""
 
 import numpy as np
 import pytest
 from internals import (
     ConformalErrors,
-    at_temperature,
     make_splits,
     n_rows_used,
     permutation_importances,
-    temperature_of,
 )
-from scipy.special import softmax
 
 from fastbp import Network, TabularClassifier, TabularRegressor
 
@@ -114,44 +111,6 @@ def test_networks_are_closer_together_where_there_is_more_to_learn_from():
     X, _ = noisy(500, 1)
     apart = [np.median(model.predict(X, return_std=True)[1]) for model in (few, many)]
     assert apart[0] > 1.5 * apart[1]
-
-
-# --- calibration ---
-
-
-@pytest.mark.parametrize("temperature", [0.5, 1.0, 2.5])
-def test_the_temperature_of_data_is_found(temperature):
-    """Classes are drawn from softmax(z); the probabilities given are those of temperature * z."""
-    rng = np.random.default_rng(0)
-    logits = 2 * rng.standard_normal((40_000, 3))
-    cumulated = softmax(logits, axis=1).cumsum(axis=1)
-    codes = (rng.random((40_000, 1)) > cumulated).sum(axis=1).clip(max=2)
-    given = softmax(temperature * logits, axis=1)
-    assert temperature_of(given, codes, None) == pytest.approx(temperature, rel=0.03)
-    np.testing.assert_allclose(
-        at_temperature(given, temperature), softmax(logits, axis=1), rtol=1e-6
-    )
-
-
-def test_temperatures_are_bounded_and_keep_the_order_of_classes():
-    always_right = np.tile([0.6, 0.4], (50, 1)), np.zeros(50, np.intp)
-    always_wrong = np.tile([0.6, 0.4], (50, 1)), np.ones(50, np.intp)
-    assert temperature_of(*always_right, None) == pytest.approx(0.25, rel=1e-3)
-    assert temperature_of(*always_wrong, None) == pytest.approx(4, rel=1e-3)
-    p = np.array([[0.0, 1.0], [0.3, 0.7]])
-    for temperature in (0.3, 3.0):
-        q = at_temperature(p, temperature)
-        np.testing.assert_allclose(q.sum(axis=1), 1, rtol=1e-12)
-        assert (q[:, 1] > 0.5).all() and np.isfinite(np.log(q)).all()
-    assert temperature_of(np.ones((5, 1)), np.zeros(5, np.intp), None) == 1
-
-
-def test_weights_count_in_the_temperature():
-    rng = np.random.default_rng(0)
-    p = softmax(rng.standard_normal((60, 2)), axis=1)
-    codes, weights = rng.integers(0, 2, 60), rng.integers(1, 4, 60)
-    repeated = temperature_of(p.repeat(weights, axis=0), codes.repeat(weights), None)
-    assert temperature_of(p, codes, weights) == pytest.approx(repeated, rel=1e-6)
 
 
 # --- importances ---

@@ -154,7 +154,7 @@ class BaseTabular(BaseEstimator):
             sizes = (len(y), self.n_estimators, preset.n_folds)
             splits = [*make_splits(codes, *sizes, random_state_of_folds)]
         members = [
-            self._member(preset, len(y) if split is None else len(split[0]), random_state)
+            self._member(preset, encoder, len(y) if split is None else len(split[0]), random_state)
             for split in splits
         ]
         train_members(
@@ -197,12 +197,12 @@ class BaseTabular(BaseEstimator):
             targets, weights = self._more_targets(y_val, weights, "y_val")
             return encoder.transform(X_val), targets, _as_float32(weights)
 
-    def _member(self, preset, n_training, random_state):
+    def _member(self, preset, encoder, n_training, random_state):
         member = self._make_member(
             hidden_layer_sizes=self.hidden_layer_sizes,
             max_iter=self.max_iter,
             random_state=int(random_state.randint(2**31 - 1)),
-            **preset.member_parameters(n_training),
+            **preset.member_parameters(n_training, encoder.n_numbers_),
         )
         check_parameters(member)
         return member
