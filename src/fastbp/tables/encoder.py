@@ -257,7 +257,7 @@ def refuse_free_text(column: Levels, label: str) -> None:
     )
 
 
-class TableEncoder(TransformerMixin, BaseEstimator):
+class TableEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  # type: ignore[call-arg]
     """Encode a table of numbers, booleans, categories and text as a float32 matrix.
 
     Numbers are scaled as by :class:`RobustSmoothScaler`. Booleans, categories, and text of few
@@ -265,6 +265,8 @@ class TableEncoder(TransformerMixin, BaseEstimator):
     level, or a single one of -1 and 1 where there are two levels; of more than 64 levels, the
     rarest share one column. Values may be missing (None, NaN, NA, NaT): a number becomes the
     median, a level none of the levels, and a column says so where values were missing in ``fit``.
+
+    The result is an array whatever scikit-learn's ``transform_output`` is: estimators rely on it.
 
     Parameters
     ----------
