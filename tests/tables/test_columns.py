@@ -124,7 +124,9 @@ def test_infinite_numbers_are_named(convert):
     frame.loc[8, "gaps"] = -np.inf
     X = convert(frame)
     for method in encoder.transform, TableEncoder().fit:
-        with pytest.raises(ValueError, match=r"infinite.*column ('gaps'|2), first in row 8, counted from 0.*NaN"):
+        with pytest.raises(
+            ValueError, match=r"infinite.*column ('gaps'|2), first in row 8, counted from 0.*NaN"
+        ):
             method(X)
 
 

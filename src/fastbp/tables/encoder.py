@@ -217,7 +217,8 @@ def refuse_infinite(values: FloatArray, label: str) -> None:
     if is_infinite.any():
         raise ValueError(
             f"There are infinite numbers, or numbers too large for float64, in {label}, first in "
-            f"row {int(is_infinite.argmax())}, counted from 0. Make them missing (NaN), or clip them."
+            f"row {int(is_infinite.argmax())}, counted from 0. Make them missing "
+            "(NaN), or clip them."
         )
 
 
