@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from internals import Preset
+from sklearn import config_context
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.model_selection import GridSearchCV, cross_val_predict, cross_val_score
@@ -388,3 +389,28 @@ def test_the_spread_of_the_networks():
     assert (spread > 0).all()
     alone = TabularRegressor(1, **QUICK).fit(X, y)
     np.testing.assert_array_equal(alone.predict(X, return_std=True)[1], np.zeros(len(X)))
+
+
+# --- libraries of tables ---
+
+
+@EACH
+@pytest.mark.parametrize("library", ["polars", "pyarrow"])
+def test_tables_of_other_libraries(cls, library):
+    """In the gate, polars and pyarrow are always there (the extra test-tables)."""
+    X, y = problem(cls)
+    module = pytest.importorskip(library)
+    convert = module.from_pandas if library == "polars" else module.Table.from_pandas
+    weights = np.random.default_rng(0).integers(0, 3, len(X)).astype(float)
+    expected = cls(**QUICK).fit(X, y, weights)
+    found = cls(**QUICK).fit(convert(X), y, weights)
+    np.testing.assert_array_equal(found.predict(convert(X)), expected.predict(X))
+    assert list(found.feature_names_in_) == list(X.columns)
+
+
+@EACH
+def test_pandas_output_is_for_transformers(cls):
+    X, y = problem(cls)
+    expected = cls(**QUICK).fit(X, y).predict(X)
+    with config_context(transform_output="pandas"):
+        np.testing.assert_array_equal(cls(**QUICK).fit(X, y).predict(X), expected)
