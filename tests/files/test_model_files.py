@@ -21,7 +21,7 @@ from fastbp import (
     __version__,
     archives,
     load_model,
-    model_files,
+    network_files,
     save_model,
 )
 from fastbp.training import saved_state
@@ -275,5 +275,5 @@ def test_nothing_that_a_model_has_is_forgotten():
     assert fields == {*saved_state.NUMBERS, *arrays, *of_a_run}
     network = fitted(BackpropRegressor, NUMBERS).network_
     settings = set(network.__getstate__()) - {"layer_sizes", "dtype", "_params"}
-    known = {*model_files.NETWORK, *model_files.OF_FRONTS}
+    known = {*network_files.NETWORK, *network_files.OF_FRONTS}
     assert settings - {"hidden_activations"} == known

@@ -13,6 +13,8 @@ ROOT = Path(fastbp.__file__).parent
 FLOORS = [
     {"__init__", "estimators"},
     {"show", "model_files"},
+    {"table_files"},
+    {"network_files"},
     {"tables"},
     {"classifier", "regressor"},
     {"base"},
