@@ -13,6 +13,7 @@ from fastbp import _kernels as kernels
 from fastbp._kernels import core
 from fastbp.data import DataSet, Targets
 from fastbp.objective import LOSSES as LOSS_RECORDS
+from fastbp.objective import loss_record
 from fastbp.show.layers import layers_html, with_layers
 from fastbp.tables.encoder import MAX_LEVELS, TableEncoder
 from fastbp.threads import LEAST_CALL, LEAST_STEP, allowed, choose_n_threads
@@ -48,6 +49,7 @@ __all__ = [
     "layers_html",
     "levenberg_marquardt",
     "monitor",
+    "n_targets",
     "rate_after_epoch",
     "rate_groups",
     "rate_after_stagnation",
@@ -81,6 +83,11 @@ OPTIMIZERS = list(core.OPTIMIZERS)
 SOLVERS = list(SOLVER_RECORDS)
 
 DISPLAY_MODULES = ["fastbp.show.curves", "fastbp.show.weights"]
+
+
+def n_targets(net):
+    """Columns of a network's y: some losses have outputs without a target."""
+    return net.layer_sizes[-1] - loss_record(net.loss_name).n_extra
 
 
 # --- the compiled core, as a network sets it up ---

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, overload
 
 import numpy as np
 from sklearn.base import RegressorMixin
@@ -18,7 +18,7 @@ from . import parameters
 from .base import BaseBackprop, has_incremental_solver
 from .checks import as_targets
 from .data import Targets
-from .objective import as_quantiles, check_targets, default_output
+from .objective import as_quantiles, check_targets, default_output, loss_record
 from .sklearn_types import available_if, fits
 from .types import (
     Activations,
@@ -65,13 +65,14 @@ default='auto'
         'auto' is exp for the losses 'poisson' and 'gamma', increasing for several quantiles, else
         identity. 'logistic' and 'softmax' need targets in [0, 1], 'exp' targets >= 0. 'increasing'
         makes each output larger than the one before.
-    loss : {'squared_error', 'absolute_error', 'huber', 'poisson', 'gamma', 'quantile'} or object, \
-default='squared_error'
+    loss : {'squared_error', 'absolute_error', 'huber', 'poisson', 'gamma', 'quantile', \
+'gaussian'} or object, default='squared_error'
         Loss of a sample, summed over the outputs: half the squared error; the absolute error; half
         the squared error up to ``huber_delta`` and linear beyond; half the Poisson deviance
-        (targets >= 0); half the gamma deviance (targets > 0); the pinball loss of ``quantile``. Or
-        an object with the methods ``loss(y, outputs)`` and ``gradient(y, outputs)``, see
-        :class:`Network`.
+        (targets >= 0); half the gamma deviance (targets > 0); the pinball loss of ``quantile``;
+        'gaussian', the negative log-likelihood of a mean and a variance that both depend on X: see
+        ``predict(X, return_std=True)``. Or an object with the methods ``loss(y, outputs)`` and
+        ``gradient(y, outputs)``, see :class:`Network`.
     huber_delta : float, default=1.0
         Error at which 'huber' becomes linear, > 0.
     quantile : float or list of float, default=0.5
@@ -380,18 +381,35 @@ default='squared_error'
             return float(pinball_score(y, self.predict(X), quantiles, sample_weight))
         return super().score(X, y, sample_weight)
 
-    def predict(self, X: MatrixLike) -> FloatArray:
+    @overload
+    def predict(self, X: MatrixLike, return_std: Literal[False] = False) -> FloatArray: ...
+    @overload
+    def predict(
+        self, X: MatrixLike, return_std: Literal[True]
+    ) -> tuple[FloatArray, FloatArray]: ...
+    def predict(self, X: MatrixLike, return_std: bool = False) -> Any:
         """Predict targets.
 
         Parameters
         ----------
         X : array-like or sparse matrix of shape (n_samples, n_features)
+        return_std : bool, default=False
+            Whether to return the standard deviation of each target as well. Only for
+            ``loss="gaussian"``.
 
         Returns
         -------
         ndarray of shape (n_samples,) or (n_samples, n_outputs)
+            With ``return_std=True`` this and an ndarray of shape (n_samples,).
         """
         outputs = self._outputs(X)
+        if self.network_.loss_name == "gaussian":
+            means = outputs[:, 0]
+            return (means, np.exp(outputs[:, 1] / 2)) if return_std else means
+        if return_std:
+            raise ValueError(
+                f"return_std=True needs loss='gaussian', got loss={self.network_.loss_name!r}."
+            )
         return outputs.ravel() if outputs.shape[1] == 1 else outputs
 
     def __sklearn_tags__(self) -> Any:
@@ -432,8 +450,14 @@ class RegressionProblem:
         n_samples, n_outputs = y.shape[0], y.shape[1] if y.ndim == 2 else 1
         targets = as_targets(y, n_samples, n_outputs, dtype)
         check_targets(targets, self.loss, self.output_activation)
+        n_extra = loss_record(self.loss).n_extra
+        if n_extra and n_outputs > 1:
+            raise ValueError(
+                f"loss={self.loss!r} needs a y of one column, got {n_outputs}; fit one target at a "
+                "time (sklearn.multioutput.MultiOutputRegressor)."
+            )
         if not self.quantiles:
-            return targets
+            return targets.extended(n_extra) if n_extra else targets
         if n_outputs > 1:
             raise ValueError(
                 f"quantile={list(self.quantiles)} needs a y of one column, got {n_outputs}; fit "
@@ -452,7 +476,9 @@ class RegressionProblem:
             return np.nan
         if self.quantiles:
             return pinball_score(targets.values[:, 0], outputs, self.quantiles, weights)
-        return r2_score(targets.values, outputs, sample_weight=weights)
+        n_targets = targets.n_outputs - loss_record(self.loss).n_extra
+        y, predictions = targets.values[:, :n_targets], outputs[:, :n_targets]
+        return r2_score(y, predictions, sample_weight=weights)
 
 
 def pinball_score(
