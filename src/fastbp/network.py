@@ -131,9 +131,10 @@ default='identity'
         Loss l of one sample and output: 'squared_error', ``(yhat - y)**2 / 2``; 'log_loss', the
         negative log-likelihood, Bernoulli for logistic and multinomial for softmax outputs;
         'poisson' and 'gamma', half the deviance; 'absolute_error'; 'huber'; 'quantile', the
-        pinball loss; 'gaussian', the negative log-likelihood of normal targets without its constant,
-        ``sum_k (y_k - yhat_k)**2 * exp(-v) / 2 + v / 2``, where the last output v is the logarithm
-        of their variance and has no target. Or an object with the methods ``loss(y, outputs)``, which returns an array
+        pinball loss; 'gaussian', the negative log-likelihood of normal targets, ``sum_k
+        (y_k - yhat_k)**2 * exp(-v) / 2 + v / 2`` without its constant, where the last output v is
+        the logarithm of their variance and has no target. Or an object with the methods
+        ``loss(y, outputs)``, which returns an array
         (n_samples,), and ``gradient(y, outputs)``, (n_samples, n_outputs), the derivative of each
         sample's loss by the outputs (not by their pre-activations); y and outputs are arrays
         (n_samples, n_outputs). They are called once a batch.
@@ -461,8 +462,8 @@ default='identity'
         ----------
         X : array-like or CSR matrix of shape (n_samples, n_features)
         y : array-like of shape (n_samples, n_outputs) or (n_samples,)
-            Targets. A vector is one output; for softmax outputs it holds integer labels. With the loss
-        'gaussian' there is one column less than outputs.
+            Targets. A vector is one output; for softmax outputs it holds integer labels. With
+            the loss 'gaussian' there is one column less than outputs.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights >= 0; ones by default.
 

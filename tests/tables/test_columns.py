@@ -124,7 +124,9 @@ def test_infinite_numbers_are_named(convert):
     frame.loc[8, "gaps"] = -np.inf
     X = convert(frame)
     for method in encoder.transform, TableEncoder().fit:
-        with pytest.raises(ValueError, match=r"infinite.*column ('gaps'|2), first in row 8.*NaN"):
+        with pytest.raises(
+            ValueError, match=r"infinite.*column ('gaps'|2), first in row 8, counted from 0.*NaN"
+        ):
             method(X)
 
 
@@ -299,6 +301,36 @@ def test_what_is_no_column_of_polars(values, kind):
     polars = pytest.importorskip("polars")
     with pytest.raises((TypeError, ValueError), match=f"{kind}.* in column 'x'"):
         TableEncoder().fit(polars.DataFrame({"x": values}))
+
+
+@pytest.mark.parametrize(
+    ("X", "words"),
+    [
+        (np.array([["2020-01-01"]], "datetime64[D]"), "dates or times .* in column 0"),
+        (np.array([[1]], "timedelta64[h]"), "dates or times .* in column 0"),
+        (np.array([[1j]]), "Complex data not supported"),
+        (np.array([[b"a"]]), "bytes.* in column 0"),
+        (np.zeros((2, 2), dtype=[("a", float)]), "dtype"),
+        (np.ma.masked_array([[1.0]], mask=[[True]]), "mask"),
+        ([[1.0, 2.0], [1.0]], "Expected 2|setting an array element"),
+        ({"a": [1.0, 2.0]}, "Expected 2D array"),
+    ],
+)
+def test_arrays_that_are_no_tables(X, words):
+    with pytest.raises((TypeError, ValueError), match=words):
+        TableEncoder().fit(X)
+
+
+def test_arrays_of_every_kind_are_tables():
+    expected = TableEncoder().fit_transform(pd.DataFrame({"a": [1, 2, 3], "b": [4, 5, 9]}))
+    for dtype in np.float16, np.uint8, ">i8", object, np.longdouble:
+        for order in "CF":
+            X = np.array([[1, 4], [2, 5], [3, 9]], dtype=dtype, order=order)
+            np.testing.assert_array_equal(TableEncoder().fit_transform(X), expected)
+    text = np.array([["a", "1"], ["b", "2"]])
+    assert TableEncoder().fit_transform(text).tolist() == [[-1, -1], [1, 1]]
+    flags = np.array([[True], [False]])
+    assert TableEncoder().fit_transform(flags).tolist() == [[1], [-1]]
 
 
 def test_columns_without_any_value():

@@ -154,8 +154,10 @@ def _of_numpy(values, label):
 
 
 def _open_pandas(X):
+    series_of = [series for _, series in X.items()]  # in less than half of the time of iloc
+
     def read(i, label):
-        series = X.iloc[:, i]
+        series = series_of[i]
         dtype = series.dtype
         if isinstance(dtype, np.dtype):
             return _of_numpy(series.to_numpy(), label)

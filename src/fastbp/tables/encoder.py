@@ -217,7 +217,8 @@ def refuse_infinite(values: FloatArray, label: str) -> None:
     if is_infinite.any():
         raise ValueError(
             f"There are infinite numbers, or numbers too large for float64, in {label}, first in "
-            f"row {int(is_infinite.argmax())}. Make them missing (NaN), or clip them."
+            f"row {int(is_infinite.argmax())}, counted from 0. Make them missing "
+            "(NaN), or clip them."
         )
 
 
@@ -227,7 +228,8 @@ def refuse_infinite_levels(column: Levels, label: str) -> None:
     if any(infinite):
         raise ValueError(
             f"There are infinite numbers among the categories in {label}, first in row "
-            f"{int(np.isin(column.codes, np.flatnonzero(infinite)).argmax())}. Make them missing."
+            f"{int(np.isin(column.codes, np.flatnonzero(infinite)).argmax())}, counted from 0. "
+            "Make them missing."
         )
 
 
@@ -249,7 +251,7 @@ def refuse_free_text(column: Levels, label: str) -> None:
         advice = (
             "Drop the column, or convert it: text to numbers (for example TfidfVectorizer and "
             "TruncatedSVD), dates to year, month and day of the week. If its values are "
-            "categories, say so with astype('category')."
+            "categories, give it that type (in pandas: astype('category'))."
         )
     raise ValueError(
         f"In {label} there is text of {n_values:,} different values in {n_rows:,} rows, for "
@@ -257,7 +259,7 @@ def refuse_free_text(column: Levels, label: str) -> None:
     )
 
 
-class TableEncoder(TransformerMixin, BaseEstimator):
+class TableEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  # type: ignore[call-arg]
     """Encode a table of numbers, booleans, categories and text as a float32 matrix.
 
     Numbers are scaled as by :class:`RobustSmoothScaler`. Booleans, categories, and text of few
@@ -265,6 +267,8 @@ class TableEncoder(TransformerMixin, BaseEstimator):
     level, or a single one of -1 and 1 where there are two levels; of more than 64 levels, the
     rarest share one column. Values may be missing (None, NaN, NA, NaT): a number becomes the
     median, a level none of the levels, and a column says so where values were missing in ``fit``.
+
+    The result is an array whatever scikit-learn's ``transform_output`` is: estimators rely on it.
 
     Parameters
     ----------

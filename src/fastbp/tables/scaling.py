@@ -152,8 +152,8 @@ class RobustSmoothScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
         The inverse is ``x = center + scale * z`` with ``z = y / sqrt(1 - (y/3)**2)``. A rounding
         error of y grows with ``(1 + (z/3)**2)**1.5``: by a factor of 3 at z = 3, of 40,000 at
-        z = 100. What has been rounded to -3 or 3 (beyond some 10,000 scales from the center in
-        float32, 2e8 in float64), and what is beyond, becomes infinite. A constant column becomes
+        z = 100. What has been rounded to -3 or 3 (more than 12,000 scales from the center in
+        float32, 3e8 in float64), and what is beyond, becomes infinite. A constant column becomes
         its constant.
 
         Parameters
