@@ -16,6 +16,12 @@ from fastbp.objective import LOSSES as LOSS_RECORDS
 from fastbp.objective import loss_record
 from fastbp.show.layers import layers_html, with_layers
 from fastbp.tables.encoder import MAX_LEVELS, TableEncoder
+from fastbp.tables.ensemble import EncodedTable, train_members
+from fastbp.tables.folds import deal_out, make_splits
+from fastbp.tables.importance import n_rows_used, permutation_importances
+from fastbp.tables.intervals import ConformalErrors
+from fastbp.tables.presets import Preset
+from fastbp.tables.target_scales import TargetScale
 from fastbp.threads import LEAST_CALL, LEAST_STEP, allowed, choose_n_threads
 from fastbp.training import levenberg_marquardt, monitor
 from fastbp.training.rate_factors import groups_of as rate_groups
@@ -38,11 +44,20 @@ __all__ = [
     "SOLVERS",
     "UNDEFINED_PAIRS",
     "DataSet",
+    "ConformalErrors",
+    "EncodedTable",
+    "Preset",
+    "TargetScale",
     "TableEncoder",
     "Targets",
     "allowed",
     "check_everything",
     "choose_n_threads",
+    "n_rows_used",
+    "permutation_importances",
+    "deal_out",
+    "make_splits",
+    "train_members",
     "core",
     "evaluator",
     "kernels",
@@ -82,7 +97,7 @@ PAIRS = [
 OPTIMIZERS = list(core.OPTIMIZERS)
 SOLVERS = list(SOLVER_RECORDS)
 
-DISPLAY_MODULES = ["fastbp.show.curves", "fastbp.show.weights"]
+DISPLAY_MODULES = ["fastbp.show.curves", "fastbp.show.importance", "fastbp.show.weights"]
 
 
 def n_targets(net):

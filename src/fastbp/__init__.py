@@ -6,7 +6,7 @@ from .gradcheck import check_gradient
 from .model_files import load_model, save_model
 from .network import Network
 from .regressor import BackpropRegressor
-from .show import LossCurveDisplay, WeightsDisplay
+from .show import ImportanceDisplay, LossCurveDisplay, WeightsDisplay
 from .tables.classifier import TabularClassifier
 from .tables.piecewise import PiecewiseLinearEncoder
 from .tables.regressor import TabularRegressor
@@ -18,6 +18,7 @@ __version__ = VERSION
 __all__ = [
     "BackpropClassifier",
     "BackpropRegressor",
+    "ImportanceDisplay",
     "LossCurveDisplay",
     "ModelFileError",
     "Network",

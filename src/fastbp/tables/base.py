@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
+from contextlib import contextmanager
 from numbers import Integral
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -33,6 +34,7 @@ from ..whole_fits import whole_fit
 from .encoder import TableEncoder
 from .ensemble import EncodedTable, train_members
 from .folds import Split, make_splits
+from .importance import n_rows_used, permutation_importances
 from .presets import Preset, preset_of
 
 if TYPE_CHECKING:
@@ -75,6 +77,7 @@ class BaseTabular(BaseEstimator):
     n_features_in_: int
     feature_names_in_: Array
     oob_score_: float
+    feature_importances_: FloatArray
 
     def _validate_params(self):
         check_parameters(self)
@@ -128,7 +131,11 @@ class BaseTabular(BaseEstimator):
     def _fit(self, X, y, sample_weight, validation):
         preset = preset_of(self.preset)
         random_state = check_random_state(self.random_state)
-        y = self._checked_targets(y)
+        # of their own, so that the seeds of the first members do not depend on how many follow
+        random_state_of_folds, random_state_of_rows = (
+            np.random.RandomState(seed) for seed in random_state.randint(2**31 - 1, size=2)
+        )
+        y, validation = self._checked_targets(y), self._checked_validation(*validation)
         check_consistent_length(X, y)
         weights = as_weights(sample_weight, len(y), np.float64)
         if weights is not None and not weights.all():
@@ -145,9 +152,9 @@ class BaseTabular(BaseEstimator):
         if validation[0] is None:
             codes = self._codes_to_stratify(targets)
             sizes = (len(y), self.n_estimators, preset.n_folds)
-            splits = [*make_splits(codes, *sizes, random_state)]
+            splits = [*make_splits(codes, *sizes, random_state_of_folds)]
         members = [
-            self._member(preset, len(y) if split is None else len(split[0]), random_state)
+            self._member(preset, encoder, len(y) if split is None else len(split[0]), random_state)
             for split in splits
         ]
         train_members(
@@ -162,11 +169,10 @@ class BaseTabular(BaseEstimator):
             member.n_threads = self.n_threads
         self.encoder_, self.estimators_ = encoder, members
         self.n_iter_ = max(member.n_iter_ for member in members)
+        self.feature_importances_ = self._importances(table, splits, random_state_of_rows)
         self._forget_out_of_bag()
         if validation[0] is None:
-            self._estimate_out_of_bag(
-                y, sample_weight=weights, outputs=self._held_out(table, splits)
-            )
+            self._estimate_out_of_bag(y, weights, self._held_out(table, splits), splits)
         return self
 
     def _take_names(self, encoder):
@@ -175,21 +181,28 @@ class BaseTabular(BaseEstimator):
         if hasattr(encoder, "feature_names_in_"):
             self.feature_names_in_ = encoder.feature_names_in_
 
-    def _validation(self, encoder, X_val, y_val, sample_weight_val):
+    def _checked_validation(self, X_val, y_val, sample_weight_val):
         if X_val is None:
             return None, None, None
-        y_val = self._checked_targets(y_val, reset=False)
-        check_consistent_length(X_val, y_val)
+        with _named_validation():
+            y_val = self._checked_targets(y_val)
+            check_consistent_length(X_val, y_val)
         weights = as_weights(sample_weight_val, len(y_val), np.float64, "sample_weight_val")
-        targets, weights = self._more_targets(y_val, weights)
-        return encoder.transform(X_val), targets, _as_float32(weights)
+        return X_val, y_val, weights
 
-    def _member(self, preset, n_training, random_state):
+    def _validation(self, encoder, X_val, y_val, weights):
+        if X_val is None:
+            return None, None, None
+        with _named_validation():
+            targets, weights = self._more_targets(y_val, weights, "y_val")
+            return encoder.transform(X_val), targets, _as_float32(weights)
+
+    def _member(self, preset, encoder, n_training, random_state):
         member = self._make_member(
             hidden_layer_sizes=self.hidden_layer_sizes,
             max_iter=self.max_iter,
             random_state=int(random_state.randint(2**31 - 1)),
-            **preset.member_parameters(n_training),
+            **preset.member_parameters(n_training, encoder.n_numbers_),
         )
         check_parameters(member)
         return member
@@ -207,6 +220,22 @@ class BaseTabular(BaseEstimator):
             )
 
         return report
+
+    def _importances(self, table, splits, random_state):
+        n_features = self.n_features_in_
+
+        def cases():
+            for member, split in zip(self.estimators_, splits, strict=True):
+                rows = np.arange(len(table.validation[0])) if split is None else split[1]
+                X, y, weights = (
+                    table.validation if split is None else (table.X, table.y, table.weights)
+                )
+                rows = random_state.permutation(rows)[: n_rows_used(len(rows), n_features)]
+                targets = self._network_targets(y[rows])
+                yield member.network_, X[rows], targets, None if weights is None else weights[rows]
+
+        columns = self.encoder_.feature_of_column_
+        return permutation_importances(cases(), columns, n_features, random_state)
 
     def _held_out(self, table, splits):
         """The mean of the predictions of those members that have not seen a row; NaN without."""
@@ -261,7 +290,7 @@ class BaseTabular(BaseEstimator):
         """A network that has not been fitted."""
 
     @abstractmethod
-    def _checked_targets(self, y, *, reset=True):
+    def _checked_targets(self, y):
         """y as an array without missing values."""
 
     @abstractmethod
@@ -269,8 +298,12 @@ class BaseTabular(BaseEstimator):
         """(what networks learn, weights of the rows); takes what is to be known of y."""
 
     @abstractmethod
-    def _more_targets(self, y, weights):
+    def _more_targets(self, y, weights, name):
         """The same for targets of the user's validation rows."""
+
+    @abstractmethod
+    def _network_targets(self, targets: Array) -> Array:
+        """What networks learn, as Network's methods take it."""
 
     @abstractmethod
     def _codes_to_stratify(self, targets: Array) -> NDArray[np.intp] | None:
@@ -285,8 +318,18 @@ class BaseTabular(BaseEstimator):
         """Remove the estimates of an earlier fit."""
 
     @abstractmethod
-    def _estimate_out_of_bag(self, y, sample_weight, outputs):
+    def _estimate_out_of_bag(self, y, sample_weight, outputs, splits):
         """Take what is known from predictions of rows that were not seen."""
+
+
+@contextmanager
+def _named_validation():
+    """Errors say that they are about X_val and y_val."""
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        kind = ValueError if isinstance(error, ValueError) else TypeError
+        raise kind(f"X_val and y_val cannot be used. {error}") from error
 
 
 def _as_float32(weights):

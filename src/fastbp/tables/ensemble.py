@@ -108,6 +108,11 @@ class _Crew:
         self._latest = None if max_time is None else time.monotonic() + max_time
         self._waiting = deque(range(len(members)))
         self._is_stopped = False
+        self._n_running, self._lock, self._all_ended = (
+            n_workers,
+            threading.Lock(),
+            threading.Event(),
+        )
         self.is_out_of_time = False
         self.errors: list[BaseException] = []
 
@@ -122,13 +127,20 @@ class _Crew:
             except RuntimeError:  # there can be no more threads; those that run do all the work
                 if k == 0:
                     raise
+                self._ended(len(self._threads) - k)
                 break
         self._wait()
 
     def _wait(self):
-        for thread in self._threads:
-            while thread.is_alive():
-                thread.join(LONGEST_WAIT)
+        # Not Thread.join: an interrupt in it makes Python before 3.13 take a thread for ended.
+        while not self._all_ended.wait(LONGEST_WAIT):
+            pass
+
+    def _ended(self, n_threads=1):
+        with self._lock:
+            self._n_running -= n_threads
+            if self._n_running == 0:
+                self._all_ended.set()
 
     def stop(self):
         """End the members in work at the end of their epochs; the others do not begin."""
@@ -136,6 +148,12 @@ class _Crew:
         self._wait()
 
     def _work(self):
+        try:
+            self._fit_next()
+        finally:
+            self._ended()
+
+    def _fit_next(self):
         while not self._is_stopped:
             try:
                 k = self._waiting.popleft()

@@ -48,7 +48,8 @@ class TargetScale:
         ValueError
             If the numbers are so large that their variance is none.
         """
-        center, scale = np.zeros(y.shape[1]), np.ones(y.shape[1])
+        center: FloatArray = np.zeros(y.shape[1])
+        scale: FloatArray = np.ones(y.shape[1])
         if scales:
             with np.errstate(over="ignore", invalid="ignore"):
                 mean = np.average(y, axis=0, weights=weights)
