@@ -21,7 +21,6 @@ the factors of mu.
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from math import isfinite
 
@@ -31,6 +30,7 @@ from scipy.linalg.blas import dsyrk
 from sklearn.exceptions import ConvergenceWarning
 
 from ..threads import call_with_blas_threads
+from ..user_warnings import warn
 from .run import Run, diverged
 
 FIRST_DAMPING, SMALLEST_DAMPING, LARGEST_DAMPING = 1e-3, 1e-15, 1e10
@@ -79,7 +79,7 @@ def solve(run: Run) -> None:
         raise
     run.loss = found.loss
     if not found.converged:
-        warnings.warn(found.message, ConvergenceWarning, stacklevel=2)
+        warn(found.message, ConvergenceWarning)
 
 
 def require(settings, n_params, n_outputs):

@@ -11,7 +11,6 @@ iteration are those that the user would get, keeps ``run.state`` up to date, and
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from ..data import DataSet
 from ..network import Network
 from ..objective import penalty_factors
 from ..types import FloatArray
+from ..user_warnings import warn
 from .monitor import Monitor
 from .state import TrainingState
 from .validation import Validation, split_off_validation
@@ -146,7 +146,7 @@ def train(run: Run) -> None:
                 _solve(run)
     except KeyboardInterrupt:
         run.monitor.settle()
-        warnings.warn("Training interrupted by user.", stacklevel=2)
+        warn("Training interrupted by user.")
     if run.loss is not None:
         run.monitor.conclude(run.loss)
     run.monitor.restore_best()
@@ -160,11 +160,10 @@ def _solve(run):
     except DivergenceError as error:
         if not run.monitor.has_best:
             raise ValueError(str(error)) from None
-        warnings.warn(
+        warn(
             f"{error} Training has ended, with the weights of the best validation score, "
             f"{run.state.best_validation_score:g}.",
             ConvergenceWarning,
-            stacklevel=2,
         )
         # neither weights nor moments of the last epoch are of any use
         run.monitor.restore_best()
