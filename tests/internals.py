@@ -18,6 +18,7 @@ from fastbp.threads import LEAST_CALL, LEAST_STEP, allowed, choose_n_threads
 from fastbp.training import levenberg_marquardt, monitor
 from fastbp.training.schedules import rate_after_epoch, rate_after_stagnation, step_rates
 from fastbp.training.solvers import SOLVERS as SOLVER_RECORDS
+from fastbp.training.verdicts import loss_of_constant
 
 __all__ = [
     "ACTIVATIONS",
@@ -43,6 +44,7 @@ __all__ = [
     "kernels",
     "layers_html",
     "levenberg_marquardt",
+    "loss_of_constant",
     "monitor",
     "rate_after_epoch",
     "rate_after_stagnation",

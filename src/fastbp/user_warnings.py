@@ -1,4 +1,4 @@
-"""Warnings that point at the user's line: the one that called fastbp, directly or through a pipeline.
+"""Warnings that point at the user's line: where fastbp was called, itself or through a pipeline.
 
 Python counts frames from the call of ``warnings.warn``, but how many lie between it and the user's
 code depends on the way: a fit of its own, a pipeline, a search, an iteration of SciPy's L-BFGS.

@@ -13,10 +13,8 @@ from typing import Any
 
 import numpy as np
 import scipy.optimize
-from sklearn.exceptions import ConvergenceWarning
 
 from ..threads import call_with_blas_threads
-from ..user_warnings import warn
 from .run import Run, diverged
 
 LEAST_GAIN = 1e-9  # of the loss, for which another run is worthwhile
@@ -85,11 +83,10 @@ def solve(run: Run) -> None:
         raise diverged(what, f"iteration {found.nit} of lbfgs")
     take(found.x, float(found.fun))
     if not found.success:
-        warn(
+        run.complaint = (
             f"lbfgs failed to converge after {found.nit} iteration(s) (status={found.status}): "
             f"{found.message}. Increase max_iter={settings.max_iter} or "
-            f"max_fun={settings.max_fun}, or scale the data (StandardScaler).",
-            ConvergenceWarning,
+            f"max_fun={settings.max_fun}, or scale the data (StandardScaler)."
         )
 
 

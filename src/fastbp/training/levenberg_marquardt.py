@@ -27,10 +27,8 @@ from math import isfinite
 import numpy as np
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
 from scipy.linalg.blas import dsyrk
-from sklearn.exceptions import ConvergenceWarning
 
 from ..threads import call_with_blas_threads
-from ..user_warnings import warn
 from .run import Run, diverged
 
 FIRST_DAMPING, SMALLEST_DAMPING, LARGEST_DAMPING = 1e-3, 1e-15, 1e10
@@ -79,7 +77,7 @@ def solve(run: Run) -> None:
         raise
     run.loss = found.loss
     if not found.converged:
-        warn(found.message, ConvergenceWarning)
+        run.complaint = found.message
 
 
 def require(settings, n_params, n_outputs):

@@ -28,6 +28,7 @@ from ..user_warnings import warn
 from .monitor import Monitor
 from .state import TrainingState
 from .validation import Validation, split_off_validation
+from .verdicts import complaint_about
 
 if TYPE_CHECKING:
     from .checkpoints import Checkpoint
@@ -54,6 +55,8 @@ class Run:
     loss : float or None
         J at the network's parameters; None from solvers whose curve says it.
     checkpoint : Checkpoint or None
+    complaint : str
+        Why the solver has not converged; empty where it has.
     """
 
     solver: Solver
@@ -65,6 +68,7 @@ class Run:
     is_incremental: bool = False
     loss: float | None = None
     checkpoint: Checkpoint | None = None
+    complaint: str = ""
 
     def end_epoch(self) -> None:
         """To be called where the run could be cut off and resumed: after an epoch or iteration."""
@@ -140,10 +144,13 @@ def begin_run(
 
 def train(run: Run) -> None:
     """Let the solver work until it, the monitor or the user ends the run."""
+    complaint = ""
     try:
         with _checkpointed(run) as is_finished:
             if not is_finished:
                 _solve(run)
+        run.monitor.restore_best()
+        complaint = "" if is_finished else complaint_about(run)
     except KeyboardInterrupt:
         run.monitor.settle()
         warn("Training interrupted by user.")
@@ -151,6 +158,8 @@ def train(run: Run) -> None:
         run.monitor.conclude(run.loss)
     run.monitor.restore_best()
     run.state.end_run()
+    if complaint:
+        warn(complaint, ConvergenceWarning)
 
 
 def _solve(run):
@@ -160,10 +169,9 @@ def _solve(run):
     except DivergenceError as error:
         if not run.monitor.has_best:
             raise ValueError(str(error)) from None
-        warn(
+        run.complaint = (
             f"{error} Training has ended, with the weights of the best validation score, "
-            f"{run.state.best_validation_score:g}.",
-            ConvergenceWarning,
+            f"{run.state.best_validation_score:g}."
         )
         # neither weights nor moments of the last epoch are of any use
         run.monitor.restore_best()

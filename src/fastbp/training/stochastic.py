@@ -13,14 +13,12 @@ from math import isfinite
 from types import SimpleNamespace
 
 import numpy as np
-from sklearn.exceptions import ConvergenceWarning
 
 from .. import _kernels
 from ..network import BACKWARD
 from ..threads import choose_n_threads
 from ..user_warnings import warn
 from .run import Run, diverged
-from .scales import advice
 from .schedules import (
     SCHEDULES_BETWEEN_EPOCHS,
     rate_after_epoch,
@@ -69,11 +67,9 @@ def solve(run: Run) -> None:
         if stops or ended or run.is_incremental:
             break
         if state.n_iter == settings.max_iter:
-            warn(
+            run.complaint = (
                 f"Stochastic Optimizer: Maximum iterations ({settings.max_iter}) reached and "
                 "the optimization hasn't converged yet."
-                f"{advice(run.data, run.network.output_activation)}",
-                ConvergenceWarning,
             )
 
 
