@@ -19,6 +19,7 @@ from .base import BaseBackprop, has_incremental_solver
 from .checks import as_targets
 from .data import Targets
 from .objective import as_quantiles, check_targets, default_output
+from .parameters import defaults_of
 from .sklearn_types import available_if, fits
 from .types import (
     Activations,
@@ -37,6 +38,7 @@ from .types import (
     SolverName,
     UserLoss,
 )
+from .user_warnings import warn
 from .whole_fits import whole_fit
 
 if TYPE_CHECKING:
@@ -71,10 +73,11 @@ default='squared_error'
         an object with the methods ``loss(y, outputs)`` and ``gradient(y, outputs)``, see
         :class:`Network`.
     huber_delta : float, default=1.0
-        Error at which 'huber' becomes linear, > 0.
+        Error at which 'huber' becomes linear, > 0; a warning if set with another loss.
     quantile : float or list of float, default=0.5
-        Of the loss 'quantile', in (0, 1). With several, in increasing order, ``predict`` returns a
-        column for each, which never cross, and ``score`` the mean of their D^2 pinball scores.
+        Of the loss 'quantile', in (0, 1); a warning if set with another loss. With several, in
+        increasing order, ``predict`` returns a column for each, which never cross, and ``score``
+        the mean of their D^2 pinball scores.
     solver : {'lbfgs', 'sgd', 'adam', 'rprop', 'levenberg_marquardt'}, default='adam'
         'lbfgs' is quasi-Newton on all samples at once (good for small data), 'sgd' stochastic
         gradient descent with momentum, 'adam' the method of Kingma and Ba. 'rprop' is iRprop-: all
@@ -330,12 +333,24 @@ or callable, default='constant'
 
     def _problem(self, y, *, goes_on, is_incremental=False):
         """The output and the quantiles that the parameters ask for."""
+        self._warn_of_ignored()
         quantiles = self._quantiles()
         output: str = self.output_activation
         if output == "auto":
             output = default_output(self.loss, len(quantiles))
         settings = {"huber_delta": self.huber_delta, "quantile": self.quantile}
         return RegressionProblem(self.loss, output, settings, quantiles)
+
+    def _warn_of_ignored(self):
+        """A parameter of one loss that is set for another: somebody has forgotten the loss."""
+        for name, loss in (("huber_delta", "huber"), ("quantile", "quantile")):
+            value = getattr(self, name)
+            is_set = np.ndim(value) > 0 or value != defaults_of(BackpropRegressor)[name]
+            if is_set and not (isinstance(self.loss, str) and self.loss == loss):
+                warn(
+                    f"{name}={value!r} has no effect with loss={self.loss!r}: it is for "
+                    f"loss={loss!r}."
+                )
 
     def _quantiles(self) -> tuple[float, ...]:
         """The quantiles of the outputs, where there are several; else an empty tuple."""
