@@ -296,7 +296,7 @@ class BaseBackprop(
                     vars(shown).update(self._training_state.copy().curves())
                 return fitted_copy(self, self._fitted_attributes(network, shown, problem))
 
-            return make_score(self.scoring, probe, problem, held_out)
+            return make_score(self._scoring(), probe, problem, held_out)
 
         solver = SOLVERS[self.solver]
         run = begin_run(
@@ -323,6 +323,10 @@ class BaseBackprop(
         if task is not None:
             task.end()
         return self
+
+    def _scoring(self) -> Scoring:
+        """What scores the validation samples; None: ``score``."""
+        return self.scoring
 
     def _checkpoint(self, data, problem, held_out, goes_on, source):
         arrays = {

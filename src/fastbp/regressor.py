@@ -148,9 +148,10 @@ or callable, default='constant'
     validation_fraction : float, default=0.1
         Fraction set aside, in [0, 1).
     scoring : str, callable or None, default=None
-        Score of the validation samples. None: the estimator's own, as in ``score``. 'loss': minus
-        their loss. A name or function: as in scikit-learn's ``cross_val_score``; it gets their
-        weights if it takes ``sample_weight``.
+        Score of the validation samples. None: the estimator's own, as in ``score``, but for
+        ``loss='quantile'`` with one quantile the same as 'loss'. 'loss': minus their loss. A name
+        or function: as in scikit-learn's ``cross_val_score``; it gets their weights if it takes
+        ``sample_weight``.
     beta_1, beta_2 : float, default=0.9, 0.999
         Decay rates of adam's moments, in [0, 1).
     epsilon : float, default=1e-8
@@ -190,7 +191,8 @@ or callable, default='constant'
     validation_loss_curve_ : list of float or None
         Loss of the validation samples, without penalty, after each epoch; None without such.
     validation_scores_ : list of float or None
-        Their R^2, or ``scoring``, after each epoch.
+        Their R^2 (D^2 for several quantiles, minus the loss for one), or ``scoring``, after each
+        epoch.
     best_validation_score_ : float or None
         The largest of them; None without ``early_stopping``.
     n_iter_ : int
@@ -351,6 +353,11 @@ or callable, default='constant'
                     f"{name}={value!r} has no effect with loss={self.loss!r}: it is for "
                     f"loss={loss!r}."
                 )
+
+    def _scoring(self) -> Scoring:
+        # R^2 is about means: it may fall while a quantile is still improving
+        is_one_quantile = self.loss == "quantile" and not self._quantiles()
+        return "loss" if self.scoring is None and is_one_quantile else self.scoring
 
     def _quantiles(self) -> tuple[float, ...]:
         """The quantiles of the outputs, where there are several; else an empty tuple."""
