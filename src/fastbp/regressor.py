@@ -441,9 +441,9 @@ class RegressionProblem:
             return targets
         if n_outputs > 1:
             raise ValueError(
-                f"quantile={list(self.quantiles)} needs a y of one column, got {n_outputs}; fit "
-                "one quantile at a time, or one target at a time "
-                "(sklearn.multioutput.MultiOutputRegressor)."
+                f"quantile={list(self.quantiles)} needs a y of one column, got {n_outputs}. Fit "
+                f"one quantile at a time (quantile={self.quantiles[0]:g}), for all columns, or a "
+                "clone for each column: [clone(model).fit(X, column) for column in y.T]."
             )
         return targets.repeated(len(self.quantiles))
 
