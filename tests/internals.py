@@ -27,6 +27,7 @@ from fastbp.training import levenberg_marquardt, monitor
 from fastbp.training.rate_factors import groups_of as rate_groups
 from fastbp.training.schedules import rate_after_epoch, rate_after_stagnation, step_rates
 from fastbp.training.solvers import SOLVERS as SOLVER_RECORDS
+from fastbp.training.verdicts import loss_of_constant
 
 __all__ = [
     "ACTIVATIONS",
@@ -63,6 +64,7 @@ __all__ = [
     "kernels",
     "layers_html",
     "levenberg_marquardt",
+    "loss_of_constant",
     "monitor",
     "n_targets",
     "rate_after_epoch",

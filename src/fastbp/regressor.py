@@ -19,6 +19,7 @@ from .base import BaseBackprop, has_incremental_solver
 from .checks import as_targets
 from .data import Targets
 from .objective import as_quantiles, check_targets, default_output, loss_record
+from .parameters import defaults_of
 from .sklearn_types import available_if, fits
 from .types import (
     Activations,
@@ -39,6 +40,7 @@ from .types import (
     SolverName,
     UserLoss,
 )
+from .user_warnings import warn
 from .whole_fits import whole_fit
 
 if TYPE_CHECKING:
@@ -74,10 +76,11 @@ default='auto'
         ``predict(X, return_std=True)``. Or an object with the methods ``loss(y, outputs)`` and
         ``gradient(y, outputs)``, see :class:`Network`.
     huber_delta : float, default=1.0
-        Error at which 'huber' becomes linear, > 0.
+        Error at which 'huber' becomes linear, > 0; a warning if set with another loss.
     quantile : float or list of float, default=0.5
-        Of the loss 'quantile', in (0, 1). With several, in increasing order, ``predict`` returns a
-        column for each, which never cross, and ``score`` the mean of their D^2 pinball scores.
+        Of the loss 'quantile', in (0, 1); a warning if set with another loss. With several, in
+        increasing order, ``predict`` returns a column for each, which never cross, and ``score``
+        the mean of their D^2 pinball scores.
     solver : {'lbfgs', 'sgd', 'adam', 'rprop', 'levenberg_marquardt'}, default='adam'
         'lbfgs' is quasi-Newton on all samples at once (good for small data), 'sgd' stochastic
         gradient descent with momentum, 'adam' the method of Kingma and Ba. 'rprop' is iRprop-: all
@@ -154,9 +157,10 @@ default='auto'
     validation_fraction : float, default=0.1
         Fraction set aside, in [0, 1).
     scoring : str, callable or None, default=None
-        Score of the validation samples. None: the estimator's own, as in ``score``. 'loss': minus
-        their loss. A name or function: as in scikit-learn's ``cross_val_score``; it gets their
-        weights if it takes ``sample_weight``.
+        Score of the validation samples. None: the estimator's own, as in ``score``, but for
+        ``loss='quantile'`` with one quantile the same as 'loss'. 'loss': minus their loss. A name
+        or function: as in scikit-learn's ``cross_val_score``; it gets their weights if it takes
+        ``sample_weight``.
     beta_1, beta_2 : float, default=0.9, 0.999
         Decay rates of adam's moments, in [0, 1).
     epsilon : float, default=1e-8
@@ -202,7 +206,8 @@ default='auto'
     validation_loss_curve_ : list of float or None
         Loss of the validation samples, without penalty, after each epoch; None without such.
     validation_scores_ : list of float or None
-        Their R^2, or ``scoring``, after each epoch.
+        Their R^2 (D^2 for several quantiles, minus the loss for one), or ``scoring``, after each
+        epoch.
     best_validation_score_ : float or None
         The largest of them; None without ``early_stopping``.
     n_iter_ : int
@@ -348,12 +353,29 @@ default='auto'
 
     def _problem(self, y, *, goes_on, is_incremental=False):
         """The output and the quantiles that the parameters ask for."""
+        self._warn_of_ignored()
         quantiles = self._quantiles()
         output: str = self.output_activation
         if output == "auto":
             output = default_output(self.loss, len(quantiles))
         settings = {"huber_delta": self.huber_delta, "quantile": self.quantile}
         return RegressionProblem(self.loss, output, settings, quantiles)
+
+    def _warn_of_ignored(self):
+        """A parameter of one loss that is set for another: somebody has forgotten the loss."""
+        for name, loss in (("huber_delta", "huber"), ("quantile", "quantile")):
+            value = getattr(self, name)
+            is_set = np.ndim(value) > 0 or value != defaults_of(BackpropRegressor)[name]
+            if is_set and not (isinstance(self.loss, str) and self.loss == loss):
+                warn(
+                    f"{name}={value!r} has no effect with loss={self.loss!r}: it is for "
+                    f"loss={loss!r}."
+                )
+
+    def _scoring(self) -> Scoring:
+        # R^2 is about means: it may fall while a quantile is still improving
+        is_one_quantile = self.loss == "quantile" and not self._quantiles()
+        return "loss" if self.scoring is None and is_one_quantile else self.scoring
 
     def _quantiles(self) -> tuple[float, ...]:
         """The quantiles of the outputs, where there are several; else an empty tuple."""
@@ -460,9 +482,9 @@ class RegressionProblem:
             return targets.extended(n_extra) if n_extra else targets
         if n_outputs > 1:
             raise ValueError(
-                f"quantile={list(self.quantiles)} needs a y of one column, got {n_outputs}; fit "
-                "one quantile at a time, or one target at a time "
-                "(sklearn.multioutput.MultiOutputRegressor)."
+                f"quantile={list(self.quantiles)} needs a y of one column, got {n_outputs}. Fit "
+                f"one quantile at a time (quantile={self.quantiles[0]:g}), for all columns, or a "
+                "clone for each column: [clone(model).fit(X, column) for column in y.T]."
             )
         return targets.repeated(len(self.quantiles))
 

@@ -241,6 +241,7 @@ def test_acts(name):
         assert len(results_of(name, solver, cls)) > 1, (solver, cls)
 
 
+@pytest.mark.filterwarnings("ignore:(quantile|huber_delta)=.* has no effect with loss")
 @pytest.mark.parametrize("name", PROBES)
 def test_has_no_effect(name):
     """Beside early stopping too: not even on the random draw of the validation samples."""
