@@ -158,9 +158,9 @@ default='auto'
         Fraction set aside, in [0, 1).
     scoring : str, callable or None, default=None
         Score of the validation samples. None: the estimator's own, as in ``score``, but for
-        ``loss='quantile'`` with one quantile the same as 'loss'. 'loss': minus their loss. A name
-        or function: as in scikit-learn's ``cross_val_score``; it gets their weights if it takes
-        ``sample_weight``.
+        ``loss='quantile'`` with one quantile and for 'gaussian' the same as 'loss'. 'loss': minus
+        their loss. A name or function: as in scikit-learn's ``cross_val_score``; it gets their
+        weights if it takes ``sample_weight``.
     beta_1, beta_2 : float, default=0.9, 0.999
         Decay rates of adam's moments, in [0, 1).
     epsilon : float, default=1e-8
@@ -206,8 +206,8 @@ default='auto'
     validation_loss_curve_ : list of float or None
         Loss of the validation samples, without penalty, after each epoch; None without such.
     validation_scores_ : list of float or None
-        Their R^2 (D^2 for several quantiles, minus the loss for one), or ``scoring``, after each
-        epoch.
+        Their R^2 (D^2 for several quantiles, minus the loss for one and for 'gaussian'), or
+        ``scoring``, after each epoch.
     best_validation_score_ : float or None
         The largest of them; None without ``early_stopping``.
     n_iter_ : int
@@ -373,9 +373,10 @@ default='auto'
                 )
 
     def _scoring(self) -> Scoring:
-        # R^2 is about means: it may fall while a quantile is still improving
+        # R^2 is about means: it may fall while a quantile or a variance is still improving
         is_one_quantile = self.loss == "quantile" and not self._quantiles()
-        return "loss" if self.scoring is None and is_one_quantile else self.scoring
+        watches_loss = is_one_quantile or self.loss == "gaussian"
+        return "loss" if self.scoring is None and watches_loss else self.scoring
 
     def _quantiles(self) -> tuple[float, ...]:
         """The quantiles of the outputs, where there are several; else an empty tuple."""

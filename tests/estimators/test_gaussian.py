@@ -70,10 +70,14 @@ def test_targets_without_scatter_stay_finite():
     assert model.predict(X, return_std=True)[1].max() < 0.1
 
 
-def test_early_stopping_scores_the_means():
+def test_early_stopping_watches_the_loss():
     X, y = make_regression()
     model = small(BackpropRegressor, loss="gaussian").fit(X, y, X_val=X, y_val=y)
-    assert model.validation_scores_[-1] == pytest.approx(model.score(X, y))
+    np.testing.assert_array_equal(
+        model.validation_scores_, np.negative(model.validation_loss_curve_)
+    )
+    scored = small(BackpropRegressor, loss="gaussian", scoring="r2").fit(X, y, X_val=X, y_val=y)
+    assert scored.validation_scores_[-1] == pytest.approx(scored.score(X, y))
 
 
 def test_what_it_is_not_for():
