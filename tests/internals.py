@@ -13,6 +13,7 @@ from fastbp import _kernels as kernels
 from fastbp._kernels import core
 from fastbp.data import DataSet, Targets
 from fastbp.objective import LOSSES as LOSS_RECORDS
+from fastbp.objective import loss_record
 from fastbp.show.layers import layers_html, with_layers
 from fastbp.tables.encoder import MAX_LEVELS, TableEncoder
 from fastbp.tables.ensemble import EncodedTable, train_members
@@ -26,6 +27,7 @@ from fastbp.training import levenberg_marquardt, monitor
 from fastbp.training.rate_factors import groups_of as rate_groups
 from fastbp.training.schedules import rate_after_epoch, rate_after_stagnation, step_rates
 from fastbp.training.solvers import SOLVERS as SOLVER_RECORDS
+from fastbp.training.verdicts import loss_of_constant
 
 __all__ = [
     "ACTIVATIONS",
@@ -62,7 +64,9 @@ __all__ = [
     "kernels",
     "layers_html",
     "levenberg_marquardt",
+    "loss_of_constant",
     "monitor",
+    "n_targets",
     "rate_after_epoch",
     "rate_groups",
     "rate_after_stagnation",
@@ -96,6 +100,11 @@ OPTIMIZERS = list(core.OPTIMIZERS)
 SOLVERS = list(SOLVER_RECORDS)
 
 DISPLAY_MODULES = ["fastbp.show.curves", "fastbp.show.importance", "fastbp.show.weights"]
+
+
+def n_targets(net):
+    """Columns of a network's y: some losses have outputs without a target."""
+    return net.layer_sizes[-1] - loss_record(net.loss_name).n_extra
 
 
 # --- the compiled core, as a network sets it up ---

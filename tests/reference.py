@@ -163,6 +163,28 @@ def gamma(output, z, y):
     return log_p - np.log(y) + y * np.exp(-log_p) - 1
 
 
+LEAST_LOG_VARIANCE = -30.0
+
+
+def gaussian_parts(z, y):
+    """Errors of the means, log variance v, 1/variance, and how far v lies below its least value."""
+    v = z[:, -1:]
+    beyond = np.minimum(v - LEAST_LOG_VARIANCE, 0)
+    return z[:, :-1] - y, v, np.exp(-np.maximum(v, LEAST_LOG_VARIANCE)), beyond
+
+
+def gaussian(z, y):
+    """-log N(y; mean, variance) without its constant; far down the tangent in the log variance."""
+    error, v, precision, beyond = gaussian_parts(z, y)
+    return 0.5 * (error**2 * precision * (1 - beyond) + v)
+
+
+def gaussian_delta(z, y):
+    error, _, precision, beyond = gaussian_parts(z, y)
+    by_v = 0.5 * np.sum(1 - error**2 * precision, axis=1, keepdims=True)
+    return np.concatenate([error * precision * (1 - beyond), by_v], axis=1)
+
+
 def gamma_by_log_p(output, z, y):
     """dl/dlog p = 1 - y/p."""
     return 1 - y * np.exp(-LOG_OUTPUTS[output](z))
@@ -194,6 +216,7 @@ STABLE_LOSSES = {
         lambda z, y: gamma_by_log_p("logistic", z, y) * expit(-z),
     ),
     ("softmax", "gamma"): (lambda z, y: gamma("softmax", z, y), gamma_softmax_delta),
+    ("identity", "gaussian"): (gaussian, gaussian_delta),
 }
 
 # Where labels can be smoothed: probabilities of classes.
@@ -290,8 +313,10 @@ class ReferenceNetwork:
 
     @property
     def n_targets(self):
-        """Columns of y: several quantiles are all of the same y."""
-        return 1 if np.ndim(self.quantile) else self.layer_sizes[-1]
+        """Columns of y: several quantiles are all of the same y, a log variance has none."""
+        if np.ndim(self.quantile):
+            return 1
+        return self.layer_sizes[-1] - (self.loss_name == "gaussian")
 
     def unpack(self, flat):
         """Views of a flat vector as lists of coefs and intercepts."""

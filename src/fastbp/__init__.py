@@ -6,6 +6,7 @@ from .gradcheck import check_gradient
 from .model_files import load_model, save_model
 from .network import Network
 from .regressor import BackpropRegressor
+from .scoring import pinball_scorer
 from .show import ImportanceDisplay, LossCurveDisplay, WeightsDisplay
 from .tables.classifier import TabularClassifier
 from .tables.piecewise import PiecewiseLinearEncoder
@@ -29,6 +30,7 @@ __all__ = [
     "WeightsDisplay",
     "check_gradient",
     "load_model",
+    "pinball_scorer",
     "save_model",
     "show_versions",
 ]

@@ -13,7 +13,6 @@ A fit that fails leaves the estimator as it was.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -25,7 +24,7 @@ from sklearn.base import (
     TransformerMixin,
     is_regressor,
 )
-from sklearn.exceptions import InconsistentVersionWarning
+from sklearn.exceptions import DataConversionWarning, InconsistentVersionWarning
 from sklearn.utils import column_or_1d
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -72,6 +71,7 @@ from .types import (
     Scoring,
     SolverName,
 )
+from .user_warnings import warn
 from .versions import VERSION
 from .whole_fits import whole_fit
 
@@ -327,7 +327,7 @@ class BaseBackprop(
                     vars(shown).update(self._training_state.copy().curves())
                 return fitted_copy(self, self._fitted_attributes(network, shown, problem))
 
-            return make_score(self.scoring, probe, problem, held_out)
+            return make_score(self._scoring(), probe, problem, held_out)
 
         solver = SOLVERS[self.solver]
         run = begin_run(
@@ -355,6 +355,10 @@ class BaseBackprop(
         if task is not None:
             task.end()
         return self
+
+    def _scoring(self) -> Scoring:
+        """What scores the validation samples; None: ``score``."""
+        return self.scoring
 
     def _checkpoint(self, data, problem, held_out, goes_on, source):
         arrays = {
@@ -410,7 +414,16 @@ class BaseBackprop(
 
     @staticmethod
     def _as_column(y):
-        return column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
+        if y.ndim != 2 or y.shape[1] != 1:
+            return y
+        column = column_or_1d(y)
+        # scikit-learn's own warning would point at scikit-learn
+        warn(
+            "A column-vector y was passed when a 1d array was expected. Please change the shape of "
+            "y to (n_samples, ), for example using ravel().",
+            DataConversionWarning,
+        )
+        return column
 
     def _validation_data(self, data, problem, X_val, y_val, sample_weight_val):
         """The DataSet that the user validates on, or None."""
@@ -428,7 +441,7 @@ class BaseBackprop(
             raise kind(f"X_val and y_val cannot be used. {error}") from error
         difference = scales.difference(data.X, X)
         if difference:
-            warnings.warn(f"X_val {difference}", UserWarning, stacklevel=2)
+            warn(f"X_val {difference}")
         targets = problem.targets(y, X.dtype, "y_val")
         if targets.n_outputs != data.targets.n_outputs:
             raise ValueError(
@@ -572,13 +585,12 @@ class BaseBackprop(
         state = dict(state)
         version = state.pop("_fastbp_version", VERSION)
         if version != VERSION:
-            warnings.warn(
+            warn(
                 InconsistentVersionWarning(
                     estimator_name=type(self).__name__,
                     current_sklearn_version=f"{VERSION} of fastbp",
                     original_sklearn_version=f"{version} of fastbp",
-                ),
-                stacklevel=2,
+                )
             )
         # An older version lacked parameters that this one has: they have no effect by default.
         own_class: Any = type(self)

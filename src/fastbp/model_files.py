@@ -11,13 +11,19 @@ promise: later releases read it.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, TypeAlias
 
 from . import archives, network_files, table_files
 from .archives import ModelFileError
+from .classifier import BackpropClassifier
 from .network_files import take
+from .regressor import BackpropRegressor
+from .tables.classifier import TabularClassifier
+from .tables.regressor import TabularRegressor
 from .types import Path
 from .versions import VERSION
+
+Saved: TypeAlias = BackpropClassifier | BackpropRegressor | TabularClassifier | TabularRegressor
 
 FORMAT = 1
 # The module that knows what a file of each class holds.
@@ -27,7 +33,7 @@ FILES: dict[str, Any] = {
 }
 
 
-def save_model(estimator: Any, path: Path, *, omit: str | Iterable[str] = ()) -> None:
+def save_model(estimator: Saved, path: Path, *, omit: str | Iterable[str] = ()) -> None:
     """Save a fitted estimator to a file, without pickle.
 
     The file is an uncompressed ``.npz`` of arrays (``coefs_0``, ``intercepts_0``, ...) and a JSON

@@ -47,9 +47,11 @@ from .objective import (
     OUTPUTS,
     as_loss,
     as_quantiles,
+    check_n_outputs,
     check_pair,
     check_smoothing,
     check_targets,
+    loss_record,
     quantiles_of_outputs,
 )
 from .threads import LEAST_CALL, choose_n_threads
@@ -129,7 +131,10 @@ default='identity'
         Loss l of one sample and output: 'squared_error', ``(yhat - y)**2 / 2``; 'log_loss', the
         negative log-likelihood, Bernoulli for logistic and multinomial for softmax outputs;
         'poisson' and 'gamma', half the deviance; 'absolute_error'; 'huber'; 'quantile', the
-        pinball loss. Or an object with the methods ``loss(y, outputs)``, which returns an array
+        pinball loss; 'gaussian', the negative log-likelihood of normal targets, ``sum_k
+        (y_k - yhat_k)**2 * exp(-v) / 2 + v / 2`` without its constant, where the last output v is
+        the logarithm of their variance and has no target. Or an object with the methods
+        ``loss(y, outputs)``, which returns an array
         (n_samples,), and ``gradient(y, outputs)``, (n_samples, n_outputs), the derivative of each
         sample's loss by the outputs (not by their pre-activations); y and outputs are arrays
         (n_samples, n_outputs). They are called once a batch.
@@ -186,7 +191,8 @@ default='identity'
     ValueError
         For an unknown name, a size or factor out of range, a wrong number of activations or
         quantiles, or a loss that is undefined for the output (log_loss with anything but logistic
-        and softmax; poisson and gamma with identity and increasing).
+        and softmax; poisson and gamma with identity and increasing; gaussian with anything but
+        identity).
     TypeError
         For a size that is not an integer, or a loss without the two methods.
 
@@ -300,6 +306,7 @@ default='identity'
         self.loss_name = as_loss(loss)
         self.reduction = one_of("reduction", reduction, get_args(Reduction))
         check_pair(self.loss_name, output_activation)
+        check_n_outputs(self.loss_name, self.layer_sizes[-1])
         self.loss_scale = as_number("loss_scale", loss_scale, lowest=0, included=False)
         self.l2 = as_number("l2", l2, lowest=0)
         self.l1 = as_number("l1", l1, lowest=0)
@@ -455,7 +462,8 @@ default='identity'
         ----------
         X : array-like or CSR matrix of shape (n_samples, n_features)
         y : array-like of shape (n_samples, n_outputs) or (n_samples,)
-            Targets. A vector is one output; for softmax outputs it holds integer labels.
+            Targets. A vector is one output; for softmax outputs it holds integer labels. With
+            the loss 'gaussian' there is one column less than outputs.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights >= 0; ones by default.
 
@@ -706,9 +714,12 @@ default='identity'
         weights = as_weights(sample_weight, n, self.dtype)
         if self.output_activation == "softmax" and _are_labels(y):
             return kernel_samples(X, as_labels(y, n, n_outputs), weights)
+        n_extra = loss_record(self.loss_name).n_extra
         one_for_all = self.loss_name == "quantile" and isinstance(self.quantile, tuple)
         if one_for_all and n_outputs > 1 and np.size(y) == n:
             targets = as_targets(y, n, 1, self.dtype).repeated(n_outputs)
+        elif n_extra:
+            targets = as_targets(y, n, n_outputs - n_extra, self.dtype).extended(n_extra)
         else:
             targets = as_targets(y, n, n_outputs, self.dtype)
         # Unlike the estimators, a network may be trained towards what its output cannot reach.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, overload
 
 import numpy as np
 from sklearn.base import RegressorMixin
@@ -18,7 +18,8 @@ from . import parameters
 from .base import BaseBackprop, has_incremental_solver
 from .checks import as_targets
 from .data import Targets
-from .objective import as_quantiles, check_targets, default_output
+from .objective import as_quantiles, check_targets, default_output, loss_record
+from .parameters import defaults_of
 from .sklearn_types import available_if, fits
 from .types import (
     Activations,
@@ -39,6 +40,7 @@ from .types import (
     SolverName,
     UserLoss,
 )
+from .user_warnings import warn
 from .whole_fits import whole_fit
 
 if TYPE_CHECKING:
@@ -65,18 +67,20 @@ default='auto'
         'auto' is exp for the losses 'poisson' and 'gamma', increasing for several quantiles, else
         identity. 'logistic' and 'softmax' need targets in [0, 1], 'exp' targets >= 0. 'increasing'
         makes each output larger than the one before.
-    loss : {'squared_error', 'absolute_error', 'huber', 'poisson', 'gamma', 'quantile'} or object, \
-default='squared_error'
+    loss : {'squared_error', 'absolute_error', 'huber', 'poisson', 'gamma', 'quantile', \
+'gaussian'} or object, default='squared_error'
         Loss of a sample, summed over the outputs: half the squared error; the absolute error; half
         the squared error up to ``huber_delta`` and linear beyond; half the Poisson deviance
-        (targets >= 0); half the gamma deviance (targets > 0); the pinball loss of ``quantile``. Or
-        an object with the methods ``loss(y, outputs)`` and ``gradient(y, outputs)``, see
-        :class:`Network`.
+        (targets >= 0); half the gamma deviance (targets > 0); the pinball loss of ``quantile``;
+        'gaussian', the negative log-likelihood of a mean and a variance that both depend on X: see
+        ``predict(X, return_std=True)``. Or an object with the methods ``loss(y, outputs)`` and
+        ``gradient(y, outputs)``, see :class:`Network`.
     huber_delta : float, default=1.0
-        Error at which 'huber' becomes linear, > 0.
+        Error at which 'huber' becomes linear, > 0; a warning if set with another loss.
     quantile : float or list of float, default=0.5
-        Of the loss 'quantile', in (0, 1). With several, in increasing order, ``predict`` returns a
-        column for each, which never cross, and ``score`` the mean of their D^2 pinball scores.
+        Of the loss 'quantile', in (0, 1); a warning if set with another loss. With several, in
+        increasing order, ``predict`` returns a column for each, which never cross, and ``score``
+        the mean of their D^2 pinball scores.
     solver : {'lbfgs', 'sgd', 'adam', 'rprop', 'levenberg_marquardt'}, default='adam'
         'lbfgs' is quasi-Newton on all samples at once (good for small data), 'sgd' stochastic
         gradient descent with momentum, 'adam' the method of Kingma and Ba. 'rprop' is iRprop-: all
@@ -153,7 +157,8 @@ default='squared_error'
     validation_fraction : float, default=0.1
         Fraction set aside, in [0, 1).
     scoring : str, callable or None, default=None
-        Score of the validation samples. None: the estimator's own, as in ``score``. 'loss': minus
+        Score of the validation samples. None: the estimator's own, as in ``score``, but for
+        ``loss='quantile'`` with one quantile and for 'gaussian' the same as 'loss'. 'loss': minus
         their loss. A name or function: as in scikit-learn's ``cross_val_score``; it gets their
         weights if it takes ``sample_weight``.
     beta_1, beta_2 : float, default=0.9, 0.999
@@ -201,7 +206,8 @@ default='squared_error'
     validation_loss_curve_ : list of float or None
         Loss of the validation samples, without penalty, after each epoch; None without such.
     validation_scores_ : list of float or None
-        Their R^2, or ``scoring``, after each epoch.
+        Their R^2 (D^2 for several quantiles, minus the loss for one and for 'gaussian'), or
+        ``scoring``, after each epoch.
     best_validation_score_ : float or None
         The largest of them; None without ``early_stopping``.
     n_iter_ : int
@@ -347,12 +353,30 @@ default='squared_error'
 
     def _problem(self, y, *, goes_on, is_incremental=False):
         """The output and the quantiles that the parameters ask for."""
+        self._warn_of_ignored()
         quantiles = self._quantiles()
         output: str = self.output_activation
         if output == "auto":
             output = default_output(self.loss, len(quantiles))
         settings = {"huber_delta": self.huber_delta, "quantile": self.quantile}
         return RegressionProblem(self.loss, output, settings, quantiles)
+
+    def _warn_of_ignored(self):
+        """A parameter of one loss that is set for another: somebody has forgotten the loss."""
+        for name, loss in (("huber_delta", "huber"), ("quantile", "quantile")):
+            value = getattr(self, name)
+            is_set = np.ndim(value) > 0 or value != defaults_of(BackpropRegressor)[name]
+            if is_set and not (isinstance(self.loss, str) and self.loss == loss):
+                warn(
+                    f"{name}={value!r} has no effect with loss={self.loss!r}: it is for "
+                    f"loss={loss!r}."
+                )
+
+    def _scoring(self) -> Scoring:
+        # R^2 is about means: it may fall while a quantile or a variance is still improving
+        is_one_quantile = self.loss == "quantile" and not self._quantiles()
+        watches_loss = is_one_quantile or self.loss == "gaussian"
+        return "loss" if self.scoring is None and watches_loss else self.scoring
 
     def _quantiles(self) -> tuple[float, ...]:
         """The quantiles of the outputs, where there are several; else an empty tuple."""
@@ -380,18 +404,35 @@ default='squared_error'
             return float(pinball_score(y, self.predict(X), quantiles, sample_weight))
         return super().score(X, y, sample_weight)
 
-    def predict(self, X: MatrixLike) -> FloatArray:
+    @overload
+    def predict(self, X: MatrixLike, return_std: Literal[False] = False) -> FloatArray: ...
+    @overload
+    def predict(
+        self, X: MatrixLike, return_std: Literal[True]
+    ) -> tuple[FloatArray, FloatArray]: ...
+    def predict(self, X: MatrixLike, return_std: bool = False) -> Any:
         """Predict targets.
 
         Parameters
         ----------
         X : array-like or sparse matrix of shape (n_samples, n_features)
+        return_std : bool, default=False
+            Whether to return the standard deviation of each target as well. Only for
+            ``loss="gaussian"``.
 
         Returns
         -------
         ndarray of shape (n_samples,) or (n_samples, n_outputs)
+            With ``return_std=True`` this and an ndarray of shape (n_samples,).
         """
         outputs = self._outputs(X)
+        if self.network_.loss_name == "gaussian":
+            means = outputs[:, 0]
+            return (means, np.exp(outputs[:, 1] / 2)) if return_std else means
+        if return_std:
+            raise ValueError(
+                f"return_std=True needs loss='gaussian', got loss={self.network_.loss_name!r}."
+            )
         return outputs.ravel() if outputs.shape[1] == 1 else outputs
 
     def __sklearn_tags__(self) -> Any:
@@ -432,13 +473,19 @@ class RegressionProblem:
         n_samples, n_outputs = y.shape[0], y.shape[1] if y.ndim == 2 else 1
         targets = as_targets(y, n_samples, n_outputs, dtype)
         check_targets(targets, self.loss, self.output_activation)
+        n_extra = loss_record(self.loss).n_extra
+        if n_extra and n_outputs > 1:
+            raise ValueError(
+                f"loss={self.loss!r} needs a y of one column, got {n_outputs}; fit one target at a "
+                "time (sklearn.multioutput.MultiOutputRegressor)."
+            )
         if not self.quantiles:
-            return targets
+            return targets.extended(n_extra) if n_extra else targets
         if n_outputs > 1:
             raise ValueError(
-                f"quantile={list(self.quantiles)} needs a y of one column, got {n_outputs}; fit "
-                "one quantile at a time, or one target at a time "
-                "(sklearn.multioutput.MultiOutputRegressor)."
+                f"quantile={list(self.quantiles)} needs a y of one column, got {n_outputs}. Fit "
+                f"one quantile at a time (quantile={self.quantiles[0]:g}), for all columns, or a "
+                "clone for each column: [clone(model).fit(X, column) for column in y.T]."
             )
         return targets.repeated(len(self.quantiles))
 
@@ -452,7 +499,9 @@ class RegressionProblem:
             return np.nan
         if self.quantiles:
             return pinball_score(targets.values[:, 0], outputs, self.quantiles, weights)
-        return r2_score(targets.values, outputs, sample_weight=weights)
+        n_targets = targets.n_outputs - loss_record(self.loss).n_extra
+        y, predictions = targets.values[:, :n_targets], outputs[:, :n_targets]
+        return r2_score(y, predictions, sample_weight=weights)
 
 
 def pinball_score(

@@ -60,7 +60,7 @@ ClassifierOutput: TypeAlias = Literal["auto", "logistic", "softmax", "identity"]
 RegressorOutput: TypeAlias = Literal["auto"] | OutputActivation
 LossOfClasses: TypeAlias = Literal["log_loss", "squared_error"]
 LossOfNumbers: TypeAlias = Literal[
-    "squared_error", "absolute_error", "huber", "poisson", "gamma", "quantile"
+    "squared_error", "absolute_error", "huber", "poisson", "gamma", "quantile", "gaussian"
 ]
 LossName: TypeAlias = LossOfClasses | LossOfNumbers
 FrontName: TypeAlias = Literal["scale", "periodic"]

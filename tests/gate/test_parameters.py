@@ -6,7 +6,9 @@ import warnings
 import numpy as np
 import pytest
 from arrays import byte_swapped, unaligned
+from own_losses import LogCosh
 from problems import CUT_SHORT, ESTIMATORS, N_FEATURES, RAGGED, SCIKIT, tiny
+from sklearn.exceptions import ConvergenceWarning
 from tables import make_quarters, make_targets, same_arrays, train
 
 from fastbp import BackpropClassifier, BackpropRegressor, Network
@@ -300,6 +302,39 @@ def test_the_gate_is_silent(cls):
     X, y = make_quarters(), make_targets(cls)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
+        # a fit that is cut short is not a good one
+        warnings.simplefilter("ignore", ConvergenceWarning)
         estimator = tiny(cls, tol=1e3, n_iter_no_change=1, max_iter=9)
         estimator.fit(unaligned(byte_swapped(X)), y)
         estimator.predict(np.asfortranarray(X.astype(np.float16)))
+
+
+# --- parameters of a loss -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("loss", ["squared_error", "poisson", "quantile", "huber", LogCosh()])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("quantile", 0.9),
+        ("quantile", [0.1, 0.9]),
+        ("quantile", np.array([0.1, 0.9])),
+        ("huber_delta", 2.0),
+    ],
+)
+@pytest.mark.parametrize("method", ["fit", "partial_fit", "initialize"])
+def test_a_parameter_of_another_loss(method, loss, name, value):
+    own = {"quantile": "quantile", "huber_delta": "huber"}[name]
+    estimator = tiny(BackpropRegressor, loss=loss, **{name: value})
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
+        getattr(estimator, method)(make_quarters(), make_targets(BackpropRegressor) ** 2 + 0.1)
+    said = [str(one.message) for one in caught if "no effect" in str(one.message)]
+    expected = f"{name}={value!r} has no effect with loss={loss!r}: it is for loss={own!r}."
+    assert said == ([] if own == loss else [expected])
+    assert all(one.filename == __file__ for one in caught)
+
+
+def test_defaults_of_the_parameters_of_a_loss_give_no_warning():
+    estimator = tiny(BackpropRegressor, huber_delta=1, quantile=0.5)
+    estimator.partial_fit(make_quarters(), make_targets(BackpropRegressor))

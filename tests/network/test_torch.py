@@ -97,6 +97,9 @@ def sample_losses(net, z, y):
     elif loss == "quantile":
         q, residual = tensor(net.quantile), y - prediction
         losses = torch.maximum(q * residual, (q - 1) * residual)
+    elif loss == "gaussian":
+        mean, variance = prediction[:, :-1], torch.exp(prediction[:, -1:])
+        losses = functional.gaussian_nll_loss(mean, y, variance, reduction="none", eps=1e-30)
     elif loss == "gamma":
         losses = torch.log(prediction / y) + y / prediction - 1
     else:

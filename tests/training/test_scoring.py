@@ -6,6 +6,7 @@ import pytest
 from problems import (
     CUT_SHORT,
     ESTIMATORS,
+    EVERY_OPTIMIZER,
     EVERY_SOLVER,
     N_VAL,
     assert_equal_networks,
@@ -15,7 +16,7 @@ from problems import (
     split_as_early_stopping_does,
     watched,
 )
-from sklearn.metrics import get_scorer, make_scorer, mean_absolute_error
+from sklearn.metrics import get_scorer, make_scorer, mean_absolute_error, r2_score
 
 from fastbp import BackpropClassifier, BackpropRegressor
 
@@ -152,3 +153,36 @@ def test_scorers_that_cannot_be_are_refused():
     without = dict(loss="squared_error", output_activation="identity")
     with pytest.raises(AttributeError, match="predict_proba"):
         watched(BackpropClassifier, scoring="neg_log_loss", **without).fit(X, y, **validation)
+
+
+# --- one quantile ---
+
+
+@pytest.mark.parametrize("quantile", [0.9, [0.9]], ids=str)
+@pytest.mark.parametrize("validates", [False, True])
+@EVERY_OPTIMIZER
+def test_the_loss_is_the_score_of_one_quantile(solver, validates, quantile):
+    """R^2 would stop at the wrong epoch: it is best for the mean."""
+    X, y, X_val, y_val, w = make_validated_task(BackpropRegressor)
+    given = dict(X_val=X_val, y_val=y_val, sample_weight_val=w) if validates else {}
+    params = dict(solver=solver, loss="quantile", quantile=quantile)
+    one, other = (early(BackpropRegressor, **params, scoring=name) for name in (None, "loss"))
+    one.fit(X, y, **given)
+    assert_equal_networks(one, other.fit(X, y, **given))
+    assert one.validation_scores_ == [-loss for loss in one.validation_loss_curve_]
+    assert one.best_validation_score_ == -min(one.validation_loss_curve_)
+    assert one.score(X, y) == pytest.approx(r2_score(y, one.predict(X)))
+
+
+def test_lbfgs_records_the_loss_of_one_quantile():
+    X, y, X_val, y_val, _ = make_validated_task(BackpropRegressor)
+    fitted = watched(BackpropRegressor, solver="lbfgs", loss="quantile", quantile=0.9)
+    fitted.fit(X, y, X_val=X_val, y_val=y_val)
+    assert fitted.validation_scores_ == [-loss for loss in fitted.validation_loss_curve_]
+
+
+def test_scores_of_several_quantiles_are_no_losses():
+    X, y, X_val, y_val, _ = make_validated_task(BackpropRegressor)
+    fitted = early(BackpropRegressor, loss="quantile", quantile=[0.2, 0.9])
+    fitted.fit(X, y, X_val=X_val, y_val=y_val)
+    assert max(fitted.validation_scores_) == pytest.approx(fitted.score(X_val, y_val))

@@ -14,7 +14,6 @@ import hashlib
 import json
 import os
 import time
-import warnings
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +22,7 @@ from scipy import sparse
 
 from ..archives import ModelFileError, from_json, read_archive, to_json, write_archive
 from ..types import Path
+from ..user_warnings import warn
 from .saved_state import arrays_of, check_array, numbers_of, read_state
 from .schedules import ENDING_SCHEDULES
 
@@ -205,11 +205,10 @@ class Checkpoint:
         try:
             write_archive(self.path, *self._contents(is_finished))
         except OSError as error:
-            warnings.warn(
+            warn(
                 f"The checkpoint {self.path!r} could not be written: {error}. Training goes on; "
                 "the file is as it was.",
                 RuntimeWarning,
-                stacklevel=2,
             )
         self._written = time.monotonic()
 

@@ -9,12 +9,10 @@ bounds, which L-BFGS-B is made for. Weights that belong at zero end there exactl
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
 import scipy.optimize
-from sklearn.exceptions import ConvergenceWarning
 
 from ..threads import call_with_blas_threads
 from .run import Run, diverged
@@ -85,12 +83,10 @@ def solve(run: Run) -> None:
         raise diverged(what, f"iteration {found.nit} of lbfgs")
     take(found.x, float(found.fun))
     if not found.success:
-        warnings.warn(
+        run.complaint = (
             f"lbfgs failed to converge after {found.nit} iteration(s) (status={found.status}): "
             f"{found.message}. Increase max_iter={settings.max_iter} or "
-            f"max_fun={settings.max_fun}, or scale the data (StandardScaler).",
-            ConvergenceWarning,
-            stacklevel=2,
+            f"max_fun={settings.max_fun}, or scale the data (StandardScaler)."
         )
 
 

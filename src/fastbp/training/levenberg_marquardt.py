@@ -21,14 +21,12 @@ the factors of mu.
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from math import isfinite
 
 import numpy as np
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
 from scipy.linalg.blas import dsyrk
-from sklearn.exceptions import ConvergenceWarning
 
 from ..threads import call_with_blas_threads
 from .run import Run, diverged
@@ -79,7 +77,7 @@ def solve(run: Run) -> None:
         raise
     run.loss = found.loss
     if not found.converged:
-        warnings.warn(found.message, ConvergenceWarning, stacklevel=2)
+        run.complaint = found.message
 
 
 def require(settings, n_params, n_outputs):

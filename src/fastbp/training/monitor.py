@@ -7,13 +7,13 @@ to end the run early are checked: time, scikit-learn's callbacks, the validation
 from __future__ import annotations
 
 import time
-import warnings
 from collections.abc import Callable
 from types import SimpleNamespace
 
 from sklearn.exceptions import ConvergenceWarning
 
 from ..network import Network
+from ..user_warnings import warn
 from .state import TrainingState
 from .validation import Validation
 
@@ -106,11 +106,10 @@ class Monitor:
     def _ask(self):
         callback_ends = self._after_epoch is not None and self._after_epoch()
         if self._latest is not None and time.monotonic() >= self._latest:
-            warnings.warn(
+            warn(
                 f"Training stopped after max_time={self._settings.max_time:g} seconds, in "
                 f"iteration {self._state.n_iter}; the optimization hasn't converged yet.",
                 ConvergenceWarning,
-                stacklevel=2,
             )
             return True
         return bool(callback_ends)

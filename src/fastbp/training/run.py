@@ -11,7 +11,6 @@ iteration are those that the user would get, keeps ``run.state`` up to date, and
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,9 +25,11 @@ from ..data import DataSet
 from ..network import Network
 from ..objective import penalty_factors
 from ..types import FloatArray
+from ..user_warnings import warn
 from .monitor import Monitor
 from .state import TrainingState
 from .validation import Validation, split_off_validation
+from .verdicts import complaint_about
 
 if TYPE_CHECKING:
     from .checkpoints import Checkpoint
@@ -55,6 +56,8 @@ class Run:
     loss : float or None
         J at the network's parameters; None from solvers whose curve says it.
     checkpoint : Checkpoint or None
+    complaint : str
+        Why the solver has not converged; empty where it has.
     """
 
     solver: Solver
@@ -66,6 +69,7 @@ class Run:
     is_incremental: bool = False
     loss: float | None = None
     checkpoint: Checkpoint | None = None
+    complaint: str = ""
 
     def end_epoch(self) -> None:
         """To be called where the run could be cut off and resumed: after an epoch or iteration."""
@@ -146,17 +150,22 @@ def begin_run(
 
 def train(run: Run) -> None:
     """Let the solver work until it, the monitor or the user ends the run."""
+    complaint = ""
     try:
         with _checkpointed(run) as is_finished:
             if not is_finished:
                 _solve(run)
+        run.monitor.restore_best()
+        complaint = "" if is_finished else complaint_about(run)
     except KeyboardInterrupt:
         run.monitor.settle()
-        warnings.warn("Training interrupted by user.", stacklevel=2)
+        warn("Training interrupted by user.")
     if run.loss is not None:
         run.monitor.conclude(run.loss)
     run.monitor.restore_best()
     run.state.end_run()
+    if complaint:
+        warn(complaint, ConvergenceWarning)
 
 
 def _solve(run):
@@ -166,11 +175,9 @@ def _solve(run):
     except DivergenceError as error:
         if not run.monitor.has_best:
             raise ValueError(str(error)) from None
-        warnings.warn(
+        run.complaint = (
             f"{error} Training has ended, with the weights of the best validation score, "
-            f"{run.state.best_validation_score:g}.",
-            ConvergenceWarning,
-            stacklevel=2,
+            f"{run.state.best_validation_score:g}."
         )
         # neither weights nor moments of the last epoch are of any use
         run.monitor.restore_best()

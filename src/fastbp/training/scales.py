@@ -13,13 +13,16 @@ from ..types import FloatArray
 # Root mean square above which gradient steps of the usual size go wrong. StandardScaler gives 1;
 # pixels from 0 to 16, which train well as they are, have some 7.
 LARGE = 30.0
+# Below it, tol ends a fit before there is anything to see: the squared error of a constant is less
+# than 1e-3 then.
+SMALL_TARGETS = 1 / LARGE
 # How often larger or smaller the entries of two parts of one data set may be. Data before and after
 # StandardScaler differ by more, parts of the same data hardly ever.
 ALIKE = 4.0
 
 
 def advice(data: DataSet, output_activation: str) -> str:
-    """Sentences, after a space, about columns of X and y that are large; or nothing."""
+    """Sentences, after a space, about large columns of X, and large or small y; or nothing."""
     said = ""
     sizes = root_mean_squares(data.X)
     largest = int(np.argmax(sizes))
@@ -32,9 +35,10 @@ def advice(data: DataSet, output_activation: str) -> str:
     if y is not None and output_activation == "identity":
         # the mean is no obstacle to an output intercept, but far from zero it is a long way
         size = float(root_mean_squares(y).max())
-        if size > LARGE:
+        if size > LARGE or size < SMALL_TARGETS:
+            it = "it as well" if said else "it"
             said += (
-                f" y has a root mean square of {size:.3g}: scale it as well, for example with "
+                f" y has a root mean square of {size:.3g}: scale {it}, for example with "
                 "TransformedTargetRegressor."
             )
     return said

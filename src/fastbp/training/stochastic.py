@@ -9,19 +9,17 @@ others here, with all samples in one batch.
 
 from __future__ import annotations
 
-import warnings
 from math import isfinite
 from types import SimpleNamespace
 
 import numpy as np
-from sklearn.exceptions import ConvergenceWarning
 
 from .. import _kernels
 from ..network import BACKWARD
 from ..threads import choose_n_threads
+from ..user_warnings import warn
 from .rate_factors import groups_of, largest_decay_factor
 from .run import Run, diverged
-from .scales import advice
 from .schedules import (
     SCHEDULES_BETWEEN_EPOCHS,
     rate_after_epoch,
@@ -72,12 +70,9 @@ def solve(run: Run) -> None:
         if stops or ended or run.is_incremental:
             break
         if state.n_iter == settings.max_iter:
-            warnings.warn(
+            run.complaint = (
                 f"Stochastic Optimizer: Maximum iterations ({settings.max_iter}) reached and "
                 "the optimization hasn't converged yet."
-                f"{advice(run.data, run.network.output_activation)}",
-                ConvergenceWarning,
-                stacklevel=2,
             )
 
 
@@ -88,10 +83,9 @@ def _batch_size(batch_size, n_samples):
     if batch_size == "auto":
         return min(200, n_samples)
     if batch_size > n_samples:
-        warnings.warn(
+        warn(
             "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped "
-            f"(batch_size={batch_size}, {n_samples} training samples).",
-            stacklevel=2,
+            f"(batch_size={batch_size}, {n_samples} training samples)."
         )
     return int(min(batch_size, n_samples))
 

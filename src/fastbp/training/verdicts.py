@@ -1,0 +1,152 @@
+"""What is wrong with a fit that has ended.
+
+Takes a Run; returns the text of a warning: why the solver has not converged, if it has not, what to
+scale, and with both numbers whether the fit is
+
+    worse than a constant     its loss is more than WORSE times that of the best constant prediction
+    far above its first loss  its loss is more than FAR times that of its first epoch or iteration
+
+All losses are of the training samples. The final one is without penalty and dropout, so that a
+strong penalty, which makes the prediction nearly constant, is no failure. It is computed only where
+the recorded loss looks bad: a fit that went well pays for the constant alone, a pass over y.
+
+The constant is a statistic of y: the weighted mean, which minimises squared_error, log_loss,
+poisson and gamma; the weighted quantile of absolute_error (the median) and quantile; for huber the
+median, which comes close. The loss of any constant is at least that of the best one, so what is
+close can only hide a failure, never invent one.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..data import DataSet
+from ..network import Network
+from ..objective import OUTPUTS
+from . import scales
+
+if TYPE_CHECKING:
+    from .run import Run
+
+# Steps of a stochastic solver keep the loss a few per cent above its minimum, which is the
+# constant's where X says nothing about y.
+WORSE = 1.1
+# The entropy of a rare class is small, and nobody waits for probabilities to come that close to it.
+# This is more than a fit that is right about the frequent ones has above the constant.
+LEAST_EXCESS_OF_PROBABILITIES = 0.2
+FAR = 2.0
+# Probabilities, rates and differences of quantiles that are 0 cannot be reached by an output.
+SMALLEST = 1e-12
+
+# Of initial weights that are overwritten; making such a source takes longer than all else here.
+_DRAWN_IN_VAIN = np.random.RandomState(0)
+
+OF_OBJECTIVE = ("output_activation", "label_smoothing", "huber_delta", "quantile", "dtype")
+
+OF_MEANS = ("squared_error", "log_loss", "poisson", "gamma")
+OF_MEDIANS = ("absolute_error", "huber")
+
+
+def complaint_about(run: Run) -> str:
+    """What is wrong with a run that has ended, and what to scale; or nothing."""
+    failure = _failure(run)
+    if not (failure or run.complaint):
+        return ""
+    output = run.network.output_activation
+    advice = scales.advice(run.data, output)
+    if failure and not (advice or run.complaint):
+        of_y = " and y (TransformedTargetRegressor)" * (output == "identity")
+        advice = f" Scale X (StandardScaler){of_y}, or change learning_rate_init or max_iter."
+    return f"{run.complaint}{failure}{advice}".lstrip()
+
+
+def _failure(run):
+    state = run.state
+    # one epoch is no training yet; a user's callback or clock may end a run at any time
+    if state.n_iter < 2 or run.is_incremental or run.monitor.was_ended:
+        return ""
+    first, last = state.loss_curve[-state.n_iter], state.loss_curve[-1]
+    constant = loss_of_constant(run.network, run.data)
+    bound = WORSE * constant
+    if OUTPUTS[run.network.output_activation].gives_probabilities:
+        bound = max(bound, constant + LEAST_EXCESS_OF_PROBABILITIES)
+    if last <= bound and last <= FAR * first:
+        return ""
+    samples = run.data.kernel_samples()
+    evaluator = run.network.evaluator(
+        samples, l2=0.0, gradient=False, n_threads=run.settings.n_threads
+    )
+    loss = evaluator.evaluate(run.network.params)
+    if loss > bound:
+        return (
+            f" The fit is worse than predicting the same for every sample: its loss is {loss:.4g}, "
+            f"that of the best constant {constant:.4g}."
+        )
+    if loss > FAR * first and loss - first > run.settings.tol:
+        return f" The fit ended far above its first loss: at {loss:.4g}, after {first:.4g}."
+    return ""
+
+
+def loss_of_constant(network: Network, data: DataSet) -> float:
+    """The loss of the best prediction that is the same for all samples, without penalty.
+
+    Infinite where it is unknown or no measure: for a user's own loss, for a network without
+    intercepts, and for targets that are all the same.
+    """
+    loss, targets = network.loss_name, data.targets
+    values = targets.labels if targets.values is None else targets.values
+    if not network.fit_intercept or (values == values[0]).all():
+        return np.inf
+    if loss in OF_MEANS:
+        constant = _mean(data)
+    elif loss in OF_MEDIANS:
+        constant = _quantiles(data, 0.5)
+    elif loss == "quantile":
+        constant = _quantiles(data, network.quantile)
+    else:
+        return np.inf
+    # a network of nothing but intercepts has the same loss, output, smoothing and weights
+    settings: Any = {"loss": loss, **{name: getattr(network, name) for name in OF_OBJECTIVE}}
+    twin = Network([1, targets.n_outputs], random_state=_DRAWN_IN_VAIN, **settings)
+    twin.coefs[0][...] = 0
+    twin.intercepts[0][...] = _pre_activations(network.output_activation, constant)
+    inputs = DataSet(np.zeros((len(data), 1), network.dtype), data.y, targets, data.weights)
+    evaluator = twin.evaluator(inputs.kernel_samples(), l2=0.0, gradient=False, n_threads=1)
+    return evaluator.evaluate(twin.params)
+
+
+def _mean(data):
+    labels = data.targets.labels
+    if labels is not None:
+        counts = np.bincount(labels, data.weights, data.targets.n_outputs)
+        return counts / counts.sum()
+    if data.weights is None:
+        return data.targets.values.mean(axis=0, dtype=np.float64)
+    return np.average(data.targets.values, axis=0, weights=data.weights)
+
+
+def _quantiles(data, quantile):
+    """(n_outputs,) weighted quantiles: one for all columns, or one for each."""
+    values, weights = data.targets.values, data.weights
+    order = np.argsort(values, axis=0)
+    weights = np.ones(len(values)) if weights is None else weights
+    shares = np.cumsum(weights[order], axis=0, dtype=np.float64)
+    places = np.argmax(shares >= quantile * shares[-1], axis=0)
+    columns = np.arange(values.shape[1])
+    return values[order[places, columns], columns]
+
+
+def _pre_activations(output_activation, constant):
+    """Intercepts that an output turns into these constants, as far as it can reach them."""
+    constant = np.asarray(constant, np.float64)
+    if output_activation == "identity":
+        return constant
+    if output_activation == "increasing":
+        gaps = np.maximum(np.diff(np.maximum.accumulate(constant)), SMALLEST)
+        return np.append(constant[0], gaps + np.log(-np.expm1(-gaps)))  # inverse of softplus
+    if output_activation == "logistic":
+        constant = np.clip(constant, SMALLEST, 1 - SMALLEST)
+        return np.log(constant) - np.log1p(-constant)
+    return np.log(np.maximum(constant, SMALLEST))  # softmax, exp
