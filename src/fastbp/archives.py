@@ -34,6 +34,7 @@ except ImportError:  # Windows
 
 KINDS = "biufUS"  # of dtypes; all without pickle
 HEADER, CHECKSUM = "header", "checksum"
+DEEPEST = 50  # JSON values within one another; headers of fastbp have some ten
 
 
 class ModelFileError(ValueError):
@@ -182,7 +183,25 @@ def _parse(content):
     header = json.loads(str(arrays.pop(HEADER)))
     if not isinstance(header, dict):
         raise ModelFileError("its header is no JSON object.")
+    if _is_too_deep(header):
+        raise ModelFileError(f"its header has values more than {DEEPEST} levels deep.")
     return header, arrays
+
+
+def _is_too_deep(value):
+    """Whether Python could run out of its stack over a JSON value."""
+    level = [value]
+    for _ in range(DEEPEST):
+        level = [inner for one in level for inner in _items(one)]
+        if not level:
+            return False
+    return True
+
+
+def _items(value):
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
 
 
 def _array(name, content):

@@ -8,6 +8,7 @@ model_files.py writes and reads the files; table_files.py has estimators with se
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -45,10 +46,17 @@ NETWORK = (
 OF_FRONTS = ("front", "n_periodic")
 
 
-def contents(estimator: Any, omit: list[str]) -> tuple[dict[str, Any], dict[str, Array]]:
-    """(header, arrays) of a fitted estimator; ValueError for what cannot be saved."""
+def contents(
+    estimator: Any, omit: list[str], *, with_moments: bool = True
+) -> tuple[dict[str, Any], dict[str, Array]]:
+    """(header, arrays) of a fitted estimator; ValueError for what cannot be saved.
+
+    Without the moments of the optimizer, training can go on as well, but with new moments.
+    """
     check_is_fitted(estimator)
-    network = estimator.network_
+    network, state = estimator.network_, estimator._training_state
+    if not with_moments:
+        state = replace(state, moments=state.moments[:0])
     names = NETWORK if network.front is None else NETWORK + OF_FRONTS
     settings = {name: getattr(network, name) for name in names}
     if "loss" in omit:
@@ -59,12 +67,12 @@ def contents(estimator: Any, omit: list[str]) -> tuple[dict[str, Any], dict[str,
         "n_features": estimator.n_features_in_,
         "feature_names": _feature_names(estimator),
         "network": {name: as_json("loss", value) for name, value in settings.items()},
-        "state": saved_state.numbers_of(estimator._training_state),
+        "state": saved_state.numbers_of(state),
     }
     arrays = {f"coefs_{layer}": coef for layer, coef in enumerate(network.coefs)}
     arrays |= {f"intercepts_{layer}": one for layer, one in enumerate(network.intercepts)}
     arrays |= {f"front_{name}": one for name, one in network.front_params.items()}
-    arrays |= saved_state.arrays_of(estimator._training_state)
+    arrays |= saved_state.arrays_of(state)
     if isinstance(estimator, BackpropClassifier):
         arrays["classes"], header["classes"] = classes_for_file(estimator._classes)
     return header, arrays

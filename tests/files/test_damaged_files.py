@@ -5,6 +5,7 @@ import json
 import os
 import tempfile
 import tracemalloc
+import warnings
 import zipfile
 from pathlib import Path
 
@@ -13,21 +14,62 @@ import pytest
 from problems import CUT_SHORT, assert_same_bits
 from torture import shares, times
 
-from fastbp import BackpropClassifier, ModelFileError, archives, load_model, save_model
+from fastbp import (
+    BackpropClassifier,
+    BackpropRegressor,
+    ModelFileError,
+    TabularClassifier,
+    TabularRegressor,
+    archives,
+    load_model,
+    save_model,
+)
 
 pytestmark = CUT_SHORT
 
 X = np.random.default_rng(0).normal(size=(30, 2))
-MODEL = BackpropClassifier((2,), random_state=0)
-MODEL.partial_fit(X, np.arange(30) % 3, classes=[0, 1, 2])
+TABLE = np.column_stack([X.astype(object), np.array(["a", "b", None], object)[np.arange(30) % 3]])
+TABLE[::7, 0] = None
+
+
+def make_table_model(cls, y, **parameters):
+    return cls(2, hidden_layer_sizes=(2,), max_iter=1, random_state=0, **parameters).fit(TABLE, y)
+
+
+def make_models():
+    classifier = BackpropClassifier((2,), random_state=0)
+    with_front = BackpropRegressor((2,), front="periodic", n_periodic=1, max_iter=1, random_state=0)
+    return {
+        "classifier": classifier.partial_fit(X, np.arange(30) % 3, classes=[0, 1, 2]),
+        "front": with_front.fit(X, X[:, 0]),
+        "table of classes": make_table_model(
+            TabularClassifier, np.array(["x", "y"])[np.arange(30) % 2], preset={"n_bins": 2}
+        ),
+        "table of numbers": make_table_model(
+            TabularRegressor,
+            X[:, 0],
+            preset={"n_bins": 0, "front": "scale", "learning_rate_factors": {"scale": 6.0}},
+        ),
+    }
+
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    MODELS = make_models()
+TABLES = (TabularClassifier, TabularRegressor)
+
+
+def content_of(model):
+    """The bytes of a sound file."""
+    with tempfile.TemporaryDirectory(dir=MEMORY) as folder:
+        path = Path(folder) / "model.npz"
+        save_model(MODELS[model], path)
+        return path.read_bytes()
 
 
 @pytest.fixture(scope="module")
-def content(tmp_path_factory):
-    """The bytes of a sound file."""
-    path = tmp_path_factory.mktemp("files") / "model.npz"
-    save_model(MODEL, path)
-    return path.read_bytes()
+def content():
+    return content_of("classifier")
 
 
 # Where Linux keeps files in memory: to open one on a disk takes ten times as long as to read it.
@@ -60,15 +102,22 @@ def outcome(load, content):
 
 
 IN_ONE_TEST = 500
-SEEDS = shares(times(20_000, 1_000_000), IN_ONE_TEST)
+CASES = [
+    (model, seed)
+    for model in MODELS
+    for seed in shares(
+        times(20_000, 1_000_000) if model == "classifier" else times(2_000, 100_000), IN_ONE_TEST
+    )
+]
 
 
 @pytest.mark.parametrize(
-    "seed", [SEEDS[0], *(pytest.param(s, marks=pytest.mark.grid) for s in SEEDS[1:])]
+    ("model", "seed"),
+    [pytest.param(*case, marks=[pytest.mark.grid] if case[1] else []) for case in CASES],
 )
-def test_flipped_and_missing_bytes(seed, content, load):
+def test_flipped_and_missing_bytes(model, seed, load):
     """An error, or the identical model (where a byte has no meaning)."""
-    rng = np.random.default_rng(seed)
+    rng, content = np.random.default_rng(seed), content_of(model)
     for _ in range(IN_ONE_TEST):
         changed = bytearray(content)
         kind = rng.integers(4)
@@ -83,7 +132,20 @@ def test_flipped_and_missing_bytes(seed, content, load):
             del changed[at : at + int(rng.integers(1, 50))]
         estimator = outcome(load, bytes(changed))
         if estimator is not None:
-            assert_same_bits(estimator, MODEL)
+            assert_same_model(estimator, MODELS[model])
+
+
+def networks_of(model):
+    return model.estimators_ if isinstance(model, TABLES) else [model]
+
+
+def assert_same_model(one, other):
+    assert type(one) is type(other)
+    for a, b in zip(networks_of(one), networks_of(other), strict=True):
+        assert_same_bits(a, b)
+    if isinstance(one, TABLES):
+        assert one.encoder_._as_record() == other.encoder_._as_record()
+        np.testing.assert_array_equal(one.predict(TABLE), other.predict(TABLE))
 
 
 def archive(header, arrays, **how):
@@ -100,12 +162,16 @@ def archive(header, arrays, **how):
     return stream.getvalue()
 
 
-@pytest.fixture(scope="module")
-def parts(content):
-    """Header and arrays of the sound file."""
+def parts_of(content):
+    """Header and arrays of a sound file."""
     with np.load(io.BytesIO(content)) as arrays:
         members = {name: arrays[name] for name in arrays.files if name != "checksum"}
     return json.loads(str(members.pop("header"))), members
+
+
+@pytest.fixture(scope="module")
+def parts(content):
+    return parts_of(content)
 
 
 VALUES = [None, True, -1, 0, 3, 2**80, 1.5, float("inf"), "x", [], {}, [1], {"tuple": [1]}]
@@ -141,14 +207,31 @@ def changed_at(value, path, new):
 
 
 def assert_sound(estimator):
-    assert np.isfinite(estimator.network_.params).all()
-    assert len(estimator.predict(X)) == len(X)
+    """Every method works, whatever it says."""
+    for network in networks_of(estimator):
+        assert np.isfinite(network.network_.params).all()
+    if not isinstance(estimator, TABLES):
+        assert len(estimator.predict(X)) == len(X)
+        return
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of names that TABLE lacks
+        assert len(estimator.predict(TABLE)) == len(TABLE)
+        if isinstance(estimator, TabularClassifier):
+            assert estimator.predict_proba(TABLE).shape == (30, len(estimator.classes_))
+            assert estimator.oob_decision_function_.shape[1] == len(estimator.classes_)
+        else:
+            estimator.predict(TABLE, return_std=True)
+            assert estimator.predict_interval(TABLE).shape == (30, 2)
+            assert estimator.oob_prediction_.ndim == 1
+    assert estimator.feature_importances_.shape == (estimator.n_features_in_,)
+    assert isinstance(estimator.oob_score_, float)
 
 
 @pytest.mark.slow
-def test_changed_headers(parts, load):
+@pytest.mark.parametrize("model", MODELS)
+def test_changed_headers(model, load):
     """Every value replaced by others of every type, or missing; the checksum is right."""
-    header, arrays = parts
+    header, arrays = parts_of(content_of(model))
     n_errors = 0
     for path in places(header):
         for new in VALUES:
@@ -158,7 +241,7 @@ def test_changed_headers(parts, load):
                 assert_sound(estimator)
     for key in header:
         less = {name: value for name, value in header.items() if name != key}
-        if key not in ("fastbp", "feature_names"):
+        if key not in ("fastbp", "feature_names"):  # a table's names are its encoder's
             assert outcome(load, archive(json.dumps(less), arrays)) is None
     assert n_errors > 500
 
@@ -182,8 +265,13 @@ ARRAYS = [
 ]
 
 
-def test_changed_arrays(parts, load):
-    header, arrays = parts
+# What training would not go on without, but predictions do.
+OPTIONAL = ("best_params", "validation_loss_curve", "validation_scores")
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_changed_arrays(model, load):
+    header, arrays = parts_of(content_of(model))
     text = json.dumps(header)
     for name in arrays:
         for new in ARRAYS:
@@ -192,7 +280,7 @@ def test_changed_arrays(parts, load):
                 assert_sound(estimator)
         less = {other: value for other, value in arrays.items() if other != name}
         estimator = outcome(load, archive(text, less))
-        assert (estimator is None) == (name != "best_params")
+        assert (estimator is None) == (not name.endswith(OPTIONAL))
     assert outcome(load, archive(text, {**arrays, "more": np.zeros(1)})) is None
 
 
