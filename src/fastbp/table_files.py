@@ -151,9 +151,7 @@ def _networks(headers, arrays, class_name, encoder):
         if not isinstance(header, dict):
             raise ModelFileError(f"network {k} of its header is {str(header)[:80]}.")
         try:
-            network = network_files.build(
-                {**header, "class": class_name}, arrays_of.pop(k, {}), {}
-            )
+            network = network_files.build({**header, "class": class_name}, arrays_of.pop(k, {}), {})
             _check_network(network, len(encoder.feature_of_column_))
         except ModelFileError as error:
             raise ModelFileError(f"its network {k}: {error}") from None

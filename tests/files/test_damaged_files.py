@@ -234,6 +234,8 @@ def test_changed_headers(model, load):
     header, arrays = parts_of(content_of(model))
     n_errors = 0
     for path in places(header):
+        if path[:2] == ("networks", 1):  # it is read as network 0 is
+            continue
         for new in VALUES:
             estimator = outcome(load, archive(json.dumps(changed_at(header, path, new)), arrays))
             n_errors += estimator is None
@@ -255,6 +257,7 @@ ARRAYS = [
     np.asfortranarray(np.zeros((2, 3))),
     np.zeros((2, 3), complex),
     np.array("text"),
+    np.array(1.0),
     np.zeros(3, "S0"),
     np.zeros((1, 1, 1)),
     np.zeros(2, [("a", "f8")]),
@@ -327,6 +330,17 @@ def test_pickles_are_refused(parts, load):
 )
 def test_headers_that_are_none(text, parts, load):
     assert outcome(load, archive(text, parts[1])) is None
+
+
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("key", ["class", "parameters", "network", "encoder", "networks"])
+@pytest.mark.parametrize("depth", [100, 400, 900])
+def test_headers_nested_deep(model, key, depth, load):
+    """Python's stack ends at 1000 calls."""
+    header, arrays = parts_of(content_of(model))
+    nested = json.dumps({**header, key: "value"}).replace('"value"', "[" * depth + "]" * depth)
+    with pytest.raises(ModelFileError, match="50 levels deep"):
+        load(archive(nested, arrays))
 
 
 def test_a_later_format_says_so(parts, load):

@@ -72,6 +72,15 @@ MODELS = {
         NUMBERS,
         {"hidden_layer_sizes": np.array([4, 2]), "activation": ["tanh", "gelu"]},
     ),
+    "a front": (BackpropRegressor, NUMBERS, {"front": "scale"}),
+    "a periodic front": (BackpropClassifier, CLASSES, {"front": "periodic"}),
+    "some periodic features": (
+        BackpropRegressor,
+        NUMBERS,
+        {"front": "periodic", "n_periodic": 1, "learning_rate_factors": {"coefs": "fan_in"}},
+    ),
+    "no periodic features": (BackpropRegressor, NUMBERS, {"front": "periodic", "n_periodic": 0}),
+    "mean and variance": (BackpropRegressor, NUMBERS[:, 0], {"loss": "gaussian"}),
     "NumPy's numbers": (BackpropRegressor, NUMBERS, {"alpha": np.float32(0.1)}),
     "infinity": (BackpropRegressor, NUMBERS, {"n_iter_no_change": np.inf}),
 }
@@ -136,6 +145,49 @@ def test_numpy_alone_shows_the_arrays(tmp_path):
             )
         header = json.loads(str(arrays["header"]))
     assert (header["format"], header["class"]) == (1, "BackpropClassifier")
+
+
+def test_files_without_a_front_are_as_earlier_releases_know_them(tmp_path):
+    save_model(fitted(BackpropRegressor, NUMBERS), tmp_path / "model.npz")
+    header, arrays = archives.read_archive(tmp_path / "model.npz")
+    expected = "format kind fastbp class parameters omitted n_features feature_names network state"
+    assert list(header) == expected.split()
+    assert not {"front", "n_periodic"} & set(header["network"])
+    assert not [name for name in arrays if name.startswith(("front", "network"))]
+
+
+# Each is a change of the header's "network" and of the arrays, and what is said of it.
+FRONT_DEFECTS = {
+    "no scale": ({}, {"front_scale": None}, "front_scale is missing"),
+    "no phases": ({}, {"front_phases": None}, "front_phases is missing"),
+    "a longer scale": ({}, {"front_scale": np.ones(10)}, r"front_scale has shape \(10,\)"),
+    "another precision": ({}, {"front_scale": np.ones(9, "f4")}, "dtype float32; .* float64"),
+    "NaN": ({}, {"front_scale": np.full(9, np.nan)}, "front_scale has numbers that are not finite"),
+    "flat weights": ({}, {"front_weights": np.ones(96)}, r"front_weights has shape \(96,\)"),
+    "more periodic inputs": ({"n_periodic": 3}, {}, "coefs_0 has 9 rows for 12 inputs"),
+    "fewer periodic inputs": ({"n_periodic": 1}, {}, "coefs_0 has 9 rows for 6 inputs"),
+    "more than there are": ({"n_periodic": 4}, {}, "n_periodic=4 is more than the 3 inputs"),
+    "less than none": ({"n_periodic": -1}, {}, "n_periodic"),
+    "no number": ({"n_periodic": "2"}, {}, "n_periodic"),
+    "a huge number": ({"n_periodic": 2**70}, {}, "n_periodic"),
+    "another front": ({"front": "scale"}, {}, "coefs_0 has 9 rows for 3 inputs"),
+    "an unknown front": ({"front": "wavelets"}, {}, "front"),
+    "no front": ({"front": None}, {}, "coefs_0 has 9 rows for 3 inputs"),
+    "an array more": ({}, {"front_waves": np.ones(2)}, r"unknown members \['front_waves'\]"),
+}
+
+
+@pytest.mark.parametrize("defect", FRONT_DEFECTS)
+def test_defects_of_a_front_are_named(defect, tmp_path):
+    settings, new, words = FRONT_DEFECTS[defect]
+    path = tmp_path / "model.npz"
+    save_model(fitted(BackpropRegressor, NUMBERS, front="periodic", n_periodic=2), path)
+    header, arrays = archives.read_archive(path)
+    header["network"] |= settings
+    arrays = {name: one for name, one in {**arrays, **new}.items() if one is not None}
+    archives.write_archive(path, header, arrays)
+    with pytest.raises(ModelFileError, match=words):
+        load_model(path)
 
 
 def test_equal_models_make_equal_files(tmp_path):

@@ -8,7 +8,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from internals import Preset
 from problems import assert_same_bits
+from sklearn.exceptions import UndefinedMetricWarning
 
 from fastbp import (
     ModelFileError,
@@ -44,6 +46,12 @@ KINDS = {
     "quantiles": (TabularRegressor, {"loss": "quantile", "quantile": [0.2, 0.8]}, lambda y: y),
     "counts": (TabularRegressor, {"loss": "poisson"}, lambda y: y.astype(int)),
     "another recipe": (TabularRegressor, {"preset": {"clips": False, "dropout": 0.0}}, lambda y: y),
+    "gamma": (TabularRegressor, {"loss": "gamma"}, lambda y: y + 1),
+    "a learned scale": (
+        TabularRegressor,
+        {"preset": {"front": "scale", "learning_rate_factors": {"scale": 6.0}}},
+        lambda y: y,
+    ),
     "a front": (TabularClassifier, {"preset": {"front": "periodic", "n_bins": 0}}, lambda y: y > 3),
 }
 
@@ -101,6 +109,82 @@ def test_arrays_without_names(tmp_path):
     np.testing.assert_array_equal(again.predict(X), model.predict(X))
 
 
+def test_a_score_that_is_not_a_number(tmp_path):
+    """R^2 of a single row is NaN."""
+    X = np.array([[0.0], [1.0]])
+    with pytest.warns(UndefinedMetricWarning):
+        model = TabularRegressor(**{**QUICK, "n_estimators": 1}).fit(X, X[:, 0])
+    assert np.isnan(model.oob_score_) and np.isnan(model.oob_prediction_).any()
+    again = round_trip(model, tmp_path)
+    assert np.isnan(again.oob_score_)
+    np.testing.assert_array_equal(again.oob_prediction_, model.oob_prediction_)
+    np.testing.assert_array_equal(again.predict_interval(X, 0.4), model.predict_interval(X, 0.4))
+
+
+def test_importances_that_are_not_numbers(tmp_path):
+    model, X = fitted("numbers")
+    model.feature_importances_[0] = np.nan
+    again = round_trip(model, tmp_path)
+    np.testing.assert_array_equal(again.feature_importances_, model.feature_importances_)
+
+
+def test_levels_of_every_kind(tmp_path):
+    values = np.resize(np.array([1, "1", True, 0.5, "a\0b", "\N{SNOWMAN}", None], object), 80)
+    X = np.column_stack([np.arange(80) % 2 == 0, np.arange(80.0), values])
+    labels = (np.arange(80) % 2).astype(bool)
+    model = TabularClassifier(**QUICK).fit(X, labels)
+    again = round_trip(model, tmp_path)
+    assert again.encoder_._as_record() == model.encoder_._as_record()
+    np.testing.assert_array_equal(again.predict_proba(X), model.predict_proba(X))
+    assert again.classes_.dtype == bool
+
+
+def test_an_estimator_that_was_loaded_is_saved_alike(tmp_path):
+    model, _ = fitted("quantiles")
+    save_model(model, tmp_path / "first.npz")
+    save_model(load_model(tmp_path / "first.npz"), tmp_path / "second.npz")
+    assert (tmp_path / "first.npz").read_bytes() == (tmp_path / "second.npz").read_bytes()
+
+
+def test_moments_are_not_saved(tmp_path):
+    """A network of a loaded ensemble can train on all the same."""
+    model, X = fitted("two classes")
+    again = round_trip(model, tmp_path)
+    assert all(len(one._training_state.moments) == 0 for one in again.estimators_)
+    assert all(len(one._training_state.moments) == 2 for one in model.estimators_)
+    network = again.estimators_[0].set_params(early_stopping=False)
+    encoded = again.encoder_.transform(X)
+    network.partial_fit(encoded, np.arange(80) % 2)
+    assert len(network._training_state.moments) == 2
+    y = np.array(["a", "b"])[np.arange(80) % 2]
+    np.testing.assert_array_equal(again.fit(X, y).predict(X), model.fit(X, y).predict(X))
+
+
+def test_a_preset_is_saved_as_its_changes(tmp_path):
+    X, y = table()
+    model = TabularRegressor(**QUICK, preset=Preset(dropout=0.0, n_bins=4)).fit(X, y)
+    again = round_trip(model, tmp_path)
+    assert again.preset == {"dropout": 0.0, "n_bins": 4}
+    np.testing.assert_array_equal(again.predict(X), model.predict(X))
+    save_model(model, tmp_path / "model.npz", omit="preset")
+    preset = Preset(dropout=0.5)
+    assert load_model(tmp_path / "model.npz", preset=preset).preset is preset
+
+
+def test_a_preset_that_needs_pickle(tmp_path):
+    X, y = table()
+    model = TabularRegressor(**QUICK, preset={"learning_rate": constant}).fit(X, y)
+    with pytest.raises(ValueError, match=r"preset=.* cannot be saved.*omit=\['preset'\]"):
+        save_model(model, tmp_path / "model.npz")
+    with pytest.raises(ValueError, match=r"Network 0 cannot be saved.* learning_rate=.*preset"):
+        save_model(model, tmp_path / "model.npz", omit="preset")
+    assert not (tmp_path / "model.npz").exists()
+
+
+def constant(epoch):
+    return 0.01
+
+
 def test_parameters_that_need_pickle(tmp_path):
     model, X = fitted("numbers")
     model.set_params(random_state=np.random.RandomState(0))
@@ -149,7 +233,7 @@ DEFECTS = {
     "a network less": (
         "two classes",
         lambda header, arrays: header["networks"].pop(),
-        "unknown members",
+        "arrays of network 2, but its header has 2",
     ),
     "an array of a network": (
         "numbers",
@@ -165,6 +249,86 @@ DEFECTS = {
         ),
         "columns of float32, and the encoder makes",
     ),
+    "a center that no float can be": (
+        "numbers",
+        lambda header, arrays: header["encoder"]["columns"][0].update(center=10**400),
+        "encoder cannot be built",
+    ),
+    "names of encoded columns": (
+        "numbers",
+        lambda header, arrays: header["networks"][0].update(
+            feature_names=[f"c{i}" for i in range(header["networks"][0]["n_features"])]
+        ),
+        "encoded columns have none",
+    ),
+    "networks of two losses": (
+        "numbers",
+        lambda header, arrays: header["networks"][1]["network"].update(loss_name="huber"),
+        "different losses",
+    ),
+    "a network without probabilities": (
+        "two classes",
+        lambda header, arrays: [
+            one["network"].update(output_activation="identity", loss_name="squared_error")
+            for one in header["networks"]
+        ],
+        "network 0 has no probabilities",
+    ),
+    "a network of labels": (
+        "three classes",
+        lambda header, arrays: (
+            header["networks"][0]["network"].update(output_activation="logistic"),
+            header["networks"][0]["classes"].update(multilabel=True),
+        ),
+        "network 0 has no probabilities",
+    ),
+    "classes of a network": (
+        "three classes",
+        set_array("network_2_classes", lambda one: one + 1),
+        r"network 2 has the classes [1, 2, 3]",
+    ),
+    "labels": (
+        "two classes",
+        lambda header, arrays: header["classes"].update(multilabel=True),
+        "classes are multi-label",
+    ),
+    "double precision": (
+        "numbers",
+        lambda header, arrays: arrays.update(
+            {
+                name: one.astype(float)
+                for name, one in arrays.items()
+                if name.startswith("network_0_") and one.dtype == np.float32
+            }
+        ),
+        "columns of float64",
+    ),
+    "a network's number that is none": (
+        "numbers",
+        lambda header, arrays: arrays.update({"network_01_coefs_0": np.zeros(1)}),
+        "unknown members ['network_01_coefs_0']",
+    ),
+    "estimates of another shape": (
+        "three classes",
+        set_array("oob", lambda one: one[:, :2].copy()),
+        "(80, 3) and float64 are needed",
+    ),
+    "an estimate that is no vector": (
+        "numbers",
+        set_array("oob", lambda one: one[:, np.newaxis]),
+        "oob is of shape (80, 1)",
+    ),
+    "estimates of text": (
+        "numbers",
+        set_array("oob", lambda one: one.astype(str)),
+        "and float64 are needed",
+    ),
+    "a score that is text": ("numbers", set_header("oob_score", "0.5"), "not both there"),
+    "importances of another length": (
+        "numbers",
+        set_array("feature_importances", lambda one: one[:2].copy()),
+        "(3,) and float64 are needed",
+    ),
     "importances": ("numbers", without("feature_importances"), "feature_importances is missing"),
     "a score alone": ("numbers", without("oob"), "not both there"),
     "a scale": ("numbers", set_array("target_scale", np.negative), "target_scale is not positive"),
@@ -178,7 +342,29 @@ DEFECTS = {
     "sizes of errors": (
         "numbers",
         set_array("error_sizes", lambda one: one + 1),
-        "does not go with error_sizes",
+        "error_sizes do not go with",
+    ),
+    "sizes whose sum overflows": (
+        "numbers",
+        lambda header, arrays: arrays.update(
+            error_sizes=np.array([2**62] * 4 + [arrays["errors"].size]),
+            error_members=np.ones((5, 3), bool),
+        ),
+        "error_sizes do not go with",
+    ),
+    "a size of none": (
+        "numbers",
+        lambda header, arrays: arrays.update(
+            error_sizes=np.append(arrays["error_sizes"], 0),
+            error_members=np.vstack([arrays["error_members"], [[True] * 3]]),
+        ),
+        "error_sizes do not go with",
+    ),
+    "half of the errors": ("numbers", without("error_members"), "error_members is missing"),
+    "errors without estimates": (
+        "numbers",
+        lambda header, arrays: (header.update(oob_score=None), arrays.pop("oob")),
+        "unknown members ['error_members', 'error_sizes', 'errors']",
     ),
     "errors of no network": (
         "numbers",
@@ -188,7 +374,7 @@ DEFECTS = {
     "classes": (
         "three classes",
         set_array("classes", lambda one: one[:2].copy()),
-        "2 classes do not",
+        "the positions of 2 classes are needed",
     ),
     "an unknown array": (
         "numbers",
