@@ -54,13 +54,15 @@ def solve(run: Run) -> None:
     trainer = _trainer(run, batch_size)
     schedule = settings.learning_rate
     varies = settings.warmup_epochs > 0 or schedule not in SCHEDULES_BETWEEN_EPOCHS
+    has_rate = "learning_rate" not in run.solver.ignores
     while state.n_iter < settings.max_iter:
         if settings.shuffle:
             _shuffle(state)
         rates = _rates_of_epoch(state, settings, batch_size) if varies else state.learning_rate
         if settings.weight_decay > 0:
             _check_decay(settings.weight_decay, np.max(rates))
-        monitor.record(_run_epoch(trainer, rates, state, settings), len(state.order))
+        loss = _run_epoch(trainer, rates, state, settings)
+        monitor.record(loss, len(state.order), rates if has_rate else None)
         ended = monitor.is_ended()
         stops = _should_stop(state, settings, monitor)
         run.end_epoch()
