@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from internals import LOSSES, OPTIMIZERS, DataSet, Targets, loss_of_constant
 from own_losses import SquaredError
+from scipy import sparse
 from scipy.optimize import minimize
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris, load_wine
 from sklearn.exceptions import ConvergenceWarning
@@ -103,6 +104,26 @@ def test_the_loss_is_that_of_the_weights_that_are_kept():
     )
     loss, _ = map(float, WORSE.search(said_by(model, X, y)).groups())
     assert loss == pytest.approx(np.mean((y - model.predict(X)) ** 2) / 2, rel=1e-3)
+
+
+@pytest.mark.parametrize("solver", ["adam", "lbfgs", "levenberg_marquardt"])
+def test_the_loss_is_that_of_the_samples_as_they_were_checked(solver):
+    """Somebody changes the indices of a sparse matrix in the last epoch."""
+    matrix = sparse.csr_matrix(SCALED)
+
+    def corrupting(*_):
+        corrupting.n_calls += 1
+        if corrupting.n_calls == 2:
+            matrix.indices[:] = 2**31 - 1
+        return 0.0
+
+    corrupting.n_calls = 0
+    model = BackpropRegressor((2,), solver=solver, max_iter=2, scoring=corrupting, random_state=0)
+    model.set_params(alpha=1e9, learning_rate_init=1e-9)
+    said = said_by(model, matrix, y, X_val=SCALED[:9], y_val=y[:9])
+    loss, _ = map(float, WORSE.search(said).groups())
+    assert loss == pytest.approx(np.mean((y - model.predict(SCALED)) ** 2) / 2, rel=1e-3)
+    assert matrix.indices.max() > 9
 
 
 # --- where nothing is said ---

@@ -94,7 +94,7 @@ def _trainer(run, batch_size):
     state, settings = run.state, run.settings
     flops = BACKWARD * run.network.n_params
     return run.network.trainer(
-        run.data.kernel_samples(),
+        run.samples,
         state.moments,
         settings,
         batch_size=batch_size,

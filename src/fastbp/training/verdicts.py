@@ -74,9 +74,9 @@ def _failure(run):
         bound = max(bound, constant + LEAST_EXCESS_OF_PROBABILITIES)
     if last <= bound and last <= FAR * first:
         return ""
-    samples = run.data.kernel_samples()
+    # the samples of the run, since the user may have changed the matrix meanwhile
     evaluator = run.network.evaluator(
-        samples, l2=0.0, gradient=False, n_threads=run.settings.n_threads
+        run.samples, l2=0.0, gradient=False, n_threads=run.settings.n_threads
     )
     loss = evaluator.evaluate(run.network.params)
     if loss > bound:
