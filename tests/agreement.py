@@ -86,6 +86,10 @@ def assert_agrees(
         assert_close(
             actual, expected, dtype, f"intercept_grads[{layer}], {what}", least_scale=scale
         )
+    if net.front:
+        expected = vars(twin.unpack_front(expected_gradient)).values()
+        for actual, part in zip(gradient.front_params.values(), expected, strict=False):
+            assert_close(actual, part, dtype, f"front, {what}")
     assert_close(gradient.flat, expected_gradient, dtype, f"flat gradient, {what}")
 
     if X.shape[0] * net.n_params <= max_per_sample_entries:
@@ -120,13 +124,13 @@ def assert_samples_agree(net, twin, X, y, X64, y64, what):
     dtype = np.dtype(net.dtype).name
     # The twin's per_sample_gradients, per_sample_gradient_norms and input_gradient, from one pass.
     activations, deltas = twin.backpropagate_loss(X64, y64, np.full(len(X64), twin.loss_scale))
-    expected = twin.by_params(activations, deltas)
+    expected = twin.by_params(X64, activations, deltas)
     assert_close(net.per_sample_gradients(X, y), expected, dtype, f"per sample, {what}")
     norms = net.per_sample_gradient_norms(X, y)
     assert norms.dtype == np.float64, what
     expected = np.linalg.norm(expected, axis=1)
     assert_close(norms.astype(dtype), expected, dtype, f"norms per sample, {what}")
-    actual, expected = net.input_gradient(X, y), twin.by_inputs(deltas)
+    actual, expected = net.input_gradient(X, y), twin.by_inputs(X64, deltas)
     scale = scale_by_inputs(twin, deltas)
     assert_close(actual, expected, dtype, f"by inputs, {what}", least_scale=scale)
 
@@ -136,9 +140,9 @@ def assert_outputs_agree(net, twin, X, X64, what):
     dtype = np.dtype(net.dtype).name
     # The twin's jacobian and input_jacobian, from one pass for each output.
     passes = [twin.backpropagate_output(X64, k) for k in range(twin.layer_sizes[-1])]
-    expected = np.stack([twin.by_params(*one) for one in passes], axis=1)
+    expected = np.stack([twin.by_params(X64, *one) for one in passes], axis=1)
     assert_close(net.jacobian(X), expected, dtype, f"jacobian, {what}")
-    expected = np.stack([twin.by_inputs(deltas) for _, deltas in passes], axis=1)
+    expected = np.stack([twin.by_inputs(X64, deltas) for _, deltas in passes], axis=1)
     scale = max(scale_by_inputs(twin, deltas) for _, deltas in passes)
     assert_close(
         net.input_jacobian(X), expected, dtype, f"input jacobian, {what}", least_scale=scale

@@ -13,9 +13,18 @@ from fastbp import _kernels as kernels
 from fastbp._kernels import core
 from fastbp.data import DataSet, Targets
 from fastbp.objective import LOSSES as LOSS_RECORDS
+from fastbp.objective import loss_record
 from fastbp.show.layers import layers_html, with_layers
+from fastbp.tables.encoder import MAX_LEVELS, TableEncoder
+from fastbp.tables.ensemble import EncodedTable, train_members
+from fastbp.tables.folds import deal_out, make_splits
+from fastbp.tables.importance import n_rows_used, permutation_importances
+from fastbp.tables.intervals import ConformalErrors
+from fastbp.tables.presets import Preset
+from fastbp.tables.target_scales import TargetScale
 from fastbp.threads import LEAST_CALL, LEAST_STEP, allowed, choose_n_threads
 from fastbp.training import levenberg_marquardt, monitor
+from fastbp.training.rate_factors import groups_of as rate_groups
 from fastbp.training.schedules import rate_after_epoch, rate_after_stagnation, step_rates
 from fastbp.training.solvers import SOLVERS as SOLVER_RECORDS
 from fastbp.training.verdicts import loss_of_constant
@@ -29,16 +38,27 @@ __all__ = [
     "LEAST_CALL",
     "LEAST_STEP",
     "LOSSES",
+    "MAX_LEVELS",
     "OPTIMIZERS",
     "OUTPUTS",
     "PAIRS",
     "SOLVERS",
     "UNDEFINED_PAIRS",
     "DataSet",
+    "ConformalErrors",
+    "EncodedTable",
+    "Preset",
+    "TargetScale",
+    "TableEncoder",
     "Targets",
     "allowed",
     "check_everything",
     "choose_n_threads",
+    "n_rows_used",
+    "permutation_importances",
+    "deal_out",
+    "make_splits",
+    "train_members",
     "core",
     "evaluator",
     "kernels",
@@ -46,7 +66,9 @@ __all__ = [
     "levenberg_marquardt",
     "loss_of_constant",
     "monitor",
+    "n_targets",
     "rate_after_epoch",
+    "rate_groups",
     "rate_after_stagnation",
     "step_rates",
     "threads",
@@ -77,7 +99,12 @@ PAIRS = [
 OPTIMIZERS = list(core.OPTIMIZERS)
 SOLVERS = list(SOLVER_RECORDS)
 
-DISPLAY_MODULES = ["fastbp.show.curves", "fastbp.show.weights"]
+DISPLAY_MODULES = ["fastbp.show.curves", "fastbp.show.importance", "fastbp.show.weights"]
+
+
+def n_targets(net):
+    """Columns of a network's y: some losses have outputs without a target."""
+    return net.layer_sizes[-1] - loss_record(net.loss_name).n_extra
 
 
 # --- the compiled core, as a network sets it up ---

@@ -8,6 +8,8 @@ of fastbp.  X is (n, f) and dense, y is (n, K), w holds one weight a row, s is t
           + l2 * sum_l ||W_l||^2 + l1 * sum_l |W_l|
     dJ/dW_l = a_{l-1}^T D_l + 2 l2 W_l + l1 sign(W_l)     dJ/db_l = column sums of D_l
     D_{l-1} = (D_l W_l^T) * activation'(z_{l-1})  D_L = dJ/dz_L
+
+With a front, a_0 = f = s * (X, e), where e_jr = c_jr + sum_h V_jhr cos(2 pi (w_jh x_j + b_jh)).
 """
 
 from dataclasses import dataclass, fields, replace
@@ -161,6 +163,28 @@ def gamma(output, z, y):
     return log_p - np.log(y) + y * np.exp(-log_p) - 1
 
 
+LEAST_LOG_VARIANCE = -30.0
+
+
+def gaussian_parts(z, y):
+    """Errors of the means, log variance v, 1/variance, and how far v lies below its least value."""
+    v = z[:, -1:]
+    beyond = np.minimum(v - LEAST_LOG_VARIANCE, 0)
+    return z[:, :-1] - y, v, np.exp(-np.maximum(v, LEAST_LOG_VARIANCE)), beyond
+
+
+def gaussian(z, y):
+    """-log N(y; mean, variance) without its constant; far down the tangent in the log variance."""
+    error, v, precision, beyond = gaussian_parts(z, y)
+    return 0.5 * (error**2 * precision * (1 - beyond) + v)
+
+
+def gaussian_delta(z, y):
+    error, _, precision, beyond = gaussian_parts(z, y)
+    by_v = 0.5 * np.sum(1 - error**2 * precision, axis=1, keepdims=True)
+    return np.concatenate([error * precision * (1 - beyond), by_v], axis=1)
+
+
 def gamma_by_log_p(output, z, y):
     """dl/dlog p = 1 - y/p."""
     return 1 - y * np.exp(-LOG_OUTPUTS[output](z))
@@ -192,6 +216,7 @@ STABLE_LOSSES = {
         lambda z, y: gamma_by_log_p("logistic", z, y) * expit(-z),
     ),
     ("softmax", "gamma"): (lambda z, y: gamma("softmax", z, y), gamma_softmax_delta),
+    ("identity", "gaussian"): (gaussian, gaussian_delta),
 }
 
 # Where labels can be smoothed: probabilities of classes.
@@ -200,6 +225,56 @@ SMOOTHED_PAIRS = list(product(SMOOTHED_OUTPUTS, SMOOTHED_LOSSES))
 
 # Every (output, loss) that is defined.
 OBJECTIVES = [*STABLE_LOSSES, *product(OUTPUTS, ELEMENTWISE_LOSSES)]
+
+
+N_FREQUENCIES, N_COMPONENTS = 16, 3
+
+
+@dataclass
+class ReferenceFront:
+    """What stands before the first layer; the first m inputs have periodic features."""
+
+    s: np.ndarray  # (n_features + 3 m,)
+    w: np.ndarray  # (m, 16)
+    b: np.ndarray  # (m, 16)
+    V: np.ndarray  # (m, 16, 3)
+    c: np.ndarray  # (m, 3)
+
+    @staticmethod
+    def shapes(n_features, m):
+        waves = m, N_FREQUENCIES
+        components = m, N_COMPONENTS
+        return (n_features + m * N_COMPONENTS,), waves, waves, (*waves, N_COMPONENTS), components
+
+    def angles(self, X):
+        return 2 * np.pi * (self.w * X[:, : len(self.w), None] + self.b)
+
+    def unscaled(self, X):
+        e = np.einsum("njh,jhr->njr", np.cos(self.angles(X)), self.V) + self.c
+        return np.concatenate([X, e.reshape(len(X), -1)], axis=1)
+
+    def forward(self, X):
+        return self.s * self.unscaled(X)
+
+    def by_angles(self, X, D):
+        """The derivatives by the angles, from D = those by f."""
+        by_e = (self.s * D)[:, X.shape[1] :].reshape(len(X), *self.c.shape)
+        return by_e, -np.sin(self.angles(X)) * np.einsum("njr,jhr->njh", by_e, self.V)
+
+    def by_params(self, X, D):
+        """Row i: the gradient of row i by s, w, b, V, c."""
+        by_e, by_angle = self.by_angles(X, D)
+        by_V = np.cos(self.angles(X))[:, :, :, None] * by_e[:, :, None, :]
+        by_b = 2 * np.pi * by_angle
+        by_w = by_b * X[:, : len(self.w), None]
+        parts = D * self.unscaled(X), by_w, by_b, by_V, by_e
+        return np.concatenate([part.reshape(len(X), -1) for part in parts], axis=1)
+
+    def by_inputs(self, X, D):
+        _, by_angle = self.by_angles(X, D)
+        by_x = (self.s * D)[:, : X.shape[1]]
+        by_x[:, : len(self.w)] += 2 * np.pi * np.einsum("njh,jh->nj", by_angle, self.w)
+        return by_x
 
 
 @dataclass
@@ -219,6 +294,8 @@ class ReferenceNetwork:
     label_smoothing: float = 0.0
     huber_delta: float = 1.0
     quantile: float | tuple = 0.5
+    front: str | None = None
+    n_periodic: int | None = None
 
     @classmethod
     def like(cls, net):
@@ -236,12 +313,15 @@ class ReferenceNetwork:
 
     @property
     def n_targets(self):
-        """Columns of y: several quantiles are all of the same y."""
-        return 1 if np.ndim(self.quantile) else self.layer_sizes[-1]
+        """Columns of y: several quantiles are all of the same y, a log variance has none."""
+        if np.ndim(self.quantile):
+            return 1
+        return self.layer_sizes[-1] - (self.loss_name == "gaussian")
 
     def unpack(self, flat):
         """Views of a flat vector as lists of coefs and intercepts."""
-        shapes = list(pairwise(self.layer_sizes))
+        width = sum(self.front_shapes()[0]) if self.front else self.layer_sizes[0]
+        shapes = list(pairwise([width, *self.layer_sizes[1:]]))
         if self.fit_intercept:
             shapes += [(fan_out,) for fan_out in self.layer_sizes[1:]]
         parts, end = [], 0
@@ -251,12 +331,32 @@ class ReferenceNetwork:
         n_layers = len(self.layer_sizes) - 1
         return parts[:n_layers], parts[n_layers:]
 
+    def front_shapes(self):
+        m = self.layer_sizes[0] if self.n_periodic is None else self.n_periodic
+        return ReferenceFront.shapes(self.layer_sizes[0], 0 if self.front == "scale" else m)
+
+    def unpack_front(self, flat):
+        """The front as views of a flat vector, which ends with it; None without."""
+        if self.front is None:
+            return None
+        shapes = self.front_shapes()
+        ends = len(flat) - sum(map(prod, shapes)) + np.cumsum([0, *map(prod, shapes)])
+        parts = [flat[start:end] for start, end in pairwise(ends)]
+        return ReferenceFront(
+            *(part.reshape(shape) for part, shape in zip(parts, shapes, strict=True))
+        )
+
+    def first_inputs(self, X):
+        """What the first layer gets."""
+        front = self.unpack_front(self.params)
+        return X if front is None else front.forward(X)
+
     def propagate(self, X):
-        """Pre-activations [z_1, ..., z_L] and activations [X, a_1, ..., output]."""
+        """Pre-activations [z_1, ..., z_L] and activations [X or f, a_1, ..., output]."""
         coefs, intercepts = self.unpack(self.params)
         functions = [ACTIVATIONS[name][0] for name in self.hidden_activations]
         functions.append(OUTPUTS[self.output_activation][0])
-        pre_activations, activations = [], [np.asarray(X, dtype=np.float64)]
+        pre_activations, activations = [], [self.first_inputs(np.asarray(X, dtype=np.float64))]
         for layer, (coef, function) in enumerate(zip(coefs, functions, strict=True)):
             z = activations[-1] @ coef
             if self.fit_intercept:
@@ -342,10 +442,17 @@ class ReferenceNetwork:
             for a, delta, coef in zip(activations[:-1], deltas, coefs, strict=True)
         ]
         intercept_grads = [delta.sum(axis=0) for delta in deltas] if self.fit_intercept else []
-        gradient = np.concatenate([grad.ravel() for grad in coef_grads + intercept_grads])
-        return self.loss(X, y, sample_weight), gradient
+        parts = [grad.ravel() for grad in coef_grads + intercept_grads]
+        if self.front:
+            parts.append(self.by_front(X, deltas).sum(axis=0))
+        return self.loss(X, y, sample_weight), np.concatenate(parts)
 
-    def by_params(self, activations, deltas):
+    def by_front(self, X, deltas):
+        """Row i: row i's part of the gradient by the front's parameters."""
+        coefs, _ = self.unpack(self.params)
+        return self.unpack_front(self.params).by_params(X, deltas[0] @ coefs[0].T)
+
+    def by_params(self, X, activations, deltas):
         """Row i: row i's part of the gradient by the parameters, which is a sum over rows."""
         # (n, fan_in, 1) * (n, 1, fan_out): the outer product of each row.
         parts = [
@@ -353,16 +460,20 @@ class ReferenceNetwork:
         ]
         if self.fit_intercept:
             parts += deltas
+        if self.front:
+            parts.append(self.by_front(X, deltas))
         return np.concatenate([part.reshape(len(part), -1) for part in parts], axis=1)
 
-    def by_inputs(self, deltas):
+    def by_inputs(self, X, deltas):
         """The gradient by the inputs."""
         coefs, _ = self.unpack(self.params)
-        return deltas[0] @ coefs[0].T
+        by_first = deltas[0] @ coefs[0].T
+        front = self.unpack_front(self.params)
+        return by_first if front is None else front.by_inputs(X, by_first)
 
     def per_sample_gradients(self, X, y):
         """Row i: the gradient of loss_scale * (loss of row i); no penalty, reduction, weight."""
-        return self.by_params(*self.backpropagate_loss(X, y, np.full(len(X), self.loss_scale)))
+        return self.by_params(X, *self.backpropagate_loss(X, y, np.full(len(X), self.loss_scale)))
 
     def per_sample_gradient_norms(self, X, y):
         """The Euclidean norm of each row of per_sample_gradients."""
@@ -371,18 +482,19 @@ class ReferenceNetwork:
     def input_gradient(self, X, y):
         """Row i: the gradient of loss_scale * (loss of row i) by the row's inputs."""
         _, deltas = self.backpropagate_loss(X, y, np.full(len(X), self.loss_scale))
-        return self.by_inputs(deltas)
+        return self.by_inputs(X, deltas)
 
     def jacobian(self, X):
         """(n, K, n_params): the outputs of each row by the parameters."""
         outputs = range(self.layer_sizes[-1])
-        rows = [self.by_params(*self.backpropagate_output(X, k)) for k in outputs]
+        rows = [self.by_params(X, *self.backpropagate_output(X, k)) for k in outputs]
         return np.stack(rows, axis=1)
 
     def input_jacobian(self, X):
         """(n, K, n_features): the outputs of each row by the row's inputs."""
         outputs = range(self.layer_sizes[-1])
-        return np.stack([self.by_inputs(self.backpropagate_output(X, k)[1]) for k in outputs], 1)
+        deltas = [self.backpropagate_output(X, k)[1] for k in outputs]
+        return np.stack([self.by_inputs(X, each) for each in deltas], axis=1)
 
 
 class SGD:
@@ -506,6 +618,12 @@ def random_params(rng, twin):
             coef += np.copysign(0.01, coef)
     for intercept in intercepts:
         intercept[:] = rng.normal(scale=0.5, size=intercept.shape)
+    front = twin.unpack_front(params)
+    if front is not None:
+        for part, scale in zip(
+            (front.s, front.w, front.b, front.V, front.c), (0.7, 0.3, 0.3, 0.25, 0.3), strict=True
+        ):
+            part[...] = rng.normal(scale=scale, size=part.shape)
     return params
 
 

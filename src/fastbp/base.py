@@ -40,6 +40,7 @@ from .checks import (
     plain_array_of,
 )
 from .data import DataSet
+from .front import as_front, check_dense
 from .layer_arrays import LayerArrays, assign_layers
 from .near_names import hint_of_parameter
 from .network import Network, count_params
@@ -59,8 +60,10 @@ from .types import (
     ArrayLike,
     BatchSize,
     FloatArray,
+    FrontName,
     LayerSizes,
     LearningRate,
+    LearningRateFactors,
     MatrixLike,
     MaybeNone,
     MaybeSparse,
@@ -109,6 +112,7 @@ class BaseBackprop(
     batch_size: BatchSize
     learning_rate: LearningRate
     learning_rate_init: float
+    learning_rate_factors: LearningRateFactors
     power_t: float
     decay_rate: float
     warmup_epochs: float
@@ -130,6 +134,8 @@ class BaseBackprop(
     n_iter_no_change: float
     max_fun: int
     fit_intercept: bool
+    front: FrontName | None
+    n_periodic: int | None
     n_threads: int | None
     checkpoint: Path | None
     checkpoint_interval: float
@@ -301,7 +307,32 @@ class BaseBackprop(
         with random_source(self.random_state) as source:
             return self._fit_with(source, X, y, sample_weight, validation, **how)
 
-    def _fit_with(self, source, X, y, sample_weight, validation, *, goes_on, context=None, **how):
+    def _fit_member(self, X, y, sample_weight, validation, split, after_epoch):
+        """fit as a member of an ensemble, which has checked the parameters.
+
+        split : (rows to train on, rows to validate on), or None where there is other validation
+            X is not copied, but for the rows to validate on.
+        after_epoch : callable of no arguments
+            Called after each epoch; a true value ends the fit.
+        """
+        how = {"goes_on": False, "split": split, "after_epoch": after_epoch}
+        with whole_fit(self):
+            return self._fit(X, y, sample_weight, validation, **how)
+
+    def _fit_with(
+        self,
+        source,
+        X,
+        y,
+        sample_weight,
+        validation,
+        *,
+        goes_on,
+        context=None,
+        split=None,
+        after_epoch=None,
+        **how,
+    ):
         data, problem = self._data(X, y, sample_weight, goes_on=goes_on, **how)
         held_out = self._validation_data(data, problem, *validation)
         checkpoint = None
@@ -337,7 +368,8 @@ class BaseBackprop(
             make_score=score_of,
             is_classifier=problem.is_classification,
             is_incremental=how.get("is_incremental", False),
-            after_epoch=None if context is None else lambda: task.end_epoch(),
+            after_epoch=after_epoch if context is None else lambda: task.end_epoch(),
+            split=split,
         )
         run.checkpoint = checkpoint
         task: Any = None
@@ -377,6 +409,7 @@ class BaseBackprop(
     def _data(self, X, y, sample_weight, *, goes_on, **how):
         """The DataSet to train on, and the problem that its y poses."""
         dtypes = (self.network_.dtype,) if goes_on else (np.float64, np.float32)
+        check_dense(X, self.front)
         X, y = self._checked_arrays(X, y, dtypes, reset=not goes_on)
         weights = as_weights(sample_weight, X.shape[0], X.dtype)
         problem = self._problem(y, goes_on=goes_on, **how)
@@ -454,10 +487,13 @@ class BaseBackprop(
             "output_activation": problem.output_activation,
             "loss": self.loss,
             "fit_intercept": bool(self.fit_intercept),
+            "front": self.front,
+            "n_periodic": self.n_periodic,
             **penalty_factors(self.alpha, self.l1_ratio, data.weight_sum),
             **problem.network_settings,
         }
-        n_params = count_params(layer_sizes, self.fit_intercept)
+        front = as_front(self.front, self.n_periodic, layer_sizes[0])
+        n_params = count_params(layer_sizes, self.fit_intercept, front)
         SOLVERS[self.solver].require(self, n_params, layer_sizes[-1])
         if not goes_on:
             network = Network(
@@ -466,15 +502,15 @@ class BaseBackprop(
             rate = float(self.learning_rate_init)
             return network, TrainingState.begin(network.n_params, data.X.dtype, rate)
         fitted = self.network_
-        if fitted.layer_sizes != tuple(layer_sizes) or (
-            fitted.fit_intercept != settings["fit_intercept"]
-        ):
-            raise ValueError(
-                f"The fitted network has layer sizes {list(fitted.layer_sizes)} and fit_intercept="
-                f"{fitted.fit_intercept}; parameters and data now ask for {layer_sizes} and "
-                f"fit_intercept={settings['fit_intercept']}. Training can only go on with the "
-                "same network: use a new estimator, or fit with warm_start=False."
-            )
+        wanted = {"layer_sizes": tuple(layer_sizes), **settings}
+        for name in ("layer_sizes", "fit_intercept", "front", "n_periodic"):
+            if getattr(fitted, name) != wanted[name]:
+                what = "layer sizes " if name == "layer_sizes" else f"{name}="
+                raise ValueError(
+                    f"The fitted network has {what}{getattr(fitted, name)}; parameters and data "
+                    f"now ask for {what}{wanted[name]}. Training can only go on with the same "
+                    "network: use a new estimator, or fit with warm_start=False."
+                )
         state = self._training_state.copy(with_curves=not is_incremental)
         return fitted.copy(**settings), state
 

@@ -356,6 +356,15 @@ def as_number(
     return float(value)
 
 
+def as_whole_number(name: str, value: Any, lowest: int) -> int:
+    """An int >= lowest."""
+    if not isinstance(value, numbers.Integral) or isinstance(value, bool):
+        raise TypeError(f"{name} must be an integer, got {value!r}.")
+    if value < lowest:
+        raise ValueError(f"{name} must be >= {lowest}, got {value!r}.")
+    return int(value)
+
+
 def as_float_dtype(dtype: Any) -> np.dtype[np.floating[Any]]:
     """float64 or float32, in the machine's byte order."""
     try:

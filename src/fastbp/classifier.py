@@ -28,8 +28,10 @@ from .types import (
     ClassifierOutput,
     ClassWeight,
     FloatArray,
+    FrontName,
     LayerSizes,
     LearningRate,
+    LearningRateFactors,
     LossOfClasses,
     MatrixLike,
     MaybeSparse,
@@ -109,16 +111,22 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         ('sgd', 'adam').
     batch_size : int or 'auto', default='auto'
         Samples per step of 'sgd' and 'adam'; 'auto' is ``min(200, n_samples)``.
-    learning_rate : {'constant', 'invscaling', 'adaptive', 'cosine', 'one_cycle', 'exponential'} \
-or callable, default='constant'
+    learning_rate : {'constant', 'invscaling', 'adaptive', 'cosine', 'one_cycle', 'coslog4', \
+'exponential'} or callable, default='constant'
         Schedule of the step size. For 'sgd' only, as in scikit-learn: 'invscaling' divides by
         ``t_ ** power_t``, 'adaptive' by 5 each time training stops improving. For 'sgd' and 'adam':
         'cosine' falls to 0 over ``max_iter`` epochs; 'one_cycle' rises from 1/25 during the first
-        30 % of them and then falls to a 250000th; 'exponential' multiplies by ``decay_rate`` each
-        epoch; a function takes the epoch, counted from 0, and returns its step size.
+        30 % of them and then falls to a 250000th; 'coslog4' rises and falls four times over
+        ``max_iter`` epochs, each time for twice as long; 'exponential' multiplies by ``decay_rate``
+        each epoch; a function takes the epoch, counted from 0, and returns its step size.
     learning_rate_init : float, default=0.001
-        First step size of 'sgd' and 'adam' (the largest, with 'one_cycle'), and the first size of
-        each weight's step with 'rprop'.
+        First step size of 'sgd' and 'adam' (the largest, with 'one_cycle' and 'coslog4'), and the
+        first size of each weight's step with 'rprop'.
+    learning_rate_factors : dict or None, default=None
+        Learning rates of their own, as factors of the learning rate: of 'coefs', 'intercepts', and
+        of a front's 'scale' and 'periodic' parameters, each 1 by default. 'fan_in' for 'coefs' is
+        ``sqrt(256 / fan_in)`` for each layer. ``weight_decay`` follows the rate of each layer.
+        Only for sgd and adam.
     power_t : float, default=0.5
         Exponent of 'invscaling'.
     decay_rate : float, default=0.95
@@ -167,6 +175,12 @@ or callable, default='constant'
         Maximum number of evaluations of the loss by 'lbfgs'.
     fit_intercept : bool, default=True
         Whether layers have intercepts; without, ``intercepts_`` are zeros.
+    front : {'scale', 'periodic'} or None, default=None
+        What stands before the first layer: 'scale', a learned factor for each input; 'periodic',
+        beside it three learned mixtures of 16 cosines of each of the first `n_periodic` inputs. See
+        :class:`Network`. For dense inputs of order one.
+    n_periodic : int or None, default=None
+        Inputs with periodic features, the first ones; None: all. Only for ``front="periodic"``.
     n_threads : int or None, default=None
         Threads that share the work of a fit, and of predictions for many samples. None: the
         number that turns out fastest while the fit runs, beside whatever else the machine is
@@ -283,6 +297,7 @@ or callable, default='constant'
         batch_size: BatchSize = "auto",
         learning_rate: LearningRate = "constant",
         learning_rate_init: float = 0.001,
+        learning_rate_factors: LearningRateFactors = None,
         power_t: float = 0.5,
         decay_rate: float = 0.95,
         warmup_epochs: float = 0,
@@ -304,6 +319,8 @@ or callable, default='constant'
         n_iter_no_change: float = 10,
         max_fun: int = 15000,
         fit_intercept: bool = True,
+        front: FrontName | None = None,
+        n_periodic: int | None = None,
         n_threads: int | None = None,
         checkpoint: Path | None = None,
         checkpoint_interval: float = 60.0,

@@ -51,6 +51,10 @@ class Targets:
         """One column of targets, repeated for each of several outputs."""
         return Targets.matrix(np.repeat(self.values, n_outputs, axis=1))
 
+    def extended(self, n_extra: int) -> Targets:
+        """The same with columns of zeros for outputs that have no target."""
+        return Targets.matrix(np.pad(self.values, [(0, 0), (0, n_extra)]))
+
     def astype(self, dtype: Any) -> Targets:
         if self.values is None:
             return self

@@ -175,6 +175,9 @@ def _named_parts(net):
         for layer, array in enumerate(arrays):
             parts.append((f"{kind}[{layer}]", slice(start, start + array.size), array.shape))
             start += array.size
+    for name, array in net.front_params.items():
+        parts.append((f"front {name}", slice(start, start + array.size), array.shape))
+        start += array.size
     return parts
 
 

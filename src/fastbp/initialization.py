@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .front import draw_front
+
 if TYPE_CHECKING:
     from .network import Network
 
@@ -24,7 +26,10 @@ HE_FACTOR = 6.0
 
 
 def draw_params(network: Network, random_state: np.random.RandomState) -> None:
-    """Fill a network's coefs and intercepts, which are zero, in scikit-learn's order of draws."""
+    """Fill a network's coefs and intercepts, which are zero, in scikit-learn's order of draws.
+
+    Then the parameters of its front, if there is one.
+    """
     for layer, coefs in enumerate(network.coefs):
         fan_in, fan_out = coefs.shape
         activation = _activation_to_suit(network, layer)
@@ -36,6 +41,8 @@ def draw_params(network: Network, random_state: np.random.RandomState) -> None:
         coefs[...] = random_state.uniform(-bound, bound, (fan_in, fan_out))
         if network.fit_intercept and factor is not None:
             network.intercepts[layer][...] = random_state.uniform(-bound, bound, fan_out)
+    if network.front is not None:
+        draw_front(network.front_params, random_state)
 
 
 def _activation_to_suit(network, layer):

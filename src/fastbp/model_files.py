@@ -19,6 +19,7 @@ from . import archives, parameters
 from .archives import ModelFileError
 from .classes import Classes, ClassificationProblem
 from .classifier import BackpropClassifier
+from .front import as_front
 from .network import Network
 from .regressor import BackpropRegressor, RegressionProblem
 from .training import saved_state
@@ -44,6 +45,8 @@ NETWORK = (
     "quantile",
     "fit_intercept",
 )
+# In files of networks with a front only, so that earlier releases read all others.
+OF_FRONTS = ("front", "n_periodic")
 
 
 def save_model(
@@ -108,7 +111,8 @@ def save_model(
         if name not in values:
             raise ValueError(f"omit={omit}: {type(estimator).__name__} has no parameter {name!r}.")
     network = estimator.network_
-    settings = {name: getattr(network, name) for name in NETWORK}
+    names = NETWORK if network.front is None else NETWORK + OF_FRONTS
+    settings = {name: getattr(network, name) for name in names}
     if "loss" in omit:
         settings["loss_name"] = None
     header = {
@@ -129,6 +133,7 @@ def save_model(
     }
     arrays = {f"coefs_{layer}": coef for layer, coef in enumerate(network.coefs)}
     arrays |= {f"intercepts_{layer}": one for layer, one in enumerate(network.intercepts)}
+    arrays |= {f"front_{name}": one for name, one in network.front_params.items()}
     arrays |= saved_state.arrays_of(estimator._training_state)
     if isinstance(estimator, BackpropClassifier):
         arrays["classes"], header["classes"] = _classes_for_file(estimator._classes)
@@ -227,7 +232,8 @@ def _build(header, arrays, omitted):
             f"{sorted(omitted)}; both must be the same."
         )
     estimator = _with_parameters(CLASSES[name], _take(header, "parameters", dict), omitted)
-    network = _network(_take(header, "network", dict), arrays, omitted)
+    n_features = _take(header, "n_features", int)
+    network = _network(_take(header, "network", dict), n_features, arrays, omitted)
     state = saved_state.read_state(header.get("state"), arrays, network.n_params, network.dtype)
     problem = None
     if name == "BackpropClassifier":
@@ -258,14 +264,18 @@ def _with_parameters(cls, saved, omitted):
     return estimator
 
 
-def _network(saved, arrays, omitted):
+def _network(saved, n_features, arrays, omitted):
     """The Network whose weights are among `arrays`, from which they are taken."""
-    if set(saved) != set(NETWORK):
+    if set(saved) - set(OF_FRONTS) != set(NETWORK):
         raise ModelFileError(f"its network must have the settings {list(NETWORK)}.")
+    front = _front(saved, n_features)
     coefs, intercepts = _layers("coefs", arrays), _layers("intercepts", arrays)
     if not coefs or coefs[0].ndim != 2 or coefs[0].dtype not in (np.float32, np.float64):
         raise ModelFileError("coefs_0 is missing, or no matrix of float32 or float64.")
-    dtype, sizes = coefs[0].dtype, [coefs[0].shape[0]]
+    width = n_features if front is None else front.width
+    dtype, sizes = coefs[0].dtype, [width]
+    if coefs[0].shape[0] != width:
+        raise ModelFileError(f"coefs_0 has {coefs[0].shape[0]} rows for {width} inputs.")
     for layer, coef in enumerate(coefs):
         width = coef.shape[-1] if coef.ndim == 2 else 0
         check_array(f"coefs_{layer}", coef, (sizes[-1], width), dtype)
@@ -274,16 +284,29 @@ def _network(saved, arrays, omitted):
         raise ModelFileError(f"{len(coefs)} layers have {len(intercepts)} vectors of intercepts.")
     for layer, intercept in enumerate(intercepts):
         check_array(f"intercepts_{layer}", intercept, (sizes[layer + 1],), dtype)
+    of_front = []
+    for name, shape in ({} if front is None else front.shapes).items():
+        check_array(f"front_{name}", arrays.get(f"front_{name}"), shape, dtype)
+        of_front.append(arrays.pop(f"front_{name}"))
+    sizes[0] = n_features
     try:
         settings = {name: archives.from_json(value) for name, value in saved.items()}
         if settings["loss_name"] is None:
             settings["loss_name"] = omitted.get("loss")
         network = Network.__new__(Network)
-        params = np.concatenate([one.ravel() for one in [*coefs, *intercepts]])
+        params = np.concatenate([one.ravel() for one in [*coefs, *intercepts, *of_front]])
         network.__setstate__({**settings, "layer_sizes": sizes, "dtype": dtype, "_params": params})
     except (TypeError, ValueError) as error:
         raise ModelFileError(f"its network cannot be built: {error}") from None
     return network
+
+
+def _front(saved, n_features):
+    """The Front of a network, or None."""
+    try:
+        return as_front(saved.get("front"), saved.get("n_periodic"), n_features)
+    except (TypeError, ValueError) as error:
+        raise ModelFileError(f"its network cannot be built: {error}") from None
 
 
 def _layers(name, arrays):

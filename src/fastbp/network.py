@@ -7,8 +7,8 @@ The objective of every network is
 where reduce is the mean (the sum divided by the sum of the weights) or the sum. `loss` returns
 exactly J and `loss_gradient` exactly its gradient; other methods give the gradients of single
 samples and of the outputs, by the parameters and by the inputs. Parameters are one flat vector: all
-coefficients, layer after layer, each (fan_in, fan_out) in C order, then all intercepts;
-`coefs` and `intercepts` are views of it.
+coefficients, layer after layer, each (fan_in, fan_out) in C order, then all intercepts, then those
+of a front; `coefs`, `intercepts` and `front_params` are views of it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Sequence
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, cast, get_args
@@ -41,14 +41,17 @@ from .checks import (
     one_of,
 )
 from .data import kernel_samples
+from .front import Front, as_front, check_dense
 from .initialization import draw_params
 from .objective import (
     OUTPUTS,
     as_loss,
     as_quantiles,
+    check_n_outputs,
     check_pair,
     check_smoothing,
     check_targets,
+    loss_record,
     quantiles_of_outputs,
 )
 from .threads import LEAST_CALL, choose_n_threads
@@ -57,6 +60,7 @@ from .types import (
     ArrayLike,
     FloatArray,
     FloatDType,
+    FrontName,
     LayerSizes,
     LossName,
     Matrix,
@@ -78,6 +82,8 @@ if TYPE_CHECKING:
 
 # Multiplications and additions per parameter and sample: of outputs, and of their derivatives too.
 FORWARD, BACKWARD = 2.0, 6.0
+# Settings that states of earlier versions do not have.
+NEW_SETTINGS: dict[str, Any] = {"front": None, "n_periodic": None}
 LEAST_FORWARD = 2 * LEAST_CALL / FORWARD  # parameters times samples, for a second thread
 
 
@@ -95,12 +101,15 @@ class LossGradient:
         Views of `flat`, one per layer.
     intercepts : tuple of ndarray of shape (fan_out,)
         Views of `flat`, one per layer; empty without intercepts.
+    front_params : dict of str to ndarray
+        Views of `flat`, as ``Network.front_params``; empty without a front.
     """
 
     loss: float
     flat: FloatArray
     coefs: tuple[FloatArray, ...]
     intercepts: tuple[FloatArray, ...]
+    front_params: dict[str, FloatArray] = field(default_factory=dict)
 
 
 class Network:
@@ -122,7 +131,10 @@ default='identity'
         Loss l of one sample and output: 'squared_error', ``(yhat - y)**2 / 2``; 'log_loss', the
         negative log-likelihood, Bernoulli for logistic and multinomial for softmax outputs;
         'poisson' and 'gamma', half the deviance; 'absolute_error'; 'huber'; 'quantile', the
-        pinball loss. Or an object with the methods ``loss(y, outputs)``, which returns an array
+        pinball loss; 'gaussian', the negative log-likelihood of normal targets, ``sum_k
+        (y_k - yhat_k)**2 * exp(-v) / 2 + v / 2`` without its constant, where the last output v is
+        the logarithm of their variance and has no target. Or an object with the methods
+        ``loss(y, outputs)``, which returns an array
         (n_samples,), and ``gradient(y, outputs)``, (n_samples, n_outputs), the derivative of each
         sample's loss by the outputs (not by their pre-activations); y and outputs are arrays
         (n_samples, n_outputs). They are called once a batch.
@@ -144,6 +156,13 @@ default='identity'
         a y of one column is compared with every output.
     fit_intercept : bool, default=True
         Whether layers have intercepts. Without, they are not parameters at all.
+    front : {'scale', 'periodic'} or None, default=None
+        What stands before the first layer. 'scale': a learned factor for each input, one at first.
+        'periodic': beside each of the first `n_periodic` inputs x, three features that are learned
+        mixtures of 16 cosines, ``c + V @ cos(2 pi (w x + b))``, and a factor for each of all these.
+        No penalty acts on its parameters. For inputs of order one, and dense ones only.
+    n_periodic : int or None, default=None
+        Inputs with periodic features, the first ones; None: all. Only for ``front="periodic"``.
     dtype : {'float64', 'float32'}, default='float64'
         Type of parameters and arithmetic.
     random_state : int, RandomState instance or None, default=None
@@ -158,6 +177,10 @@ default='identity'
         Weight matrices, views of `params`.
     intercepts : tuple of ndarray of shape (fan_out,)
         Intercepts, views of `params`; an empty tuple with ``fit_intercept=False``.
+    front_params : dict of str to ndarray
+        Parameters of the front, views of `params`; empty without one. 'scale', s (the inputs of the
+        first layer,); of the periodic features 'frequencies', w, and 'phases', b, in turns, both
+        (n_periodic, 16), 'weights', V (n_periodic, 16, 3), and 'intercepts', c (n_periodic, 3).
     n_params : int
         Length of `params`.
     hidden_activations : tuple of str
@@ -168,7 +191,8 @@ default='identity'
     ValueError
         For an unknown name, a size or factor out of range, a wrong number of activations or
         quantiles, or a loss that is undefined for the output (log_loss with anything but logistic
-        and softmax; poisson and gamma with identity and increasing).
+        and softmax; poisson and gamma with identity and increasing; gaussian with anything but
+        identity).
     TypeError
         For a size that is not an integer, or a loss without the two methods.
 
@@ -179,7 +203,10 @@ default='identity'
     feedforward neural networks", AISTATS (2010), and He, Zhang, Ren and Sun, "Delving deep into
     rectifiers", ICCV (2015), for the initialisation. Szegedy et al., "Rethinking the Inception
     architecture", CVPR (2016): label smoothing. Koenker and Bassett, "Regression quantiles",
-    Econometrica 46 (1978). Huber, "Robust estimation of a location parameter" (1964).
+    Econometrica 46 (1978). Huber, "Robust estimation of a location parameter" (1964). Gorishniy,
+    Rubachev and Babenko, "On embeddings for numerical features in tabular deep learning", NeurIPS
+    (2022), and Holzmueller, Grinsztajn and Steinwart, "Better by default", NeurIPS (2024): the
+    fronts.
 
     Examples
     --------
@@ -209,6 +236,8 @@ default='identity'
     huber_delta: float
     quantile: float | tuple[float, ...]
     fit_intercept: bool
+    front: str | None
+    n_periodic: int | None
     dtype: np.dtype[np.floating[Any]]
 
     def __init__(
@@ -226,6 +255,8 @@ default='identity'
         huber_delta: float = 1.0,
         quantile: Quantiles = 0.5,
         fit_intercept: bool = True,
+        front: FrontName | None = None,
+        n_periodic: int | None = None,
         dtype: FloatDType = "float64",
         random_state: RandomState = None,
     ) -> None:
@@ -242,10 +273,12 @@ default='identity'
             huber_delta=huber_delta,
             quantile=quantile,
             fit_intercept=fit_intercept,
+            front=front,
+            n_periodic=n_periodic,
             dtype=dtype,
         )
         random_state = as_random_state(random_state)
-        self._adopt(np.zeros(count_params(self.layer_sizes, self.fit_intercept), self.dtype))
+        self._adopt(np.zeros(self._count_params(), self.dtype))
         draw_params(self, random_state)
 
     def _configure(
@@ -262,6 +295,8 @@ default='identity'
         huber_delta,
         quantile,
         fit_intercept,
+        front,
+        n_periodic,
         dtype,
     ):
         """Check the constructor's arguments (but for the sizes) and take them as attributes."""
@@ -271,6 +306,7 @@ default='identity'
         self.loss_name = as_loss(loss)
         self.reduction = one_of("reduction", reduction, get_args(Reduction))
         check_pair(self.loss_name, output_activation)
+        check_n_outputs(self.loss_name, self.layer_sizes[-1])
         self.loss_scale = as_number("loss_scale", loss_scale, lowest=0, included=False)
         self.l2 = as_number("l2", l2, lowest=0)
         self.l1 = as_number("l1", l1, lowest=0)
@@ -279,6 +315,8 @@ default='identity'
         self.huber_delta = as_number("huber_delta", huber_delta, lowest=0, included=False)
         self.quantile = as_quantiles(quantile)
         self.fit_intercept = bool(fit_intercept)
+        self._front = as_front(front, n_periodic, self.layer_sizes[0])
+        self.front, self.n_periodic = front, n_periodic
         self.dtype = as_float_dtype(dtype)
         self._build_plan()
 
@@ -300,6 +338,7 @@ default='identity'
             huber_delta=self.huber_delta,
             quantiles=quantiles,
             user_loss=None if is_named else loss,
+            front=None if self._front is None else self._front.sizes,
         )
         # The function for this dtype: finding it at each call would take a microsecond.
         self._forward_dense = core.forward_dense["float" if self.dtype == np.float32 else "double"]
@@ -307,18 +346,22 @@ default='identity'
     def _adopt(self, params):
         """Make `params` the parameter vector, and the views that go with it."""
         self._params = params
-        self._coefs, self._intercepts = self._split(params)
+        self._coefs, self._intercepts, self._front_params = self._split(params)
+
+    def _count_params(self):
+        return count_params(self.layer_sizes, self.fit_intercept, self._front)
 
     def _split(self, flat):
-        """Views of a vector in the layout of params: coefs, intercepts."""
+        """Views of a vector in the layout of params: coefs, intercepts, front_params."""
         coefs, intercepts, start = [], [], 0
-        for fan_in, fan_out in pairwise(self.layer_sizes):
+        for fan_in, fan_out in pairwise(inner_sizes(self.layer_sizes, self._front)):
             coefs.append(flat[start : start + fan_in * fan_out].reshape(fan_in, fan_out))
             start += fan_in * fan_out
         for fan_out in self.layer_sizes[1:] if self.fit_intercept else ():
             intercepts.append(flat[start : start + fan_out])
             start += fan_out
-        return tuple(coefs), tuple(intercepts)
+        front_params = {} if self._front is None else self._front.split(flat)
+        return tuple(coefs), tuple(intercepts), front_params
 
     @property
     def params(self) -> FloatArray:
@@ -336,6 +379,10 @@ default='identity'
     @property
     def intercepts(self) -> tuple[FloatArray, ...]:
         return self._intercepts
+
+    @property
+    def front_params(self) -> dict[str, FloatArray]:
+        return dict(self._front_params)
 
     @property
     def n_params(self) -> int:
@@ -357,6 +404,7 @@ default='identity'
 
     def forward_checked(self, X: Matrix, n_threads: int | None = None) -> FloatArray:
         """forward for an X that the caller has checked: finite or not, as the kernels read it."""
+        check_dense(X, self.front)
         outputs = np.empty((X.shape[0], self.layer_sizes[-1]), dtype=self.dtype)
         _kernels.core.forward(
             self._plan,
@@ -414,7 +462,8 @@ default='identity'
         ----------
         X : array-like or CSR matrix of shape (n_samples, n_features)
         y : array-like of shape (n_samples, n_outputs) or (n_samples,)
-            Targets. A vector is one output; for softmax outputs it holds integer labels.
+            Targets. A vector is one output; for softmax outputs it holds integer labels. With
+            the loss 'gaussian' there is one column less than outputs.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights >= 0; ones by default.
 
@@ -649,6 +698,7 @@ default='identity'
         )
 
     def _check_inputs(self, X: MatrixLike) -> Matrix:
+        check_dense(X, self.front)
         matrix = as_matrix(X, self.dtype)
         if matrix.shape[1] != self.layer_sizes[0]:
             raise ValueError(
@@ -664,9 +714,12 @@ default='identity'
         weights = as_weights(sample_weight, n, self.dtype)
         if self.output_activation == "softmax" and _are_labels(y):
             return kernel_samples(X, as_labels(y, n, n_outputs), weights)
+        n_extra = loss_record(self.loss_name).n_extra
         one_for_all = self.loss_name == "quantile" and isinstance(self.quantile, tuple)
         if one_for_all and n_outputs > 1 and np.size(y) == n:
             targets = as_targets(y, n, 1, self.dtype).repeated(n_outputs)
+        elif n_extra:
+            targets = as_targets(y, n, n_outputs - n_extra, self.dtype).extended(n_extra)
         else:
             targets = as_targets(y, n, n_outputs, self.dtype)
         # Unlike the estimators, a network may be trained towards what its output cannot reach.
@@ -682,7 +735,8 @@ default='identity'
         ----------
         **settings
             Arguments of the constructor that differ from this network's; not ``layer_sizes``,
-            ``fit_intercept`` and ``random_state``, which the parameters depend on.
+            ``fit_intercept``, ``front``, ``n_periodic`` and ``random_state``, which the parameters
+            depend on.
 
         Returns
         -------
@@ -702,11 +756,13 @@ default='identity'
         >>> single.dtype.name, bool((single.params == net.params.astype("float32")).all())
         ('float32', True)
         """
-        if settings.get("fit_intercept", self.fit_intercept) != self.fit_intercept:
-            raise ValueError(
-                f"fit_intercept={settings['fit_intercept']!r} needs other parameters than this "
-                f"network's, which has fit_intercept={self.fit_intercept}; build a new Network."
-            )
+        for name in ("fit_intercept", "front", "n_periodic"):
+            own = getattr(self, name)
+            if settings.get(name, own) != own:
+                raise ValueError(
+                    f"{name}={settings[name]!r} needs other parameters than this network's, which "
+                    f"has {name}={own!r}; build a new Network."
+                )
         twin = self.__class__.__new__(self.__class__)
         twin.layer_sizes = self.layer_sizes
         twin._configure(**self._settings() | settings)
@@ -720,7 +776,14 @@ default='identity'
 
     def __getstate__(self) -> dict[str, Any]:
         state = self.__dict__.copy()
-        for rebuilt in ("_plan", "_forward_dense", "_coefs", "_intercepts"):
+        for rebuilt in (
+            "_plan",
+            "_forward_dense",
+            "_coefs",
+            "_intercepts",
+            "_front",
+            "_front_params",
+        ):
             del state[rebuilt]
         return state
 
@@ -728,6 +791,7 @@ default='identity'
         # Checked as the constructor's arguments are: the kernels trust sizes and dtype.
         own_class: Any = type(self)
         arguments = _attributes(own_class)
+        state = NEW_SETTINGS | state
         for name in ("layer_sizes", *(attribute for _, attribute in arguments), "_params"):
             if name not in state:
                 raise ValueError(f"The state of a Network is incomplete: it has no {name!r}.")
@@ -737,7 +801,7 @@ default='identity'
 
     def _as_params(self, params):
         """A vector of parameters from elsewhere, in this machine's byte order."""
-        n_params = count_params(self.layer_sizes, self.fit_intercept)
+        n_params = self._count_params()
         if (
             not isinstance(params, np.ndarray)
             or params.shape != (n_params,)
@@ -759,7 +823,14 @@ default='identity'
 
     def _unusual(self):
         """The less common settings that are not at their defaults, for repr."""
-        defaults = {"l1": 0.0, "label_smoothing": 0.0, "huber_delta": 1.0, "quantile": 0.5}
+        defaults: dict[str, Any] = {
+            "l1": 0.0,
+            "label_smoothing": 0.0,
+            "huber_delta": 1.0,
+            "quantile": 0.5,
+            "front": None,
+            "n_periodic": None,
+        }
         changed = {name: getattr(self, name) for name in defaults}
         return "".join(
             f"{name}={value!r}, " for name, value in changed.items() if value != defaults[name]
@@ -782,11 +853,20 @@ def _attributes(network_class):
     return tuple((name, "loss_name" if name == "loss" else name) for name in names)
 
 
-def count_params(layer_sizes: Sequence[int], fit_intercept: bool = True) -> int:
+def inner_sizes(layer_sizes: Sequence[int], front: Front | None) -> list[int]:
+    """layer_sizes, the first of which is what the first layer gets: the width of a front."""
+    return [layer_sizes[0] if front is None else front.width, *layer_sizes[1:]]
+
+
+def count_params(
+    layer_sizes: Sequence[int], fit_intercept: bool = True, front: Front | None = None
+) -> int:
     """The number of parameters of a network with these layers."""
-    return sum(
-        (fan_in + bool(fit_intercept)) * fan_out for fan_in, fan_out in pairwise(layer_sizes)
+    of_layers = sum(
+        (fan_in + bool(fit_intercept)) * fan_out
+        for fan_in, fan_out in pairwise(inner_sizes(layer_sizes, front))
     )
+    return of_layers + (0 if front is None else front.n_params)
 
 
 def _as_network_sizes(layer_sizes):

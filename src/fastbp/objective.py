@@ -48,6 +48,7 @@ NOT_NEGATIVE, POSITIVE = Range(0), Range(0, above_lowest=True)
 
 NO_PROBABILITIES = "its outputs are not probabilities"
 MAY_BE_NEGATIVE = "its outputs may be negative"
+NOT_ANY_NUMBERS = "its outputs are not any numbers, as means and the logarithm of a variance are"
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,8 @@ class Loss:
         Whether the classifier, and the regressor, has it.
     is_smoothed : bool
         Whether label smoothing has a meaning.
+    n_extra : int
+        Outputs without a target: the last ones.
     """
 
     targets: Range = ANY
@@ -90,6 +93,7 @@ class Loss:
     of_classes: bool = False
     of_numbers: bool = True
     is_smoothed: bool = False
+    n_extra: int = 0
 
 
 OUTPUTS = {
@@ -123,6 +127,10 @@ LOSSES = {
         default_output="exp",
     ),
     "quantile": Loss(),
+    "gaussian": Loss(
+        undefined_for=dict.fromkeys(("logistic", "softmax", "exp", "increasing"), NOT_ANY_NUMBERS),
+        n_extra=1,
+    ),
 }
 
 USER_LOSS_RECORD = Loss(of_classes=True)
@@ -158,6 +166,16 @@ def check_pair(loss: str | UserLoss, output_activation: str) -> None:
         raise ValueError(
             f"loss={loss!r} is undefined for output_activation={output_activation!r}: "
             f"{undefined_for[output_activation]}; use {fitting}."
+        )
+
+
+def check_n_outputs(loss: str | UserLoss, n_outputs: int) -> None:
+    """ValueError where all outputs are such as have no target."""
+    n_extra = loss_record(loss).n_extra
+    if n_outputs <= n_extra:
+        raise ValueError(
+            f"loss={loss!r} needs {n_extra} output more than there are targets, the logarithm of "
+            f"the variance; the network has {n_outputs}."
         )
 
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 import inspect
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cache
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 from sklearn.metrics import get_scorer_names
@@ -28,8 +28,10 @@ from sklearn.utils._param_validation import (
 from . import _kernels
 from .near_names import hint
 from .objective import LOSSES, OUTPUTS
+from .training.rate_factors import check_factors
 from .training.schedules import SCHEDULES
 from .training.solvers import SOLVERS
+from .types import FrontName
 
 
 class Names(StrOptions):
@@ -57,6 +59,7 @@ SHARED: dict[str, list[Any]] = {
     "batch_size": [Names(["auto"]), Interval(Integral, 1, None, closed="left")],
     "learning_rate": [Names(SCHEDULES), callable],
     "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
+    "learning_rate_factors": [None, Mapping],
     "power_t": [Interval(Real, 0, None, closed="left")],
     "decay_rate": [Interval(Real, 0, 1, closed="right")],
     "warmup_epochs": [Interval(Real, 0, None, closed="left")],
@@ -78,6 +81,8 @@ SHARED: dict[str, list[Any]] = {
     "max_fun": [Interval(Integral, 1, None, closed="left")],
     "max_time": [None, Interval(Real, 0, None, closed="neither")],
     "fit_intercept": ["boolean"],
+    "front": [None, Names(get_args(FrontName))],
+    "n_periodic": [None, Interval(Integral, 0, None, closed="left")],
     "checkpoint": [None, str, os.PathLike],
     "checkpoint_interval": [Interval(Real, 0, None, closed="left")],
     "n_threads": [None, Interval(Integral, 1, None, closed="left")],
@@ -148,6 +153,8 @@ def _check_value(constraints, name, value, caller_name):
         names = {option for one in constraints if isinstance(one, Names) for option in one.options}
         raise InvalidParameterError(f"{error}{hint(value, names)}") from None
     _check_representable(constraints, name, value, caller_name)
+    if name == "learning_rate_factors":
+        check_factors(value)
 
 
 def _check_representable(constraints, name, value, caller_name):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, overload
 
 import numpy as np
 from sklearn.base import RegressorMixin
@@ -18,7 +18,7 @@ from . import parameters
 from .base import BaseBackprop, has_incremental_solver
 from .checks import as_targets
 from .data import Targets
-from .objective import as_quantiles, check_targets, default_output
+from .objective import as_quantiles, check_targets, default_output, loss_record
 from .parameters import defaults_of
 from .sklearn_types import available_if, fits
 from .types import (
@@ -26,8 +26,10 @@ from .types import (
     ArrayLike,
     BatchSize,
     FloatArray,
+    FrontName,
     LayerSizes,
     LearningRate,
+    LearningRateFactors,
     LossOfNumbers,
     MatrixLike,
     Path,
@@ -65,13 +67,14 @@ default='auto'
         'auto' is exp for the losses 'poisson' and 'gamma', increasing for several quantiles, else
         identity. 'logistic' and 'softmax' need targets in [0, 1], 'exp' targets >= 0. 'increasing'
         makes each output larger than the one before.
-    loss : {'squared_error', 'absolute_error', 'huber', 'poisson', 'gamma', 'quantile'} or object, \
-default='squared_error'
+    loss : {'squared_error', 'absolute_error', 'huber', 'poisson', 'gamma', 'quantile', \
+'gaussian'} or object, default='squared_error'
         Loss of a sample, summed over the outputs: half the squared error; the absolute error; half
         the squared error up to ``huber_delta`` and linear beyond; half the Poisson deviance
-        (targets >= 0); half the gamma deviance (targets > 0); the pinball loss of ``quantile``. Or
-        an object with the methods ``loss(y, outputs)`` and ``gradient(y, outputs)``, see
-        :class:`Network`.
+        (targets >= 0); half the gamma deviance (targets > 0); the pinball loss of ``quantile``;
+        'gaussian', the negative log-likelihood of a mean and a variance that both depend on X: see
+        ``predict(X, return_std=True)``. Or an object with the methods ``loss(y, outputs)`` and
+        ``gradient(y, outputs)``, see :class:`Network`.
     huber_delta : float, default=1.0
         Error at which 'huber' becomes linear, > 0; a warning if set with another loss.
     quantile : float or list of float, default=0.5
@@ -104,16 +107,22 @@ default='squared_error'
         ('sgd', 'adam').
     batch_size : int or 'auto', default='auto'
         Samples per step of 'sgd' and 'adam'; 'auto' is ``min(200, n_samples)``.
-    learning_rate : {'constant', 'invscaling', 'adaptive', 'cosine', 'one_cycle', 'exponential'} \
-or callable, default='constant'
+    learning_rate : {'constant', 'invscaling', 'adaptive', 'cosine', 'one_cycle', 'coslog4', \
+'exponential'} or callable, default='constant'
         Schedule of the step size. For 'sgd' only, as in scikit-learn: 'invscaling' divides by
         ``t_ ** power_t``, 'adaptive' by 5 each time training stops improving. For 'sgd' and 'adam':
         'cosine' falls to 0 over ``max_iter`` epochs; 'one_cycle' rises from 1/25 during the first
-        30 % of them and then falls to a 250000th; 'exponential' multiplies by ``decay_rate`` each
-        epoch; a function takes the epoch, counted from 0, and returns its step size.
+        30 % of them and then falls to a 250000th; 'coslog4' rises and falls four times over
+        ``max_iter`` epochs, each time for twice as long; 'exponential' multiplies by ``decay_rate``
+        each epoch; a function takes the epoch, counted from 0, and returns its step size.
     learning_rate_init : float, default=0.001
-        First step size of 'sgd' and 'adam' (the largest, with 'one_cycle'), and the first size of
-        each weight's step with 'rprop'.
+        First step size of 'sgd' and 'adam' (the largest, with 'one_cycle' and 'coslog4'), and the
+        first size of each weight's step with 'rprop'.
+    learning_rate_factors : dict or None, default=None
+        Learning rates of their own, as factors of the learning rate: of 'coefs', 'intercepts', and
+        of a front's 'scale' and 'periodic' parameters, each 1 by default. 'fan_in' for 'coefs' is
+        ``sqrt(256 / fan_in)`` for each layer. ``weight_decay`` follows the rate of each layer.
+        Only for sgd and adam.
     power_t : float, default=0.5
         Exponent of 'invscaling'.
     decay_rate : float, default=0.95
@@ -150,9 +159,9 @@ or callable, default='constant'
         Fraction set aside, in [0, 1).
     scoring : str, callable or None, default=None
         Score of the validation samples. None: the estimator's own, as in ``score``, but for
-        ``loss='quantile'`` with one quantile the same as 'loss'. 'loss': minus their loss. A name
-        or function: as in scikit-learn's ``cross_val_score``; it gets their weights if it takes
-        ``sample_weight``.
+        ``loss='quantile'`` with one quantile and for 'gaussian' the same as 'loss'. 'loss': minus
+        their loss. A name or function: as in scikit-learn's ``cross_val_score``; it gets their
+        weights if it takes ``sample_weight``.
     beta_1, beta_2 : float, default=0.9, 0.999
         Decay rates of adam's moments, in [0, 1).
     epsilon : float, default=1e-8
@@ -163,6 +172,12 @@ or callable, default='constant'
         Maximum number of evaluations of the loss by 'lbfgs'.
     fit_intercept : bool, default=True
         Whether layers have intercepts; without, ``intercepts_`` are zeros.
+    front : {'scale', 'periodic'} or None, default=None
+        What stands before the first layer: 'scale', a learned factor for each input; 'periodic',
+        beside it three learned mixtures of 16 cosines of each of the first `n_periodic` inputs. See
+        :class:`Network`. For dense inputs of order one.
+    n_periodic : int or None, default=None
+        Inputs with periodic features, the first ones; None: all. Only for ``front="periodic"``.
     n_threads : int or None, default=None
         Threads that share the work of a fit, and of predictions for many samples. None: the
         number that turns out fastest while the fit runs, beside whatever else the machine is
@@ -192,8 +207,8 @@ or callable, default='constant'
     validation_loss_curve_ : list of float or None
         Loss of the validation samples, without penalty, after each epoch; None without such.
     validation_scores_ : list of float or None
-        Their R^2 (D^2 for several quantiles, minus the loss for one), or ``scoring``, after each
-        epoch.
+        Their R^2 (D^2 for several quantiles, minus the loss for one and for 'gaussian'), or
+        ``scoring``, after each epoch.
     best_validation_score_ : float or None
         The largest of them; None without ``early_stopping``.
     n_iter_ : int
@@ -277,6 +292,7 @@ or callable, default='constant'
         batch_size: BatchSize = "auto",
         learning_rate: LearningRate = "constant",
         learning_rate_init: float = 0.001,
+        learning_rate_factors: LearningRateFactors = None,
         power_t: float = 0.5,
         decay_rate: float = 0.95,
         warmup_epochs: float = 0,
@@ -298,6 +314,8 @@ or callable, default='constant'
         n_iter_no_change: float = 10,
         max_fun: int = 15000,
         fit_intercept: bool = True,
+        front: FrontName | None = None,
+        n_periodic: int | None = None,
         n_threads: int | None = None,
         checkpoint: Path | None = None,
         checkpoint_interval: float = 60.0,
@@ -356,9 +374,10 @@ or callable, default='constant'
                 )
 
     def _scoring(self) -> Scoring:
-        # R^2 is about means: it may fall while a quantile is still improving
+        # R^2 is about means: it may fall while a quantile or a variance is still improving
         is_one_quantile = self.loss == "quantile" and not self._quantiles()
-        return "loss" if self.scoring is None and is_one_quantile else self.scoring
+        watches_loss = is_one_quantile or self.loss == "gaussian"
+        return "loss" if self.scoring is None and watches_loss else self.scoring
 
     def _quantiles(self) -> tuple[float, ...]:
         """The quantiles of the outputs, where there are several; else an empty tuple."""
@@ -386,18 +405,35 @@ or callable, default='constant'
             return float(pinball_score(y, self.predict(X), quantiles, sample_weight))
         return super().score(X, y, sample_weight)
 
-    def predict(self, X: MatrixLike) -> FloatArray:
+    @overload
+    def predict(self, X: MatrixLike, return_std: Literal[False] = False) -> FloatArray: ...
+    @overload
+    def predict(
+        self, X: MatrixLike, return_std: Literal[True]
+    ) -> tuple[FloatArray, FloatArray]: ...
+    def predict(self, X: MatrixLike, return_std: bool = False) -> Any:
         """Predict targets.
 
         Parameters
         ----------
         X : array-like or sparse matrix of shape (n_samples, n_features)
+        return_std : bool, default=False
+            Whether to return the standard deviation of each target as well. Only for
+            ``loss="gaussian"``.
 
         Returns
         -------
         ndarray of shape (n_samples,) or (n_samples, n_outputs)
+            With ``return_std=True`` this and an ndarray of shape (n_samples,).
         """
         outputs = self._outputs(X)
+        if self.network_.loss_name == "gaussian":
+            means = outputs[:, 0]
+            return (means, np.exp(outputs[:, 1] / 2)) if return_std else means
+        if return_std:
+            raise ValueError(
+                f"return_std=True needs loss='gaussian', got loss={self.network_.loss_name!r}."
+            )
         return outputs.ravel() if outputs.shape[1] == 1 else outputs
 
     def __sklearn_tags__(self) -> Any:
@@ -438,8 +474,14 @@ class RegressionProblem:
         n_samples, n_outputs = y.shape[0], y.shape[1] if y.ndim == 2 else 1
         targets = as_targets(y, n_samples, n_outputs, dtype)
         check_targets(targets, self.loss, self.output_activation)
+        n_extra = loss_record(self.loss).n_extra
+        if n_extra and n_outputs > 1:
+            raise ValueError(
+                f"loss={self.loss!r} needs a y of one column, got {n_outputs}; fit one target at a "
+                "time (sklearn.multioutput.MultiOutputRegressor)."
+            )
         if not self.quantiles:
-            return targets
+            return targets.extended(n_extra) if n_extra else targets
         if n_outputs > 1:
             raise ValueError(
                 f"quantile={list(self.quantiles)} needs a y of one column, got {n_outputs}. Fit "
@@ -458,7 +500,9 @@ class RegressionProblem:
             return np.nan
         if self.quantiles:
             return pinball_score(targets.values[:, 0], outputs, self.quantiles, weights)
-        return r2_score(targets.values, outputs, sample_weight=weights)
+        n_targets = targets.n_outputs - loss_record(self.loss).n_extra
+        y, predictions = targets.values[:, :n_targets], outputs[:, :n_targets]
+        return r2_score(y, predictions, sample_weight=weights)
 
 
 def pinball_score(

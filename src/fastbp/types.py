@@ -60,13 +60,15 @@ ClassifierOutput: TypeAlias = Literal["auto", "logistic", "softmax", "identity"]
 RegressorOutput: TypeAlias = Literal["auto"] | OutputActivation
 LossOfClasses: TypeAlias = Literal["log_loss", "squared_error"]
 LossOfNumbers: TypeAlias = Literal[
-    "squared_error", "absolute_error", "huber", "poisson", "gamma", "quantile"
+    "squared_error", "absolute_error", "huber", "poisson", "gamma", "quantile", "gaussian"
 ]
 LossName: TypeAlias = LossOfClasses | LossOfNumbers
+FrontName: TypeAlias = Literal["scale", "periodic"]
+LearningRateFactors: TypeAlias = Mapping[str, Any] | None
 Reduction: TypeAlias = Literal["mean", "sum"]
 SolverName: TypeAlias = Literal["lbfgs", "sgd", "adam", "rprop", "levenberg_marquardt"]
 Schedule: TypeAlias = Literal[
-    "constant", "invscaling", "adaptive", "cosine", "one_cycle", "exponential"
+    "constant", "invscaling", "adaptive", "cosine", "one_cycle", "coslog4", "exponential"
 ]
 LearningRate: TypeAlias = Schedule | Callable[[int], float]
 BatchSize: TypeAlias = int | Literal["auto"]

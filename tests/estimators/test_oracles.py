@@ -441,6 +441,7 @@ TWIN_LOSSES = {
     "quantile": dict(quantile=[0.2, 0.7]),
     "gamma": {},
     "poisson": {},
+    "gaussian": {},
 }
 
 

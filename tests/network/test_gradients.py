@@ -17,7 +17,7 @@ import pytest
 from covering import covering
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from internals import ACTIVATIONS, OUTPUTS, PAIRS
+from internals import ACTIVATIONS, OUTPUTS, PAIRS, n_targets
 from own_losses import CoupledLogCosh
 from problems import GRADIENT_BOUND
 from reference import (
@@ -68,7 +68,8 @@ def random_activations(rng, activation, depth):
 def random_problem(rng, activation, output, loss, depth, *, fit_intercept=True, density=1.0):
     """A small network in float64 with random sizes, objective, parameters and data."""
     layer_sizes = rng.integers(1, 6, size=depth + 2)
-    layer_sizes[-1] += output == "softmax"  # the softmax of one unit is constant
+    # the softmax of one unit is constant, and a log variance needs a mean
+    layer_sizes[-1] += output == "softmax" or loss == "gaussian"
     net = fastbp.Network(
         layer_sizes.tolist(),
         activation=random_activations(rng, activation, depth),
@@ -221,7 +222,7 @@ def test_per_sample_gradients_add_up(layer_sizes, n_samples, activation, pair, f
     arguments |= dict(loss_scale=1.7, l2=0.3, l1=0.2, fit_intercept=fit_intercept, random_state=0)
     net = fastbp.Network(layer_sizes, **arguments)
     X = random_inputs(rng, n_samples, layer_sizes[0])
-    y = random_targets(rng, n_samples, layer_sizes[-1], output, loss)
+    y = random_targets(rng, n_samples, n_targets(net), output, loss)
     weights = rng.uniform(0.1, 3, size=n_samples)
 
     rows = net.per_sample_gradients(X, y)

@@ -66,7 +66,7 @@ def test_targets_that_a_loss_or_an_output_cannot_have_are_refused(loss, output):
     """The loss's own range by Network and the estimators, the output's by the estimators alone."""
     if output in LOSSES[loss].undefined_for:
         return
-    net = Network([1, 1], loss=loss, output_activation=output)
+    net = Network([1, 1 + LOSSES[loss].n_extra], loss=loss, output_activation=output)
     for value in (-1.0, 0.0, 0.5, 1.0, 2.0):
         y = np.array([[0.5], [value]])
         of_loss = LOSSES[loss].targets.first_outside(y) is not None

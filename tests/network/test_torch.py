@@ -97,6 +97,9 @@ def sample_losses(net, z, y):
     elif loss == "quantile":
         q, residual = tensor(net.quantile), y - prediction
         losses = torch.maximum(q * residual, (q - 1) * residual)
+    elif loss == "gaussian":
+        mean, variance = prediction[:, :-1], torch.exp(prediction[:, -1:])
+        losses = functional.gaussian_nll_loss(mean, y, variance, reduction="none", eps=1e-30)
     elif loss == "gamma":
         losses = torch.log(prediction / y) + y / prediction - 1
     else:
@@ -207,6 +210,50 @@ def test_jacobians_equal_autograd(build, activation, output):
         expected = autograd_jacobians(net, net.coefs, net.intercepts, X)
         assert_close(net.jacobian(X), expected[0])
         assert_close(net.input_jacobian(X), expected[1])
+
+
+def front_outputs(parts, X):
+    """What a front gives the first layer; parts: its parameters by name."""
+    if "phases" not in parts:
+        return parts["scale"] * X
+    n_periodic = len(parts["phases"])
+    turns = parts["frequencies"] * X[:, :n_periodic, None] + parts["phases"]
+    mixed = torch.einsum("njh,jhr->njr", torch.cos(2 * torch.pi * turns), parts["weights"])
+    e = (mixed + parts["intercepts"]).reshape(len(X), -1)
+    return parts["scale"] * torch.cat([X, e], dim=1)
+
+
+@pytest.mark.parametrize("front", [("scale", None), ("periodic", None), ("periodic", 2)])
+@pytest.mark.parametrize("pair", internals.PAIRS, ids="-".join)
+def test_fronts_equal_autograd(build, pair, front):
+    output, loss = pair
+    rng = np.random.default_rng(0)
+    arguments = random_hyperparameters(rng, "tanh", output, loss, 1, 3)
+    net = fastbp.Network(
+        [6, 9, 3], output_activation=output, loss=loss, front=front[0], n_periodic=front[1],
+        **arguments,
+    )  # fmt: skip
+    twin = ReferenceNetwork.like(net)
+    net.params[:] = random_params(rng, twin)
+    X, y, weights = random_data(rng, twin)
+    inputs = tensor(X, requires_grad=True)
+    parts = {name: tensor(one, True) for name, one in net.front_params.items()}
+    coefs, intercepts = (
+        [tensor(one, True) for one in each] for each in (net.coefs, net.intercepts)
+    )
+    z = pre_activations(net, front_outputs(parts, inputs), coefs, intercepts)
+    losses, w = sample_losses(net, z, tensor(y)), tensor(weights)
+    (by_inputs,) = torch.autograd.grad(net.loss_scale * losses.sum(), inputs, retain_graph=True)
+    objective = net.loss_scale * (w * losses).sum() / w.sum()
+    objective = objective + net.l2 * sum((coef**2).sum() for coef in coefs)
+    objective = objective + net.l1 * sum(coef.abs().sum() for coef in coefs)
+    expected = torch.autograd.grad(objective, [*coefs, *intercepts, *parts.values()])
+    gradient = net.loss_gradient(X, y, weights)
+    assert gradient.loss == pytest.approx(objective.item(), rel=1e-12)
+    actual = [*gradient.coefs, *gradient.intercepts, *gradient.front_params.values()]
+    for ours, theirs in zip(actual, expected, strict=True):
+        assert_close(ours, theirs.numpy())
+    assert_close(net.input_gradient(X, y), by_inputs.numpy())
 
 
 def random_twin(rng, layer_sizes, **arguments):

@@ -13,6 +13,7 @@ ROOT = Path(fastbp.__file__).parent
 FLOORS = [
     {"__init__", "estimators"},
     {"show", "model_files"},
+    {"tables"},
     {"classifier", "regressor"},
     {"base"},
     {
@@ -28,6 +29,7 @@ FLOORS = [
     {"gradcheck"},
     {"network"},
     {"initialization", "objective"},
+    {"front"},
     {"checks"},
     {"data", "threads"},
     {"archives", "versions"},

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from internals import n_targets
 from sklearn.metrics import mean_squared_error
 
 from fastbp import BackpropClassifier, BackpropRegressor, Network
@@ -85,12 +86,21 @@ def same_score(estimator, X, y):
 
 
 STOPS = {"early_stopping": True, "validation_fraction": 0.25}
+
+
 # of each parameter: the values to try, and what else has to be set for it to act
+class Hashable(dict):
+    def __hash__(self):
+        return hash(tuple(self.items()))
+
+
 PROBES = {
     "hidden_layer_sizes": ([(4,), (5,), (4, 3)], {}),
     "activation": (["relu", "tanh", ("tanh",), ("gelu",)], {}),
     "output_activation": (["identity", "logistic"], {"loss": "squared_error"}),
     "fit_intercept": ([True, False], {}),
+    "front": ([None, "scale", "periodic"], {}),
+    "n_periodic": ([None, 1], {"front": "periodic"}),
     "loss": (["squared_error", LogCosh()], {}),
     "huber_delta": ([0.05, 0.5], {"loss": "huber"}),
     "quantile": ([0.2, 0.7], {"loss": "quantile"}),
@@ -105,10 +115,14 @@ PROBES = {
     "batch_size": (["auto", 5, 11], {}),
     "shuffle": ([True, False], {"batch_size": 5}),
     "learning_rate": (
-        ["constant", "invscaling", "adaptive", "exponential", "cosine", "one_cycle", rate_of],
+        [
+            *("constant", "invscaling", "adaptive", "exponential", "cosine", "one_cycle"),
+            *("coslog4", rate_of),
+        ],
         {},
     ),
     "learning_rate_init": ([0.001, 0.02], {}),
+    "learning_rate_factors": ([None, Hashable(coefs="fan_in")], {}),
     "power_t": ([0.1, 0.9], {"learning_rate": "invscaling"}),
     "decay_rate": ([0.5, 0.9], {"learning_rate": "exponential"}),
     "warmup_epochs": ([0, 2], {}),
@@ -416,9 +430,9 @@ def test_targets(loss, output):
     X, net = np.eye(3), Network([3, 2], loss=loss, output_activation=output, random_state=0)
     model = BackpropRegressor((), loss=loss, output_activation=output, max_iter=1)
     for target in TARGETS:
-        y = np.array([[0.5, 0.5], [0.5, 0.5], [0.5, target]])
+        y = np.array([[0.5, 0.5], [0.5, 0.5], [0.5, target]])[:, -n_targets(net) :]
         in_range_of_loss, in_range_of_output = LOSSES[loss](target), OUTPUTS[output][0](target)
         assert accepts(net.loss, X, y) is in_range_of_loss, target
         if loss != "log_loss":
-            accepted = accepts(model.fit, X, y)
+            accepted = accepts(model.fit, X, y[:, 0] if y.shape[1] == 1 else y)
             assert accepted is (in_range_of_loss and in_range_of_output), target

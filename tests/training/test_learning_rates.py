@@ -57,6 +57,7 @@ SCHEDULES = {
             0.05 / 25e4 + (0.05 - 0.05 / 25e4) * half_cosine((EPOCHS[3:] - 2) / 7),
         ],
     ),
+    "coslog4": ({}, 0.025 * (1 - np.cos(2 * np.pi * np.log2(1 + 1.5 * (EPOCHS + 0.5))))),
     "exponential": (dict(decay_rate=0.8), 0.05 * 0.8**EPOCHS),
     "callable": (dict(learning_rate=lambda epoch: 0.04 / (epoch + 2)), 0.04 / (EPOCHS + 2)),
 }

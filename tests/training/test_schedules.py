@@ -1,14 +1,15 @@
 """Learning rates of an epoch's steps, against formulas written out and numbers worked by hand."""
 
+import itertools
 from fractions import Fraction
-from math import cos, inf, nan, pi
+from math import cos, inf, log2, nan, pi
 
 import numpy as np
 import pytest
 from internals import rate_after_epoch, rate_after_stagnation, step_rates
 
 PEAK = 0.04
-NAMED = ["constant", "invscaling", "adaptive", "cosine", "one_cycle", "exponential"]
+NAMED = ["constant", "invscaling", "adaptive", "cosine", "one_cycle", "coslog4", "exponential"]
 
 
 def rates_of(schedule, epoch, *, n_steps=5, max_epochs=4, warmup_epochs=0, base_rate=0.3):
@@ -92,7 +93,26 @@ def test_one_cycle_of_a_few_steps(n_total):
     assert rates[-1] == pytest.approx(PEAK / 250_000, rel=1e-12)
 
 
-@pytest.mark.parametrize("schedule, end", [("cosine", 0.0), ("one_cycle", PEAK / 250_000)])
+def test_coslog4_values():
+    rates = all_rates("coslog4", n_steps=7, max_epochs=9)
+    waves = [(1 - cos(2 * pi * log2(1 + 15 * (t + 0.5) / 63))) / 2 for t in range(63)]
+    np.testing.assert_allclose(rates, [PEAK * max(wave, 1e-4) for wave in waves], rtol=1e-12)
+
+
+def test_coslog4_has_four_waves_and_each_is_twice_as_long():
+    rates = all_rates("coslog4", n_steps=100, max_epochs=15)  # 1500 steps: waves of 100 to 800
+    ends = [0, 100, 300, 700, 1500]
+    for start, end in itertools.pairwise(ends):
+        wave = rates[start:end]
+        top = wave.argmax()
+        assert wave[top] == pytest.approx(PEAK, rel=1e-3)
+        assert (np.diff(wave[: top + 1]) >= 0).all() and (np.diff(wave[top:]) <= 0).all()
+        assert PEAK * 1e-4 <= wave[-1] < PEAK * 1e-3
+
+
+@pytest.mark.parametrize(
+    "schedule, end", [("cosine", 0.0), ("one_cycle", PEAK / 250_000), ("coslog4", PEAK / 10_000)]
+)
 @pytest.mark.parametrize("epoch", [4, 5, 10**12])
 def test_past_the_last_epoch_the_end_value_stays(schedule, end, epoch):
     rate = rates_of(schedule, epoch, max_epochs=4)

@@ -6,8 +6,9 @@ import warnings
 
 import numpy as np
 import pytest
-from internals import LOSSES, OPTIMIZERS, DataSet, Targets, loss_of_constant
+from internals import LOSS_RECORDS, LOSSES, OPTIMIZERS, DataSet, Targets, loss_of_constant
 from own_losses import SquaredError
+from problems import make_weights
 from scipy import sparse
 from scipy.optimize import minimize
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris, load_wine
@@ -249,9 +250,22 @@ def test_no_constant_is_better(params, n_outputs, weighted):
 
 @pytest.mark.parametrize("loss", LOSSES)
 def test_every_loss_has_a_constant(loss):
-    output = {"log_loss": "logistic", "poisson": "exp", "gamma": "exp"}.get(loss, "identity")
-    net = Network([1, 1], loss=loss, output_activation=output)
-    assert np.isfinite(loss_of_constant(net, dataset([0.2, 0.3, 1.0])))
+    n_extra = LOSS_RECORDS[loss].n_extra
+    net = Network([1, 1 + n_extra], loss=loss, output_activation=LOSS_RECORDS[loss].default_output)
+    values = np.array([[0.2], [0.3], [1.0]])
+    assert np.isfinite(loss_of_constant(net, dataset(np.hstack([values, 0 * values[:, :n_extra]]))))
+
+
+@pytest.mark.parametrize("weights", [None, make_weights(31)], ids=["plain", "weighted"])
+def test_the_constant_of_gaussian_is_mean_and_variance(weights):
+    values = np.random.default_rng(1).normal(3, 2, 31)
+    net = Network([1, 2], loss="gaussian")
+    data = dataset(np.column_stack([values, np.zeros(31)]), weights)
+    mean = np.average(values, weights=weights)
+    variance = np.average((values - mean) ** 2, weights=weights)
+    net.params = [0, 0, mean, np.log(variance)]
+    lowest = net.loss(data.X, values, weights)
+    assert loss_of_constant(net, data) == pytest.approx(lowest, rel=1e-12)
 
 
 def test_constants_at_the_end_of_what_an_output_reaches():

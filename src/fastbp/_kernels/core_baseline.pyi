@@ -27,6 +27,7 @@ class Plan:
         huber_delta: float = ...,
         quantiles: tuple[float, ...] | None = ...,
         user_loss: Any = ...,
+        front: tuple[int, int, int] | None = ...,
     ) -> None: ...
 
 class Samples:
@@ -50,6 +51,7 @@ class Trainer:
         batch_size: int,
         n_steps: float,
         dropout_seed: int = ...,
+        groups: tuple[NDArray[Any], NDArray[Any]] | None = ...,
         n_threads: int = ...,
         adapts: bool = ...,
     ) -> None: ...

@@ -44,7 +44,7 @@ cdef bint gradients_of_part(
             deltas_to_hidden_layers(net, params, block, ws)
             for i in range(block.rows):
                 gradient_of_block(
-                    net, task.run.inputs, block, i, 1, ws,
+                    net, params, task.run.inputs, block, i, 1, ws,
                     <floating*> task.by_params + (row + i * n_each) * net.n_params, False)
                 if stopped(&task.run, ws, task.run.row_work):
                     return True
@@ -58,7 +58,7 @@ cdef bint gradients_of_part(
     if task.square_norms != NULL:
         begin_deltas(net, block, task.of_outputs, 0, ws, deltas)
         add_square_norms(
-            net, params, task.run.inputs, block, ws, task.square_norms + block.first)
+            net, params, task.run.inputs, block, ws, buffer, task.square_norms + block.first)
     return stopped(&task.run, ws, work)
 
 
@@ -70,9 +70,10 @@ cdef void gradients_of_block(
     cdef Py_ssize_t part = 0, n_part = min(part_rows(&task.run), rows)
     cdef floating* buffer = NULL
     cdef Block block
-    if task.by_inputs != NULL:
+    if task.by_inputs != NULL or net.front.exists:
         buffer = <floating*> calloc(
-            n_part * padded_stride(net.n_features, sizeof(floating)) + 16, sizeof(floating))
+            max(n_part * padded_stride(net.n_features, sizeof(floating)) + 16,
+                net.front.n_params), sizeof(floating))
         if buffer == NULL:
             raise_flag(&task.no_memory)
             return
@@ -124,7 +125,7 @@ cdef int gradients_of_rows(
         failed = run_blocks(&task.run) or bound.failed
         end_blocks(&task.run)
     if task.no_memory:
-        raise MemoryError("no memory for a block of input gradients")
+        raise MemoryError("no memory for a block of gradients")
     if failed:
         bound.raise_error_of_user_loss()
         raise_pending()

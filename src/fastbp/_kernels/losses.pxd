@@ -15,6 +15,9 @@ neither overflows nor cancels, and probabilities are not clipped.
                                             Huber      d^2/2 up to h, then h (d - h/2), d = |p - y|
                                             quantile   q (y - p) or (1 - q)(p - y), whichever >= 0
                                             a user's own, which Python computes
+                                            gaussian: sum_k<K (y_k - p_k)^2 e^-v / 2 + v / 2 with
+                                            v = p_K, the last output, a log variance; below
+                                            LEAST_LOG_VARIANCE its tangent in v
 
 A delta is w * scale * dl/dz. The losses come to dl/dz by one of three ways:
 
@@ -45,6 +48,7 @@ cdef enum Loss:
     HUBER
     GAMMA
     QUANTILE
+    GAUSSIAN
     USER_LOSS   # the last one: it has no name
 
 cdef extern from *:
@@ -53,14 +57,18 @@ cdef extern from *:
     static const char *FASTBP_OUTPUT_NAMES[] = {
         "identity", "logistic", "softmax", "exp", "increasing"};
     static const char *FASTBP_LOSS_NAMES[] = {
-        "squared_error", "log_loss", "poisson", "absolute_error", "huber", "gamma", "quantile"};
+        "squared_error", "log_loss", "poisson", "absolute_error", "huber", "gamma", "quantile",
+        "gaussian"};
     #define FASTBP_N_OUTPUTS ((int)(sizeof FASTBP_OUTPUT_NAMES / sizeof(char *)))
+    /* Its e^-v times the square of an error is still a float. */
+    #define FASTBP_LEAST_LOG_VARIANCE (-30.0)
     #define FASTBP_N_LOSSES ((int)(sizeof FASTBP_LOSS_NAMES / sizeof(char *)))
     """
     const char** OUTPUT_NAMES "FASTBP_OUTPUT_NAMES"
     const int N_OUTPUTS "FASTBP_N_OUTPUTS"
     const char** LOSS_NAMES "FASTBP_LOSS_NAMES"
     const int N_LOSSES "FASTBP_N_LOSSES"
+    const double LEAST_LOG_VARIANCE "FASTBP_LEAST_LOG_VARIANCE"
 
 cdef extern from "simd/vmath.h" nogil:
     double log_of_logistic(double z) noexcept
@@ -174,6 +182,40 @@ cdef inline double distance_loss(
     return distance
 
 
+cdef inline double gaussian_loss(
+    const floating* p, const floating* y, Py_ssize_t n_outputs
+) noexcept nogil:
+    """The negative log-likelihood of means and a log variance, without its constant."""
+    cdef Py_ssize_t k, n_means = n_outputs - 1
+    cdef double log_variance = p[n_means], square = 0, difference
+    cdef double beyond = min(log_variance - LEAST_LOG_VARIANCE, 0.0)
+    for k in range(n_means):
+        difference = <double> p[k] - <double> y[k]
+        square += difference * difference
+    # the tangent of e^-v: e^-least (1 - (v - least))
+    square *= exp(-(log_variance - beyond)) * (1 - beyond)
+    return 0.5 * (square + <double> n_means * log_variance)
+
+
+cdef inline void differentiate_gaussian(
+    const floating* p, floating* deltas, Py_ssize_t rows, Py_ssize_t n_outputs
+) noexcept nogil:
+    """Takes deltas = p - y; returns dl/dp."""
+    cdef Py_ssize_t _, k, n_means = n_outputs - 1
+    cdef double log_variance, beyond, precision, square
+    for _ in range(rows):
+        log_variance = p[n_means]
+        beyond = min(log_variance - LEAST_LOG_VARIANCE, 0.0)
+        precision = exp(-(log_variance - beyond))
+        square = 0
+        for k in range(n_means):
+            square += <double> deltas[k] * <double> deltas[k]
+            deltas[k] = <floating> (deltas[k] * precision * (1 - beyond))
+        deltas[n_means] = <floating> (0.5 * (<double> n_means - square * precision))
+        p += n_outputs
+        deltas += n_outputs
+
+
 cdef inline double loss_of_row(
     const Objective* objective, const floating* z, const floating* p, double log_sum,
     const floating* y, Py_ssize_t n_outputs
@@ -190,6 +232,8 @@ cdef inline double loss_of_row(
         for k in range(n_outputs):
             total += distance_loss(objective, p[k], y[k], k)
         return total
+    if objective.loss == GAUSSIAN:
+        return gaussian_loss(p, y, n_outputs)
     if objective.loss == GAMMA:
         for k in range(n_outputs):
             total -= log(<double> y[k]) + 1 - <double> y[k] / <double> p[k]
@@ -389,6 +433,8 @@ cdef inline void compute_deltas(
                                 NULL, deltas)
         elif is_distance(objective.loss):
             differentiate_distance(objective, deltas, rows, n_outputs)
+        elif objective.loss == GAUSSIAN:
+            differentiate_gaussian(p, deltas, rows, n_outputs)
         if output == OUTPUT_SOFTMAX and objective.loss != SQUARED_ERROR:
             subtract_at_largest(p, deltas, rows, n_outputs)
         take_through_output(output, z, p, deltas, rows, n_outputs)

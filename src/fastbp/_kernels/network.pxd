@@ -8,6 +8,7 @@ allocated once a call.
     backward   deltas_last = w * scale * dl/dz;  deltas_{l-1} = (deltas_l @ W_l') * g'(z_{l-1})
     gradient   dJ/dW_l = a_{l-1}' @ deltas_l + 2 l2 W_l;  dJ/db_l = deltas_l' @ 1
 
+With a front (front.pxd), a_0 = f, and one step further back deltas_f = deltas_0 @ W_0'.
 With dropout, a_l and g'_l are multiplied by masks (dropout.pxd); only training.pxd asks for it.
 Rows of hidden activations and of deltas are padded to whole vectors. A batch is worked through in
 blocks of rows that are small enough for the second-level cache. A function works on the rows of
@@ -20,6 +21,10 @@ from .activations cimport (
     RELU, Activation, activate, activate_with_slope, multiply_by_derivative, needs_slope,
 )
 from .dropout cimport Dropout, drop
+from .front cimport (
+    Front, FrontSpace, forward_front, front_deltas_to_inputs, gradient_of_front, parts_of_front,
+    turn_component_deltas,
+)
 from .inputs cimport Block, Inputs, gather_block
 from .losses cimport (
     OUTPUT_IDENTITY, OUTPUT_SOFTMAX, USER_LOSS, Objective, compute_deltas, compute_losses,
@@ -52,6 +57,7 @@ cdef struct NetworkSizes:
     Py_ssize_t n_coefs
     Py_ssize_t n_params
     Py_ssize_t n_units          # the sum of fan_out
+    Front front
     const Layer* layers
     Objective objective
 
@@ -62,6 +68,7 @@ cdef struct Workspace:
     Py_ssize_t* strides         # per layer: elements from row to row
     void** slopes               # per layer: g'(z), masked; NULL where it is a function of a
     Dropout* dropout            # NULL: none
+    FrontSpace front
     void* outputs               # (block_rows, n_outputs); z itself where they are the same
     double* losses              # (block_rows,)
     void** deltas               # per layer (block_rows, stride): dJ/dz; NULL without gradients
@@ -105,6 +112,25 @@ cdef inline void* claim(Cursor* cursor, Py_ssize_t rows, Py_ssize_t stride, size
     if RED_ZONE > 0 and cursor.has_memory:
         make_red(end, cursor.next - end)
     return matrix
+
+
+cdef inline void lay_out_front(
+    FrontSpace* space, const Front* front, Cursor* cursor, Py_ssize_t rows, size_t item_size,
+    bint backward
+) noexcept nogil:
+    """The matrices of a front; without gradients, some are left out."""
+    cdef Py_ssize_t n_waves = front.n_periodic * front.n_frequencies
+    cdef Py_ssize_t n_components = front.n_periodic * front.n_components
+    space.stride = padded_stride(front.width, item_size)
+    space.column = round_up(rows, ALIGNMENT // sizeof(float))
+    space.f = claim(cursor, rows, space.stride, item_size)
+    space.x = claim(cursor, front.n_periodic, space.column, item_size)
+    space.cosines = claim(cursor, n_waves, space.column, item_size)
+    space.components = claim(cursor, n_components, space.column, item_size)
+    if backward:
+        space.deltas = claim(cursor, rows, space.stride, item_size)
+        space.sines = claim(cursor, n_waves, space.column, item_size)
+        space.component_deltas = claim(cursor, n_components, space.column, item_size)
 
 
 cdef inline bint stores_slope(const Workspace* ws, const Layer* layer) noexcept nogil:
@@ -152,9 +178,18 @@ cdef inline size_t lay_out(
         matrix = claim(&cursor, rows, stride, item_size)
         if memory != NULL:
             ws.deltas[l] = matrix
+    if net.front.exists:
+        lay_out_front(&ws.front, &net.front, &cursor, rows, item_size, backward)
     if gathers:
         ws.x = claim(&cursor, rows, net.n_features, item_size)
     return cursor.next - <char*> memory
+
+
+cdef inline Py_ssize_t units_of_front(const Front* front) noexcept nogil:
+    """What a row takes in a workspace, in elements."""
+    if not front.exists:
+        return 0
+    return front.width + front.n_periodic * (1 + front.n_frequencies + front.n_components)
 
 
 cdef inline int allocate(
@@ -162,7 +197,7 @@ cdef inline int allocate(
     bint backward, Dropout* dropout=NULL
 ) noexcept nogil:
     """Memory for the blocks of a batch of `rows`; -1 when there is none."""
-    cdef size_t row_bytes = (net.n_units + net.n_features) * item_size
+    cdef size_t row_bytes = (net.n_units + net.n_features + units_of_front(&net.front)) * item_size
     cdef Py_ssize_t i
     ws.block_rows = max(<Py_ssize_t> (BLOCK_BYTES // row_bytes), <Py_ssize_t> MIN_BLOCK_ROWS)
     if net.objective.loss == USER_LOSS:
@@ -170,6 +205,7 @@ cdef inline int allocate(
     ws.block_rows = max(min(ws.block_rows, rows), 1)
     ws.dropout = dropout
     ws.x = NULL
+    ws.front.sines = ws.front.deltas = ws.front.component_deltas = NULL
     # zeros: what pads the rows must be finite, and no denormal number
     ws.memory = calloc(ALIGNMENT + lay_out(ws, net, item_size, gathers, backward, NULL), 1)
     if ws.memory == NULL:
@@ -199,6 +235,18 @@ cdef inline void* rows_of(
     return <char*> matrix + start * stride * <Py_ssize_t> item_size if matrix != NULL else NULL
 
 
+cdef inline const floating* inputs_of_first_layer(
+    const NetworkSizes* net, const Block* block, const Workspace* ws, Py_ssize_t* stride,
+    const floating* dense
+) noexcept nogil:
+    """Those of the block's first row, and the elements from row to row: f, or the data `dense`."""
+    stride[0] = net.n_features
+    if not net.front.exists:
+        return dense
+    stride[0] = ws.front.stride
+    return <const floating*> rows_of(ws.front.f, block.start, stride[0], sizeof(floating))
+
+
 cdef inline void forward_block(
     const NetworkSizes* net, const floating* params, const Inputs* inputs, const Block* block,
     const Workspace* ws
@@ -211,6 +259,10 @@ cdef inline void forward_block(
     cdef floating* a
     cdef floating* slope
     cdef bint with_relu
+    if net.front.exists:
+        forward_front(
+            &net.front, params + net.front.start, below, &ws.front, block.start, block.rows)
+        below = inputs_of_first_layer(net, block, ws, &below_stride, below)
     for l in range(net.n_layers):
         layer = &net.layers[l]
         a = <floating*> rows_of(ws.activations[l], block.start, ws.strides[l], sizeof(floating))
@@ -281,10 +333,21 @@ cdef inline void deltas_through_layer(
 cdef inline void deltas_to_hidden_layers(
     const NetworkSizes* net, const floating* params, const Block* block, const Workspace* ws
 ) noexcept nogil:
-    """The deltas of all hidden layers from those of the output layer, of the block's rows."""
+    """The deltas of all hidden layers, and of a front, from those of the output layer."""
     cdef Py_ssize_t l
     for l in range(net.n_layers - 1, 0, -1):
         deltas_through_layer(net, params, l, block, ws)
+    if net.front.exists:
+        # dJ/df = deltas_0 @ W_0'
+        take_deltas_back(
+            <const floating*> rows_of(ws.deltas[0], block.start, ws.strides[0], sizeof(floating)),
+            ws.strides[0], params + net.layers[0].coef_start,
+            <floating*> rows_of(
+                ws.front.deltas, block.start, ws.front.stride, sizeof(floating)),
+            ws.front.stride, NULL, block.rows, net.front.width, net.layers[0].fan_out,
+            block.whole)
+        turn_component_deltas(
+            &net.front, &ws.front, block.start, block.rows, <floating> 0)
 
 
 cdef inline Py_ssize_t divisible(
@@ -315,8 +378,9 @@ cdef inline void coef_gradient_of_layer(
             grad + layer.coef_start, rows, layer.fan_out, start, stop, accumulate, ws.dropout)
         return
     if l == 0:
-        below_stride = net.n_features
-        below = <const floating*> block.dense + i * below_stride
+        below = inputs_of_first_layer(
+            net, block, ws, &below_stride, <const floating*> block.dense)
+        below += i * below_stride
     else:
         below_stride = ws.strides[l - 1]
         below = <const floating*> rows_of(
@@ -341,15 +405,28 @@ cdef inline void intercept_gradient_of_layer(
             deltas, ws.strides[l], grad + layer.intercept_start, rows, layer.fan_out, accumulate)
 
 
+cdef inline void front_gradient(
+    const NetworkSizes* net, const floating* params, Py_ssize_t part, const Block* block,
+    Py_ssize_t i, Py_ssize_t rows, const Workspace* ws, floating* grad, bint accumulate
+) noexcept nogil:
+    """grad (+)= a part of the gradient of the front, from rows [i, i + rows) of the block."""
+    gradient_of_front(
+        &net.front, params + net.front.start, part,
+        <const floating*> block.dense + i * net.n_features, &ws.front, block.start + i, rows,
+        grad + net.front.start, accumulate)
+
+
 cdef inline void gradient_of_block(
-    const NetworkSizes* net, const Inputs* inputs, const Block* block, Py_ssize_t i,
-    Py_ssize_t rows, const Workspace* ws, floating* grad, bint accumulate
+    const NetworkSizes* net, const floating* params, const Inputs* inputs, const Block* block,
+    Py_ssize_t i, Py_ssize_t rows, const Workspace* ws, floating* grad, bint accumulate
 ) noexcept nogil:
     """grad (+)= the part of rows [i, i + rows) of the block in the gradient, without penalty.
 
-    grad may be the parameters: they are not read.
+    grad may be the parameters where there is no front: only its gradient reads them.
     """
     cdef Py_ssize_t l
+    for l in range(parts_of_front(&net.front)):
+        front_gradient(net, params, l, block, i, rows, ws, grad, accumulate)
     for l in range(net.n_layers - 1, -1, -1):
         coef_gradient_of_layer(
             net, l, inputs, block, i, rows, 0, divisible(net, l, inputs), ws, grad, accumulate)
@@ -465,6 +542,11 @@ cdef inline void deltas_to_inputs(
     """
     cdef Py_ssize_t i, stride = padded_stride(net.n_features, sizeof(floating))
     deltas_to_hidden_layers(net, params, block, ws)
+    if net.front.exists:
+        front_deltas_to_inputs(
+            &net.front, params + net.front.start, &ws.front, block.start, block.rows, grads,
+            grad_stride)
+        return
     # dJ/dX = deltas_0 @ W_0'
     take_deltas_back(
         <const floating*> rows_of(ws.deltas[0], block.start, ws.strides[0], sizeof(floating)),
@@ -487,14 +569,15 @@ cdef inline double square_norm_of_inputs(
     Py_ssize_t i, const Workspace* ws, const floating* dense
 ) noexcept nogil:
     """||a_{l-1}||^2 of row i of the block. dense: the block's inputs; NULL: CSR."""
-    cdef Py_ssize_t row, start
+    cdef Py_ssize_t row, start, stride
     if l > 0:
         return square_norm(
             <const floating*> rows_of(
                 ws.activations[l - 1], block.start + i, ws.strides[l - 1], sizeof(floating)),
             net.layers[l].fan_in)
     if dense != NULL:
-        return square_norm(dense + i * net.n_features, net.n_features)
+        dense = inputs_of_first_layer(net, block, ws, &stride, dense)
+        return square_norm(dense + i * stride, net.layers[0].fan_in)
     row = block.order[block.first + i] if block.order != NULL else block.first + i
     start = inputs.row_starts[row]
     return square_norm(
@@ -503,18 +586,24 @@ cdef inline double square_norm_of_inputs(
 
 cdef inline void add_square_norms(
     const NetworkSizes* net, const floating* params, const Inputs* inputs, const Block* block,
-    const Workspace* ws, double* square_norms
+    const Workspace* ws, floating* buffer, double* square_norms
 ) noexcept nogil:
-    """square_norms (rows,) = those of the gradients of the block's rows, which are not formed.
+    """square_norms (rows,) = those of the gradients of the block's rows.
 
-    The gradient of a row and layer is a outer deltas, and its norm is ||a|| ||deltas||
-    (Goodfellow, "Efficient per-example gradient computations", 2015).
+    Only that of a front is formed, in buffer (front.n_params,). The gradient of a row and layer is
+    a outer deltas, and its norm is ||a|| ||deltas|| (Goodfellow, "Efficient per-example gradient
+    computations", 2015).
     """
     cdef Py_ssize_t l, i
     cdef double of_inputs
     deltas_to_hidden_layers(net, params, block, ws)
     for i in range(block.rows):
         square_norms[i] = 0
+        for l in range(parts_of_front(&net.front)):
+            front_gradient(
+                net, params, l, block, i, 1, ws, buffer - net.front.start, False)
+        if net.front.exists:
+            square_norms[i] = square_norm(buffer, net.front.n_params)
     for l in range(net.n_layers - 1, -1, -1):
         for i in range(block.rows):
             of_inputs = square_norm_of_inputs(

@@ -5,6 +5,7 @@ from cpython.buffer cimport PyBUF_READ, PyBUF_WRITE
 from cpython.memoryview cimport PyMemoryView_FromMemory
 from fastbp._kernels.network cimport Layer, NetworkSizes
 from fastbp._kernels.activations cimport IDENTITY, Activation
+from fastbp._kernels.front cimport Front, size_front
 from fastbp._kernels.denormals cimport restore_denormals, stop_flushing
 from fastbp._kernels.losses cimport QUANTILE, Loss, Output
 from libc.stdlib cimport calloc, free
@@ -14,6 +15,7 @@ cdef class Plan:
     """Layers and objective of one network.
 
     layer_sizes: (n_features, hidden..., n_outputs). activations: one int per hidden layer.
+    front: None, or (n_periodic, n_frequencies, n_components) of what stands before the first layer.
     quantiles: one double per output, for QUANTILE. user_loss: the object whose methods loss and
     gradient are called, for USER_LOSS.
     """
@@ -26,6 +28,7 @@ cdef class Plan:
         self, tuple layer_sizes not None, tuple activations not None, int output, int loss,
         double loss_scale, bint mean, bint fit_intercept, double label_smoothing=0.0,
         double huber_delta=1.0, tuple quantiles=None, object user_loss=None,
+        tuple front=None,
     ):
         cdef Py_ssize_t l, start = 0
         cdef NetworkSizes* net = &self.net
@@ -38,8 +41,11 @@ cdef class Plan:
         net.layers = self.layers
         net.n_features = layer_sizes[0]
         net.n_outputs = layer_sizes[net.n_layers]
+        net.front.n_features = net.front.width = net.n_features
+        if front is not None:
+            self.take_front(front[0], front[1], front[2])
         for l in range(net.n_layers):
-            self.layers[l].fan_in = layer_sizes[l]
+            self.layers[l].fan_in = layer_sizes[l] if l > 0 else net.front.width
             self.layers[l].fan_out = layer_sizes[l + 1]
             self.layers[l].coef_start = start
             self.layers[l].activation = <Activation> (
@@ -50,7 +56,8 @@ cdef class Plan:
         for l in range(net.n_layers):
             self.layers[l].intercept_start = start if fit_intercept else -1
             start += self.layers[l].fan_out if fit_intercept else 0
-        net.n_params = start
+        net.front.start = start
+        net.n_params = start + net.front.n_params
         net.objective.output = <Output> output
         net.objective.loss = <Loss> loss
         net.objective.scale = loss_scale
@@ -60,6 +67,20 @@ cdef class Plan:
         if net.objective.loss == QUANTILE:
             self.take_quantiles(quantiles)
         self.user_loss = user_loss
+
+    cdef int take_front(
+        self, Py_ssize_t n_periodic, Py_ssize_t n_frequencies, Py_ssize_t n_components
+    ) except -1:
+        cdef Front* front = &self.net.front
+        if not 0 <= n_periodic <= front.n_features or n_frequencies < 1 or n_components < 1:
+            raise ValueError(
+                f"a front of {n_periodic} periodic inputs, {n_frequencies} frequencies and "
+                f"{n_components} components, for {front.n_features} inputs")
+        front.exists = True
+        front.n_periodic, front.n_frequencies = n_periodic, n_frequencies
+        front.n_components = n_components
+        size_front(front)
+        return 0
 
     cdef int take_quantiles(self, tuple quantiles) except -1:
         cdef Py_ssize_t k

@@ -107,6 +107,8 @@ cdef class Trainer:
     object with the attributes learning_rate_init, alpha, l1_ratio, weight_decay, max_grad_norm
     (None: no clipping), dropout and input_dropout, and those that the optimizer reads: momentum
     and nesterovs_momentum, or beta_1, beta_2 and epsilon. n_steps counts the steps taken.
+    groups: (ends, factors), None for one of all: ends (n_groups,) of Py_ssize_t, up to n_params,
+    divide the parameters into groups, whose learning rates are multiplied by factors (n_groups,).
     adapts: n_threads is the most, and fewer work where so many cannot be started or are not
     faster, instead of a RuntimeError.
 
@@ -117,12 +119,13 @@ cdef class Trainer:
     cdef Training training
     cdef BoundPlan bound
     cdef tuple held
+    cdef tuple groups
     cdef void* grad_memory
 
     def __cinit__(
         self, Plan plan not None, params, moments, Samples samples not None, settings, *,
         int optimizer, Py_ssize_t batch_size, double n_steps, unsigned long long dropout_seed=0,
-        int n_threads=1, bint adapts=False,
+        tuple groups=None, int n_threads=1, bint adapts=False,
     ):
         cdef Training* training = &self.training
         cdef Team* team = &training.team
@@ -135,6 +138,8 @@ cdef class Trainer:
             raise ValueError(f"no optimizer has the number {optimizer}")
         self.bound, self.held = bind_plan(plan), (params, moments, samples)
         read_settings(&training.settings, settings, <Optimizer> optimizer)
+        if groups is not None:
+            self.take_groups(groups[0], groups[1])
         training.batch_size = batch_size
         training.step.learning_rate = settings.learning_rate_init
         training.step.n_steps = n_steps
@@ -151,6 +156,21 @@ cdef class Trainer:
         if self.grad_memory == NULL:
             raise MemoryError("no memory for a gradient")
         team.grad = <void*> round_up(<size_t> self.grad_memory, ALIGNMENT)
+
+    cdef int take_groups(
+        self, const Py_ssize_t[::1] ends, const double[::1] factors
+    ) except -1:
+        cdef Py_ssize_t i, n = ends.shape[0], end = 0
+        check_size(factors.shape[0], n)
+        for i in range(n):
+            if ends[i] <= end:
+                raise ValueError("groups of parameters that do not follow one another")
+            end = ends[i]
+        check_size(end, self.bound.net.n_params)
+        self.groups = (ends, factors)
+        self.training.settings.n_groups = n
+        self.training.group_ends, self.training.group_factors = &ends[0], &factors[0]
+        return 0
 
     def __dealloc__(self):
         free_team(&self.training.team)

@@ -118,6 +118,8 @@ cdef int check_call(
     if samples.inputs.n_features != plan.net.n_features:
         raise ValueError(
             f"{samples.inputs.n_features} features for a network of {plan.net.n_features}")
+    if plan.net.front.exists and samples.inputs.dense == NULL:
+        raise ValueError("CSR rows for a network with a front")
     if with_targets and samples.inputs.n_targets != plan.net.n_outputs:
         raise ValueError(
             f"{samples.inputs.n_targets} targets for {plan.net.n_outputs} outputs")

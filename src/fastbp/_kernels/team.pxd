@@ -6,7 +6,8 @@ pieces any thread claims (simd/threads.h):
 
     rows        a range of rows: gathered, forward, losses, deltas of all layers
     gradient    a range of rows of a layer's W (with CSR inputs: of columns of the first one):
-                (+)= their part of a' @ deltas, from all rows of the block, or all intercepts;
+                (+)= their part of a' @ deltas, from all rows of the block, or a part of a
+                front's gradient, or all intercepts;
                 in the last block also the norms of the penalty, of a chunk of W
 
 Between them the caller alone adds up the losses, in the order of the rows. So each number is
@@ -25,12 +26,13 @@ from libc.string cimport memcpy
 from .crew_size cimport CrewSize, begin_crew_size, count_rows
 from .denormals cimport flush_denormals, restore_denormals
 from .dropout cimport Dropout
+from .front cimport parts_of_front
 from .inputs cimport Block, Inputs
 from .losses cimport USER_LOSS, Objective, sum_losses
 from .network cimport (
     NetworkSizes, Workspace, allocate, coef_gradient_of_layer, deltas_to_hidden_layers, divisible,
-    forward_rows, gradient_of_block, intercept_gradient_of_layer, locate_rows, loss_deltas,
-    losses_of_block, release, rows_of,
+    forward_rows, front_gradient, gradient_of_block, intercept_gradient_of_layer, locate_rows,
+    loss_deltas, losses_of_block, release, rows_of,
 )
 from .penalties cimport add_l1_gradient, add_l2_gradient, l1_norm, l2_penalty
 from .signals cimport PIECE_WORK, Poll, interrupted, pieces_of_work
@@ -313,6 +315,10 @@ cdef inline void work_on_gradient(
                 piece_start(n, piece + 1, pieces), &team.ws, grad, team.accumulate)
             return
         piece -= pieces
+    if piece < parts_of_front(&net.front):
+        front_gradient(
+            net, params, piece, &team.block, 0, team.rows, &team.ws, grad, team.accumulate)
+        return
     for l in range(net.n_layers):
         intercept_gradient_of_layer(
             net, l, &team.block, 0, team.rows, &team.ws, grad, team.accumulate)
@@ -334,12 +340,13 @@ cdef inline void work_on_piece_of_gradient(
 
 cdef inline void run_gradient(Team* team, const floating* params, floating* grad) noexcept nogil:
     """A phase: grad (+)= that of the block; the norms first, if any."""
-    cdef Py_ssize_t l, pieces = team.n_norm_pieces + 1
+    cdef Py_ssize_t l, pieces = team.n_norm_pieces + 1 + parts_of_front(&team.net.front)
     if team.crew == NULL and <double> team.net.n_coefs * <double> team.rows <= PIECE_WORK:
         for l in range(team.n_norm_pieces):
             add_norms(team, params, l)
         gradient_of_block(
-            team.net, team.inputs, &team.block, 0, team.rows, &team.ws, grad, team.accumulate)
+            team.net, params, team.inputs, &team.block, 0, team.rows, &team.ws, grad,
+            team.accumulate)
         return
     team.block_grad = grad
     for l in range(team.net.n_layers):

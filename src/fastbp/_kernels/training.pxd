@@ -39,6 +39,7 @@ cdef struct TrainingSettings:
     double l2                   # the penalty of a batch whose weights have the sum n is
     double l1                   # l2 / (2n) ||W||^2 + l1 / n |W|
     double max_grad_norm
+    Py_ssize_t n_groups         # of parameters that have learning rates of their own
     double dropout
     double input_dropout
 
@@ -48,6 +49,8 @@ cdef struct Training:
     TrainingSettings settings
     Py_ssize_t batch_size
     const double* rates         # of the steps of an epoch; NULL: step.learning_rate
+    const Py_ssize_t* group_ends    # (n_groups,): the first starts at 0, the last ends at n_params
+    const double* group_factors     # of the learning rate
     Step step
     void* moments               # (n_moments, n_params)
     Step now                    # within an epoch
@@ -71,6 +74,8 @@ cdef inline bint steps_are_plain(const Training* training) noexcept nogil:
         memcmp(&settings, &off, sizeof(off)) == 0
         # what a user's loss raises must keep the step from being taken
         and team.net.objective.loss != USER_LOSS
+        # whose gradient reads the parameters
+        and not team.net.front.exists
         and training.batch_size <= team.ws.block_rows
     )
 
@@ -122,18 +127,36 @@ cdef inline void take_step(
     cdef const TrainingSettings* settings = &training.settings
     cdef floating* grad = <floating*> team.grad
     cdef floating factor
-    cdef Py_ssize_t i
+    cdef Py_ssize_t i, group_start = 0, group_stop
+    cdef Step step = training.now
     if settings.max_grad_norm <= 0:
         add_penalty_gradient(team, <const floating*> params, grad, start, stop)
     elif training.clips:
         factor = <floating> training.clipping
         for i in range(start, stop):
             grad[i] *= factor
-    if settings.optimizer.weight_decay > 0:
-        decay_weights(&settings.optimizer, &training.now, params + start,
-                      min(stop, team.net.n_coefs) - start)
+    if settings.n_groups == 0:
+        move(training, &training.now, params, start, stop)
+        return
+    for i in range(settings.n_groups):
+        group_start = max(group_start, start)
+        group_stop = min(training.group_ends[i], stop)
+        if group_start < group_stop:
+            step.learning_rate = training.now.learning_rate * training.group_factors[i]
+            move(training, &step, params, group_start, group_stop)
+        group_start = training.group_ends[i]
+
+
+cdef inline void move(
+    Training* training, const Step* step, floating* params, Py_ssize_t start, Py_ssize_t stop
+) noexcept nogil:
+    """Decay and optimizer step of parameters [start, stop), which have one learning rate."""
+    cdef const Team* team = &training.team
+    cdef const OptimizerSettings* settings = &training.settings.optimizer
+    if settings.weight_decay > 0:
+        decay_weights(settings, step, params + start, min(stop, team.net.n_coefs) - start)
     optimizer_step(
-        &settings.optimizer, &training.now, params + start, grad + start,
+        settings, step, params + start, <const floating*> team.grad + start,
         <floating*> training.moments + start, team.net.n_params, stop - start)
 
 
@@ -191,7 +214,7 @@ cdef inline void train_rows(Training* training, floating* params) noexcept nogil
         loss_deltas(net, &block, -step.learning_rate * scale, ws, deltas)
         deltas_to_hidden_layers(net, params, &block, ws)
         loss = sum_losses(ws.losses, <const floating*> block.weights, 1)
-        gradient_of_block(net, inputs, &block, 0, 1, ws, params, True)
+        gradient_of_block(net, params, inputs, &block, 0, 1, ws, params, True)
         step.n_steps += 1
         team.total_loss += scale * loss
         if interrupted(&team.poll, row_work):

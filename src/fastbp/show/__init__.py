@@ -1,9 +1,10 @@
-"""Pictures of fitted estimators: loss curves, weights, and the layers in notebooks.
+"""Pictures of fitted estimators: loss curves, weights, importances, and the layers in notebooks.
 
 Everything here reads fitted attributes only. Nothing below the estimators imports it.
 """
 
 from .curves import LossCurveDisplay
+from .importance import ImportanceDisplay
 from .weights import WeightsDisplay
 
-__all__ = ["LossCurveDisplay", "WeightsDisplay"]
+__all__ = ["ImportanceDisplay", "LossCurveDisplay", "WeightsDisplay"]

@@ -16,8 +16,16 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-def network_estimator(estimator: Any, attribute: str, caller: str) -> tuple[Any, Pipeline | None]:
-    """The estimator with the network, and the pipeline of the steps before it or None."""
+def network_estimator(
+    estimator: Any,
+    attribute: str,
+    caller: str,
+    needed: str = "BackpropClassifier or BackpropRegressor",
+) -> tuple[Any, Pipeline | None]:
+    """The estimator with the network, and the pipeline of the steps before it or None.
+
+    `needed` names, in an error, estimators that have the attribute.
+    """
     steps_before = None
     while True:
         if isinstance(estimator, Pipeline):
@@ -32,9 +40,21 @@ def network_estimator(estimator: Any, attribute: str, caller: str) -> tuple[Any,
     if not hasattr(estimator, attribute):
         raise TypeError(
             f"{caller} draws {attribute}, which a fitted {type(estimator).__name__} does not "
-            "have; give a BackpropClassifier or BackpropRegressor, or a pipeline that ends in one."
+            f"have; give a {needed}, or a pipeline that ends in one."
         )
     return estimator, steps_before
+
+
+def feature_names_of(estimator: Any, steps_before: Pipeline | None) -> Any:
+    """The names that an estimator, or the steps before it, know; None where they know none."""
+    names = getattr(estimator, "feature_names_in_", None)
+    if names is None and steps_before is not None and len(steps_before):
+        try:
+            names = steps_before.get_feature_names_out()
+        except (AttributeError, ValueError):
+            # A step that cannot tell; the display then numbers the features.
+            return None
+    return names
 
 
 def what_a_run_counts(estimator: Any) -> str:

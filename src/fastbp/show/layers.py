@@ -120,7 +120,12 @@ def _name(value):
 
 def _table(network, sizes, activations):
     rows = [("input", f"{sizes[0]:,}", "", "")]
-    layers = zip(pairwise(sizes), activations, strict=True)
+    inner_sizes = list(sizes)
+    if network.front is not None:
+        inner_sizes[0] = len(network.coefs[0])
+        n_params = sum(array.size for array in network.front_params.values())
+        rows.append(("front", f"{inner_sizes[0]:,}", _name(network.front), f"{n_params:,}"))
+    layers = zip(pairwise(inner_sizes), activations, strict=True)
     for number, ((fan_in, fan_out), activation) in enumerate(layers, start=1):
         kind = "output" if number == len(activations) else f"hidden {number}"
         n_params = (fan_in + bool(network.fit_intercept)) * fan_out

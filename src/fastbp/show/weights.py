@@ -16,7 +16,7 @@ import numpy as np
 from sklearn.utils._optional_dependencies import check_matplotlib_support
 
 from ..types import Array, MaybeNone
-from .figures import network_estimator, new_axes
+from .figures import feature_names_of, network_estimator, new_axes
 
 if TYPE_CHECKING:
     from typing import Self
@@ -169,7 +169,7 @@ class WeightsDisplay:
         check_matplotlib_support(caller)
         fitted, steps_before = network_estimator(estimator, "coefs_", caller)
         if feature_names is None:
-            feature_names = _feature_names(fitted, steps_before)
+            feature_names = feature_names_of(fitted, steps_before)
         display = cls(
             weights=np.array(fitted.coefs_[0]),
             image_shape=image_shape,
@@ -313,17 +313,6 @@ def _checked_image_shape(image_shape: Sequence[int], n_features: int) -> tuple[i
         )
     height, width = shape
     return int(height), int(width)
-
-
-def _feature_names(fitted, steps_before):
-    names = getattr(fitted, "feature_names_in_", None)
-    if names is None and steps_before is not None and len(steps_before):
-        try:
-            names = steps_before.get_feature_names_out()
-        except (AttributeError, ValueError):
-            # A step that cannot tell; the display then numbers the features.
-            return None
-    return names
 
 
 def _n_columns(n_units):

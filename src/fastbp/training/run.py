@@ -19,6 +19,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 
 from ..data import DataSet
@@ -96,6 +97,7 @@ def begin_run(
     is_classifier: bool,
     is_incremental: bool = False,
     after_epoch: Callable[[], bool] | None = None,
+    split: tuple[NDArray[np.intp], NDArray[np.intp]] | None = None,
 ) -> Run:
     """The Run of a network and a state, both of which it moves.
 
@@ -119,6 +121,8 @@ def begin_run(
     is_incremental : bool, default=False
     after_epoch : callable of no arguments, default=None
         Called at the end of each epoch or iteration; a true value ends the run.
+    split : (rows to train on, rows to validate on), default=None
+        For stochastic solvers; in place of a split that is drawn.
 
     Returns
     -------
@@ -128,7 +132,9 @@ def begin_run(
     early_stopping = settings.early_stopping and not is_incremental
     state.begin_run(random_state, len(data))
     solver.begin(state, settings, is_incremental)
-    if settings.early_stopping and held_out is None:
+    if split is not None:
+        state.order, held_out = split[0].copy(), data.rows(split[1])
+    elif settings.early_stopping and held_out is None:
         if is_incremental:
             raise ValueError("partial_fit does not support early_stopping=True")
         state.order, held_out = split_off_validation(data, settings, random_state, is_classifier)

@@ -8,15 +8,19 @@ Of step b of epoch e, of n_steps each, with t = e n_steps + b and T = max_epochs
     cosine       learning_rate_init (1 + cos(pi t / T)) / 2
     one_cycle    a cosine from learning_rate_init / 25 up to learning_rate_init over the first 30 %
                  of the T steps, and another down to the 250000th part over the others
+    coslog4      learning_rate_init (1 - cos(2 pi log2(1 + 15 (t + 1/2) / T))) / 2: four waves, each
+                 twice as long as the one before; at least a 10000th part of learning_rate_init
     exponential  learning_rate_init decay_rate ** e
     callable     what the user's function returns for e
 
-Epochs are counted since training began; where T is passed, cosine and one_cycle stay at their end
-values. During warm-up every rate is multiplied by (t + 1) / (warmup_epochs n_steps).
+Epochs are counted since training began; where T is passed, cosine, one_cycle and coslog4 stay at
+their end values. During warm-up every rate is multiplied by (t + 1) / (warmup_epochs n_steps).
 
 Loshchilov and Hutter, "SGDR: stochastic gradient descent with warm restarts", ICLR (2017), for the
 cosine. Smith and Topin, "Super-convergence: very fast training of neural networks using large
-learning rates", SPIE (2019), for one_cycle, with the numbers of PyTorch's OneCycleLR.
+learning rates", SPIE (2019), for one_cycle, with the numbers of PyTorch's OneCycleLR. Holzmueller,
+Grinsztajn and Steinwart, "Better by default: strong pre-tuned MLPs and boosted trees on tabular
+data", NeurIPS (2024), arXiv 2407.04491, for coslog4.
 """
 
 from __future__ import annotations
@@ -29,9 +33,9 @@ import numpy as np
 from ..types import FloatArray, LearningRate
 
 SCHEDULES_BETWEEN_EPOCHS = ("constant", "invscaling", "adaptive")
-SCHEDULES = (*SCHEDULES_BETWEEN_EPOCHS, "cosine", "one_cycle", "exponential")
+SCHEDULES = (*SCHEDULES_BETWEEN_EPOCHS, "cosine", "one_cycle", "coslog4", "exponential")
 # Those that depend on the number of epochs asked for.
-ENDING_SCHEDULES = ("cosine", "one_cycle")
+ENDING_SCHEDULES = ("cosine", "one_cycle", "coslog4")
 
 SMALLEST_ADAPTIVE_RATE = 1e-6
 ADAPTIVE_DIVISOR = 5.0
@@ -39,6 +43,10 @@ ADAPTIVE_DIVISOR = 5.0
 RISING_PART = 0.3
 START_DIVISOR = 25.0
 END_DIVISOR = 1e4  # of the rate at the start
+
+N_WAVES = 4
+# Between two waves the rate is 0: a step there would be work for nothing.
+LEAST_OF_WAVES = 1e-4
 
 
 def step_rates(
@@ -65,7 +73,7 @@ def step_rates(
     n_steps : int
         Optimizer steps of an epoch.
     max_epochs : int
-        Epochs over which cosine and one_cycle extend.
+        Epochs over which cosine, one_cycle and coslog4 extend.
     learning_rate_init, decay_rate : float
     warmup_epochs : float
         Epochs over which the rates rise; 0 for none.
@@ -85,6 +93,8 @@ def step_rates(
         rates = _cosine(_steps(epoch, n_steps), max_epochs * n_steps, learning_rate_init)
     elif schedule == "one_cycle":
         rates = _one_cycle(_steps(epoch, n_steps), max_epochs * n_steps, learning_rate_init)
+    elif schedule == "coslog4":
+        rates = _coslog4(_steps(epoch, n_steps), max_epochs * n_steps, learning_rate_init)
     elif schedule == "exponential":
         rates = learning_rate_init * decay_rate**epoch
     elif callable(schedule):
@@ -113,6 +123,13 @@ def _one_cycle(t, n_total, peak):
     rising = _between(start, peak, t / top)
     falling = _between(peak, start / END_DIVISOR, (t - top) / (n_total - 1 - top))
     return np.where(t <= top, rising, falling)
+
+
+def _coslog4(t, n_total, peak):
+    # in the middle of a step: at its beginning the first rate would be 0
+    fraction = np.minimum((t + 0.5) / n_total, 1.0)
+    phase = np.log2(1 + (2**N_WAVES - 1) * fraction)
+    return peak * np.maximum((1 - np.cos(2 * np.pi * phase)) / 2, LEAST_OF_WAVES)
 
 
 def _between(start, end, fraction):

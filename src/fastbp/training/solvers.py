@@ -27,6 +27,7 @@ OF_BATCHES: dict[str, Any] = {
     "max_grad_norm": None,
     "weight_decay": 0.0,
     "learning_rate": "constant",
+    "learning_rate_factors": None,
     "decay_rate": 1.0,
     "warmup_epochs": 0,
 }

@@ -18,6 +18,7 @@ from .. import _kernels
 from ..network import BACKWARD
 from ..threads import choose_n_threads
 from ..user_warnings import warn
+from .rate_factors import groups_of, largest_decay_factor
 from .run import Run, diverged
 from .schedules import (
     SCHEDULES_BETWEEN_EPOCHS,
@@ -51,7 +52,9 @@ def solve(run: Run) -> None:
     """
     state, settings, monitor = run.state, run.settings, run.monitor
     batch_size = _batch_size(settings.batch_size, len(state.order))
-    trainer = _trainer(run, batch_size)
+    groups = groups_of(run.network, settings.learning_rate_factors)
+    trainer = _trainer(run, batch_size, groups)
+    decay_factor = largest_decay_factor(groups, run.network)
     schedule = settings.learning_rate
     varies = settings.warmup_epochs > 0 or schedule not in SCHEDULES_BETWEEN_EPOCHS
     has_rate = "learning_rate" not in run.solver.ignores
@@ -60,7 +63,7 @@ def solve(run: Run) -> None:
             _shuffle(state)
         rates = _rates_of_epoch(state, settings, batch_size) if varies else state.learning_rate
         if settings.weight_decay > 0:
-            _check_decay(settings.weight_decay, np.max(rates))
+            _check_decay(settings.weight_decay, decay_factor * np.max(rates))
         loss = _run_epoch(trainer, rates, state, settings)
         monitor.record(loss, len(state.order), rates if has_rate else None)
         ended = monitor.is_ended()
@@ -89,7 +92,7 @@ def _batch_size(batch_size, n_samples):
     return int(min(batch_size, n_samples))
 
 
-def _trainer(run, batch_size):
+def _trainer(run, batch_size, groups):
     """The compiled run, where the state has left it."""
     state, settings = run.state, run.settings
     flops = BACKWARD * run.network.n_params
@@ -100,6 +103,7 @@ def _trainer(run, batch_size):
         batch_size=batch_size,
         n_steps=state.n_steps,
         dropout_seed=state.dropout_seed,
+        groups=groups,
         n_threads=choose_n_threads(
             settings.n_threads, flops * batch_size, flops * len(state.order)
         ),

@@ -1,5 +1,5 @@
-/* exp, expm1, tanh, the logistic sigmoid, log(1 + e^z) and the normal distribution, for float and
- * double, without branches or table look-ups, so that the compiler turns a plain loop over them into
+/* exp, expm1, tanh, the logistic sigmoid, log(1 + e^z), the normal distribution, sine and cosine, for
+ * float and double, without branches or table look-ups, so that the compiler turns a plain loop over them into
  * vector code for whatever instruction set it compiles for.
  *
  * exp:   x = n ln 2 + r with |r| <= ln 2 / 2 (Cody and Waite's two-part ln 2), then
@@ -11,6 +11,8 @@
  *        by the series s + s^3/3 + s^5/5 + ..., whose rest after s^31/31 is below 2^-55 log1p(t).
  * normal_cdf: 1 - Phi(z) = e^(-z^2/2) t P(2t - 1) with t = c / (c + z), z >= 0, c = 3.75 sqrt 2, P the
  *        Chebyshev interpolant of e^(z^2/2) (1 - Phi(z)) / t, to 2e-15 (double) or 2e-8 (float).
+ * cos, sin of t turns: t = n + r with |r| <= 1/2, which is exact; cos(2 pi r) = sin(2 pi (1/4 - |r|)),
+ *        and sin(2 pi q) for |q| <= 1/4 by its Taylor polynomial of degree 21 (double) or 13 (float).
  * All propagate NaN. exp gives inf above and 0 below the range of normal numbers.
  *
  * n is rounded by adding 1.5 * 2^52 (2^23): the sum's low bits are then the integer n. A compiler
@@ -68,6 +70,7 @@ CONSTANT(LOWEST,        -708.0,                    -86.6f)         /* below this
 CONSTANT(SATURATED,     40.0,                      20.0f)          /* e^-x is lost beside 1 */
 INTEGER (EXP_DEGREE,    13,                        7)
 INTEGER (LOG1P_DEGREE,  31,                        15)
+INTEGER (SINE_DEGREE,   21,                        13)
 CONSTANT(TAIL_SCALE,    5.303300858899106,         5.30330086f)    /* c of normal_cdf */
 
 #undef CONSTANT

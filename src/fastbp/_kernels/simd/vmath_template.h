@@ -111,3 +111,33 @@ ALWAYS_INLINE REAL NAME(normal_cdf)(REAL z, REAL gauss)
     const REAL tail = ROUNDED(gauss * t * p);
     return z < 0 ? tail : 1 - tail;
 }
+
+/* t without its whole turns, in [-1/2, 1/2]; of a t so large that it has no fraction, something there */
+ALWAYS_INLINE REAL NAME(fraction_of_turn)(REAL t)
+{
+    const REAL half = 0.5, r = t - ((t + NAME(SHIFT)) - NAME(SHIFT));
+    return r > half ? half : r < -half ? -half : r;
+}
+
+/* sin(2 pi q) for |q| <= 1/4 */
+ALWAYS_INLINE REAL NAME(sine_of_quarter)(REAL q)
+{
+    const REAL x = q * (REAL)6.283185307179586, square = x * x;
+    REAL series = 1;
+    UNROLL_ALL
+    for (int odd = NAME(SINE_DEGREE); odd >= 3; odd -= 2)
+        series = 1 - series * square * ((REAL)1 / (REAL)(odd * (odd - 1)));
+    return x * series;
+}
+
+ALWAYS_INLINE REAL NAME(cos_of_turns)(REAL t)
+{
+    return NAME(sine_of_quarter)((REAL)0.25 - MATH(fabs)(NAME(fraction_of_turn)(t)));
+}
+
+ALWAYS_INLINE REAL NAME(sin_of_turns)(REAL t)
+{
+    const REAL r = NAME(fraction_of_turn)(t), distance = MATH(fabs)(r);
+    return MATH(copysign)(NAME(sine_of_quarter)(
+        distance > (REAL)0.25 ? (REAL)0.5 - distance : distance), r);
+}

@@ -1,0 +1,167 @@
+"""Intervals, spread and importances, on data whose distribution is known."""
+
+import numpy as np
+import pytest
+from internals import (
+    ConformalErrors,
+    make_splits,
+    n_rows_used,
+    permutation_importances,
+)
+
+from fastbp import Network, TabularClassifier, TabularRegressor
+
+# --- intervals ---
+
+
+def by_definition(y, lows, highs, own, lows_at, highs_at, coverage):
+    """CV+ row by row: `own` are the sets of members that did not see each row."""
+    n = len(y)
+    errors = [max(lows[i] - y[i], y[i] - highs[i]) for i in range(n)]
+    rank = int(np.ceil(coverage * (n + 1)))
+    ends = []
+    for at in range(lows_at.shape[1]):
+        below = [np.mean(lows_at[own[i], at]) - errors[i] for i in range(n)]
+        above = [np.mean(highs_at[own[i], at]) + errors[i] for i in range(n)]
+        ends.append([np.sort(below)[::-1][rank - 1], np.sort(above)[rank - 1]])
+    return np.array(ends)
+
+
+@pytest.mark.parametrize("n_members", [1, 3, 5, 8])
+@pytest.mark.parametrize("n_outputs", [1, 3])
+@pytest.mark.parametrize("coverage", [0.5, 0.9])
+def test_bounds_are_those_of_the_definition(n_members, n_outputs, coverage):
+    rng = np.random.default_rng(n_members)
+    n, n_new = 120, 7
+    y = rng.standard_normal(n)
+    outputs = np.sort(rng.standard_normal((n, n_outputs)), axis=1)
+    new = np.sort(rng.standard_normal((n_members, n_new, n_outputs)), axis=2)
+    splits = make_splits(None, n, n_members, 5, np.random.RandomState(0))
+    own = [[k for k, (_, rows) in enumerate(splits) if i in rows] for i in range(n)]
+    known = [i for i in range(n) if own[i]]
+    expected = by_definition(
+        y[known],
+        outputs[known, 0],
+        outputs[known, -1],
+        [own[i] for i in known],
+        new[:, :, 0],
+        new[:, :, -1],
+        coverage,
+    )
+    found = ConformalErrors.of(y, outputs, splits).interval(new, coverage)
+    np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-12)
+
+
+def test_too_few_rows_for_a_coverage():
+    splits = make_splits(None, 10, 5, 5, np.random.RandomState(0))
+    errors = ConformalErrors.of(np.zeros(10), np.ones((10, 1)), splits)
+    np.testing.assert_array_equal(
+        errors.interval(np.ones((5, 2, 1)), 0.95), [[-np.inf, np.inf]] * 2
+    )
+    np.testing.assert_allclose(errors.interval(np.ones((5, 2, 1)), 0.9), [[0, 2]] * 2, atol=1e-9)
+
+
+def noisy(n_samples, seed, noise=lambda x: 0.5):
+    rng = np.random.default_rng(seed)
+    X = rng.uniform(-2, 2, (n_samples, 3))
+    return X, np.sin(2 * X[:, 0]) + X[:, 1] + noise(X[:, 2]) * rng.standard_normal(n_samples)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("coverage", [0.5, 0.9])
+@pytest.mark.parametrize("n_estimators", [2, 5])
+def test_intervals_cover_new_rows_as_often_as_they_say(coverage, n_estimators):
+    X, y = noisy(3000, 0)
+    X_new, y_new = noisy(20_000, 1)
+    model = TabularRegressor(n_estimators, max_iter=24, random_state=0).fit(X, y)
+    low, high = model.predict_interval(X_new, coverage).T
+    assert abs(np.mean((low <= y_new) & (y_new <= high)) - coverage) < 0.02
+    assert (low < high).all()
+
+
+@pytest.mark.slow
+def test_intervals_of_quantiles_are_wide_where_targets_scatter():
+    X, y = noisy(4000, 0, noise=lambda x: 0.1 + np.abs(x))
+    X_new, y_new = noisy(20_000, 1, noise=lambda x: 0.1 + np.abs(x))
+    model = TabularRegressor(loss="quantile", quantile=[0.05, 0.5, 0.95], random_state=0).fit(X, y)
+    low, high = model.predict_interval(X_new, 0.9).T
+    assert 0.88 < np.mean((low <= y_new) & (y_new <= high)) < 0.92
+    calm, wild = np.abs(X_new[:, 2]) < 0.3, np.abs(X_new[:, 2]) > 1.7
+    assert 3 * np.mean((high - low)[calm]) < np.mean((high - low)[wild])
+    inside = (low <= y_new) & (y_new <= high)
+    assert inside[wild].mean() > 0.8
+
+
+def test_intervals_that_cannot_be():
+    X, y = noisy(100, 0)
+    model = TabularRegressor(max_iter=2, hidden_layer_sizes=(4,), random_state=0)
+    for coverage in (0, 1, 1.5):
+        with pytest.raises(ValueError, match=f"coverage={coverage} must be between"):
+            model.fit(X, y).predict_interval(X, coverage)
+    with pytest.raises(ValueError, match="fit without X_val"):
+        model.fit(X, y, X_val=X, y_val=y).predict_interval(X)
+    with pytest.raises(ValueError, match="y of one column"):
+        model.fit(X, np.column_stack([y, y])).predict_interval(X)
+
+
+def test_networks_are_closer_together_where_there_is_more_to_learn_from():
+    few, many = (
+        TabularRegressor(random_state=0, max_iter=24).fit(*noisy(n, 0)) for n in (150, 2400)
+    )
+    X, _ = noisy(500, 1)
+    apart = [np.median(model.predict(X, return_std=True)[1]) for model in (few, many)]
+    assert apart[0] > 1.5 * apart[1]
+
+
+# --- importances ---
+
+
+def test_importances_are_increases_of_the_loss():
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((50, 3)).astype(np.float32)
+    y = rng.standard_normal((50, 1)).astype(np.float32)
+    network = Network((3, 4, 1), dtype="float32", random_state=0)
+    before = X.copy()
+    found = permutation_importances(
+        [(network, X, y, None)], np.array([0, 1, 1]), 3, np.random.RandomState(5)
+    )
+    np.testing.assert_array_equal(X, before)
+    order = np.random.RandomState(5).permutation(50)
+    expected = []
+    for columns in ([0], [1, 2], []):
+        exchanged = X.copy()
+        exchanged[:, columns] = X[order][:, columns]
+        expected.append(network.loss(exchanged, y) - network.loss(X, y))
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+    assert found[2] == 0
+
+
+def test_rows_for_importances():
+    assert n_rows_used(5000, 3) == 1000 and n_rows_used(70, 3) == 70
+    assert n_rows_used(5000, 80) == 500 and n_rows_used(5000, 10_000) == 100
+
+
+@pytest.mark.parametrize("cls", [TabularClassifier, TabularRegressor])
+def test_columns_without_use_have_next_to_no_importance(cls):
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((800, 4))
+    X[:, 3] = 1
+    y = 2 * X[:, 1] + X[:, 0]
+    y = y if cls is TabularRegressor else (y > 0).astype(int)
+    importances = cls(max_iter=20, random_state=0).fit(X, y).feature_importances_
+    assert importances[1] > importances[0] > 10 * abs(importances[2])
+    assert importances[3] == 0
+    again = cls(max_iter=20, random_state=0, n_threads=1).fit(X, y).feature_importances_
+    np.testing.assert_array_equal(importances, again)
+    with_others = cls(max_iter=20, random_state=0).fit(X, y, X_val=X, y_val=y)
+    assert with_others.feature_importances_.argmax() == 1
+
+
+def test_select_from_model():
+    from sklearn.feature_selection import SelectFromModel
+
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((400, 6))
+    selector = SelectFromModel(TabularRegressor(max_iter=20, random_state=0))
+    selector.fit(X, 3 * X[:, 2] - 3 * X[:, 5])
+    assert selector.get_support().tolist() == [False, False, True, False, False, True]
