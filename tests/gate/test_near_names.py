@@ -54,7 +54,7 @@ def test_of_an_estimator(cls, parameter, value, meant):
         ({"activation": ["tanh", "relux"]}, "Did you mean 'relu'?"),
         ({"loss": "mae"}, "Did you mean 'absolute_error'?"),
         ({"output_activation": "linear"}, "Did you mean 'identity'?"),
-        ({"loss": "none of them"}, "'quantile'."),
+        ({"loss": "none of them"}, "'gaussian'."),
     ],
 )
 def test_of_a_network(params, meant):
