@@ -16,6 +16,7 @@ from fastbp import (
     BackpropRegressor,
     LossCurveDisplay,
     Network,
+    TabularRegressor,
     WeightsDisplay,
     check_gradient,
     load_model,
@@ -115,6 +116,7 @@ net.n_params = 3  # wrong
 
 # Files and displays.
 save_model(model, "model.npz", omit=["scoring"])
+save_model(TabularRegressor(), "table.npz", omit="random_state")
 save_model(net, "model.npz")  # wrong
 again: BackpropClassifier = load_model("model.npz", scoring="accuracy")
 assert_type(LossCurveDisplay.from_estimator(model, log_scale=True), LossCurveDisplay)

@@ -36,9 +36,9 @@ FILES: dict[str, Any] = {
 def save_model(estimator: Saved, path: Path, *, omit: str | Iterable[str] = ()) -> None:
     """Save a fitted estimator to a file, without pickle.
 
-    The file is an uncompressed ``.npz`` of arrays (``coefs_0``, ``intercepts_0``, ...) and a JSON
-    text. It is written beside `path` and then renamed: at every moment `path` is the old file or
-    the new one.
+    The file is an uncompressed ``.npz`` of arrays (``coefs_0``, ``intercepts_0``, ...; of tabular
+    estimators ``network_0_coefs_0``, ...) and a JSON text. It is written beside `path` and then
+    renamed: at every moment `path` is the old file or the new one.
 
     Parameters
     ----------
@@ -62,7 +62,8 @@ def save_model(estimator: Saved, path: Path, *, omit: str | Iterable[str] = ()) 
 
     Notes
     -----
-    The parameter ``checkpoint`` is not saved; the loaded estimator has None.
+    The parameter ``checkpoint`` is not saved; the loaded estimator has None. Of a Preset, its
+    changes are saved, and the loaded estimator has them as a dict.
 
     See Also
     --------
@@ -116,7 +117,7 @@ def load_model(path: Path, **omitted: Any) -> Any:
     -------
     BackpropClassifier, BackpropRegressor, TabularClassifier or TabularRegressor
         With the parameters, fitted attributes and training state of the one that was saved: it
-        predicts the same, and partial_fit or warm_start continue in the same way.
+        predicts the same bits, and partial_fit or warm_start continue in the same way.
 
     Raises
     ------

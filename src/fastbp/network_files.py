@@ -42,7 +42,7 @@ NETWORK = (
     "quantile",
     "fit_intercept",
 )
-# In files of networks with a front only, so that earlier releases read all others.
+# In files of networks with a front only: all others are as they were before there were fronts.
 OF_FRONTS = ("front", "n_periodic")
 
 
@@ -84,7 +84,8 @@ def saved_parameters(estimator: Any, omit: list[str]) -> dict[str, Any]:
     values = parameters.parameters_of(estimator)
     for name in omit:
         if name not in values:
-            raise ValueError(f"omit={omit}: {type(estimator).__name__} has no parameter {name!r}.")
+            class_name = type(estimator).__name__
+            raise ValueError(f"omit=[{name!r}]: {class_name} has no parameter {name!r}.")
     left_out = NOT_SAVED.union(omit)
     return {name: as_json(name, value) for name, value in values.items() if name not in left_out}
 

@@ -296,16 +296,73 @@ def npy_header(shape, dtype="<f8"):
     return stream.getvalue()
 
 
-@pytest.mark.parametrize("shape", [(10**12,), (10**6, 10**6), (2**62, 4), (-1, -8), (0, 10**15)])
-def test_an_array_that_claims_to_be_large(shape, parts, load):
-    header, arrays = parts
-    content = archive(json.dumps(header), {**arrays, "coefs_0": npy_header(shape) + bytes(64)})
+def peak_of_load(load, content):
+    """The estimator or None, and the memory that loading took, in lengths of the file."""
     tracemalloc.start()
     try:
-        assert outcome(load, content) is None
-        assert tracemalloc.get_traced_memory()[1] < 50 * len(content)
+        estimator = outcome(load, content)
+        return estimator, tracemalloc.get_traced_memory()[1] / len(content)
     finally:
         tracemalloc.stop()
+
+
+@pytest.mark.parametrize("shape", [(10**12,), (10**6, 10**6), (2**62, 4), (-1, -8), (0, 10**15)])
+@pytest.mark.parametrize(
+    ("model", "name"),
+    [
+        ("classifier", "coefs_0"),
+        ("front", "front_weights"),
+        ("table of numbers", "network_1_coefs_0"),
+        ("table of numbers", "errors"),
+    ],
+)
+def test_an_array_that_claims_to_be_large(model, name, shape, load):
+    header, arrays = parts_of(content_of(model))
+    content = archive(json.dumps(header), {**arrays, name: npy_header(shape) + bytes(64)})
+    estimator, peak = peak_of_load(load, content)
+    assert estimator is None and peak < 50
+
+
+# Columns of a table that need much memory for few bytes of the file.
+NO_LEVELS = {"kind": "levels", "levels": [], "has_missing": False, "has_others": False}
+MANY_LEVELS = {**NO_LEVELS, "levels": list(range(20_000))}
+MANY_BINS = {
+    "kind": "numbers",
+    "center": 0,
+    "scale": 1,
+    "has_missing": False,
+    "edges": list(range(20_000)),
+}
+
+
+@pytest.mark.parametrize(
+    "columns", [[NO_LEVELS] * 5_000, [MANY_LEVELS], [MANY_BINS], [MANY_BINS, MANY_LEVELS] * 3]
+)
+def test_an_encoder_that_claims_to_be_large(columns, load):
+    header, arrays = parts_of(content_of("table of classes"))
+    text = json.dumps({**header, "encoder": {**header["encoder"], "columns": columns}})
+    estimator, peak = peak_of_load(load, archive(text, arrays))
+    assert estimator is None and peak < 10
+
+
+HUGE_NETWORKS = {
+    "n_features": lambda header: header.update(n_features=2**40),
+    "n_periodic": lambda header: header["network"].update(front="periodic", n_periodic=2**40),
+    "both": lambda header: (
+        header.update(n_features=2**40),
+        header["network"].update(front="periodic", n_periodic=2**40),
+    ),
+    "feature_names": lambda header: header.update(n_features=2**40, feature_names=["a"]),
+}
+
+
+@pytest.mark.parametrize("setting", HUGE_NETWORKS)
+@pytest.mark.parametrize("model", ["front", "table of numbers"])
+def test_a_header_that_claims_a_large_network(model, setting, load):
+    header, arrays = parts_of(content_of(model))
+    HUGE_NETWORKS[setting](header["networks"][1] if "networks" in header else header)
+    estimator, peak = peak_of_load(load, archive(json.dumps(header), arrays))
+    assert estimator is None and peak < 50
 
 
 def test_compressed_members_are_refused(parts, load):
