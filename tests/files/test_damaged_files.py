@@ -287,6 +287,48 @@ def test_changed_arrays(model, load):
     assert outcome(load, archive(text, {**arrays, "more": np.zeros(1)})) is None
 
 
+EXCHANGES = shares(times(500, 50_000), IN_ONE_TEST)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("seed", EXCHANGES)
+def test_exchanged_parts(model, seed, load):
+    """Values, and arrays, in the places of others: their types are often right."""
+    rng = np.random.default_rng(seed)
+    header, arrays = parts_of(content_of(model))
+    paths, names = [path for path in places(header) if path], sorted(arrays)
+    n_errors = 0
+    for _ in range(IN_ONE_TEST):
+        changed, others = header, dict(arrays)
+        for _ in range(rng.integers(1, 4)):
+            if rng.random() < 0.7:
+                path, source = (paths[i] for i in rng.integers(len(paths), size=2))
+                changed = put(changed, path, value_at(header, source))
+            else:
+                name, source = rng.choice(names, size=2)
+                others[name] = arrays[source]
+        estimator = outcome(load, archive(json.dumps(changed), others))
+        n_errors += estimator is None
+        if estimator is not None:
+            assert_sound(estimator)
+    assert 0 < n_errors < IN_ONE_TEST
+
+
+def value_at(value, path):
+    for key in path:
+        value = value[key]
+    return value
+
+
+def put(value, path, new):
+    """changed_at, or the value itself where an earlier change has removed the place."""
+    try:
+        return changed_at(value, path, new)
+    except (AttributeError, IndexError, KeyError, TypeError):
+        return value
+
+
 def npy_header(shape, dtype="<f8"):
     """A header of an .npy array, without the array."""
     stream = io.BytesIO()
