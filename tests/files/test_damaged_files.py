@@ -106,7 +106,7 @@ CASES = [
     (model, seed)
     for model in MODELS
     for seed in shares(
-        times(20_000, 1_000_000) if model == "classifier" else times(2_000, 100_000), IN_ONE_TEST
+        times(20_000, 1_000_000) if model == "classifier" else times(2_000, 50_000), IN_ONE_TEST
     )
 ]
 
@@ -287,7 +287,7 @@ def test_changed_arrays(model, load):
     assert outcome(load, archive(text, {**arrays, "more": np.zeros(1)})) is None
 
 
-EXCHANGES = shares(times(500, 50_000), IN_ONE_TEST)
+EXCHANGES = shares(times(500, 10_000), IN_ONE_TEST)
 
 
 @pytest.mark.slow
