@@ -23,7 +23,7 @@ def stated_below(heading):
 
 def test_parts_of_the_recipe():
     assert stated_below("Parts of the recipe") == {
-        field.name: repr(field.default) for field in fields(Preset)
+        field.name: repr(getattr(Preset(), field.name)) for field in fields(Preset)
     }
 
 
