@@ -66,9 +66,9 @@ plt.show()
 # Intervals
 # ---------
 #
-# ``predict_interval`` gives intervals that hold about 90 % of new rows, whatever the loss was. After
-# a fit to the squared error they are about equally wide everywhere: too wide for small flats, too
-# narrow for large ones. After a fit to quantiles, their width follows the noise.
+# ``predict_interval`` gives intervals that hold about 90 % of new rows, whatever the loss was.
+# After a fit to the squared error they are about equally wide everywhere: too wide for small flats,
+# too narrow for large ones. After a fit to quantiles, their width follows the noise.
 
 settings: dict[str, Any] = dict(loss="quantile", quantile=[0.05, 0.5, 0.95], random_state=0)
 of_quantiles = TabularRegressor(**settings).fit(X, y)
@@ -108,10 +108,10 @@ plt.show()
 # What a column does
 # ------------------
 #
-# Change one column, and keep the rest: the mean of the predictions over 200 flats. It has found the
-# step of the year 1990, though nobody has said that there is one. Networks are smooth functions: the
-# step has become a slope, and beside it are waves that stand for nothing but noise. The range of the
-# axis makes them look larger than they are.
+# Change one column, and keep the rest: the mean of the predictions over 200 flats. It has found
+# the step of the year 1990, though nobody has said that there is one. Networks are smooth
+# functions: the step has become a slope, and beside it are waves that stand for nothing but noise.
+# The range of the axis makes them look larger than they are.
 
 years = np.arange(1900, 2025, 5)
 means = [model.predict(X_test[:200].assign(year=float(year))).mean() for year in years]
