@@ -60,6 +60,7 @@ sphinx_gallery_conf = {
     "gallery_dirs": ["gallery"],
     "filename_pattern": r"/plot_",
     "subsection_order": [
+        "../examples/gallery/tables",
         "../examples/gallery/losses",
         "../examples/gallery/network",
         "../examples/gallery/training",
