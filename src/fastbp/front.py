@@ -17,11 +17,12 @@ from typing import Any, get_args
 import numpy as np
 from scipy import sparse
 
+from . import _kernels
 from .checks import as_whole_number, one_of
 from .types import FloatArray, FrontName
 
-N_FREQUENCIES = 16  # cosines of an input, as many as RealMLP has
-N_COMPONENTS = 3  # what they are mixed to; with the input itself RealMLP's four
+# Cosines of an input, and what they are mixed to: as many as in RealMLP.
+N_FREQUENCIES, N_COMPONENTS = _kernels.core.WAVES
 FREQUENCY_SCALE = 0.1  # standard deviation of the initial w: RealMLP's, for inputs of order one
 
 
@@ -59,11 +60,6 @@ class Front:
     @property
     def n_params(self) -> int:
         return sum(prod(shape) for shape in self.shapes.values())
-
-    @property
-    def sizes(self) -> tuple[int, int, int]:
-        """As the kernels' Plan takes them."""
-        return self.n_periodic, N_FREQUENCIES, N_COMPONENTS
 
     def split(self, flat: FloatArray) -> dict[str, FloatArray]:
         """Views of a vector that ends with the front's parameters, by their names."""

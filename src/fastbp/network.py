@@ -338,7 +338,7 @@ default='identity'
             huber_delta=self.huber_delta,
             quantiles=quantiles,
             user_loss=None if is_named else loss,
-            front=None if self._front is None else self._front.sizes,
+            n_periodic=-1 if self._front is None else self._front.n_periodic,
         )
         # The function for this dtype: finding it at each call would take a microsecond.
         self._forward_dense = core.forward_dense["float" if self.dtype == np.float32 else "double"]

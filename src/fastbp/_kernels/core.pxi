@@ -16,6 +16,7 @@ an array.
 """
 from fastbp._kernels.activations cimport ACTIVATION_NAMES, N_ACTIVATIONS
 from fastbp._kernels.crew_size cimport CrewSize, begin_crew_size, count_rows
+from fastbp._kernels.front cimport N_COMPONENTS, N_FREQUENCIES
 from fastbp._kernels.losses cimport LOSS_NAMES, N_LOSSES, N_OUTPUTS, OUTPUT_NAMES, USER_LOSS
 from fastbp._kernels.optimizers cimport N_MOMENTS_OF, N_OPTIMIZERS, OPTIMIZER_NAMES
 
@@ -63,6 +64,7 @@ LOSSES = members(LOSS_NAMES, N_LOSSES)
 OPTIMIZERS = members(OPTIMIZER_NAMES, N_OPTIMIZERS)
 N_MOMENTS = {name: N_MOMENTS_OF[member] for name, member in OPTIMIZERS.items()}
 USER = <int> USER_LOSS
+WAVES = (N_FREQUENCIES, N_COMPONENTS)
 MAX_THREADS = MAX_TEAM
 
 

@@ -12,6 +12,7 @@ OPTIMIZERS: dict[str, int]
 N_MOMENTS: dict[str, int]
 MAX_THREADS: int
 USER: int
+WAVES: tuple[int, int]
 
 class Plan:
     def __init__(
@@ -27,7 +28,7 @@ class Plan:
         huber_delta: float = ...,
         quantiles: tuple[float, ...] | None = ...,
         user_loss: Any = ...,
-        front: tuple[int, int, int] | None = ...,
+        n_periodic: int = ...,
     ) -> None: ...
 
 class Samples:

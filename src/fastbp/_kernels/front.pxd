@@ -4,8 +4,8 @@ Takes rows x (n_features,) of a block; returns rows f (width,), the inputs of th
 Each input, and each component of the periodic features of the first n_periodic inputs, has a
 learned scale s:
 
-    t_jh = w_jh x_j + b_jh                          in turns, h < n_frequencies
-    e_jr = c_jr + sum_h V_jhr cos(2 pi t_jh)        r < n_components
+    t_jh = w_jh x_j + b_jh                          in turns, h < N_FREQUENCIES
+    e_jr = c_jr + sum_h V_jhr cos(2 pi t_jh)        r < N_COMPONENTS
     f    = s * (x_0, x_1, ..., e_00, e_01, ...)
 
 The periodic features are those of Gorishniy, Rubachev and Babenko, "On embeddings for numerical
@@ -18,9 +18,9 @@ Steinwart, "Better by default" (2024), who also scale the inputs. Backward, from
     dJ/dw_jh = sum_i dJ/dt_jh x_j  dJ/db_jh = sum_i dJ/dt_jh
     dJ/dx_j  = s_j D_j + sum_h w_jh dJ/dt_jh
 
-What belongs to one periodic input is computed row after row: its intermediate values lie in
-columns, and vectors run along the rows. Only f and D are row by row, as the products read them.
-The parameters are the last ones of a network's vector: s, w, b, V, c.
+What belongs to one periodic input lies in columns, and vectors run along the rows, LANES of them
+at a time. Only f and D are row by row, as the products read them. The parameters are the last ones
+of a network's vector: s, w, b, V, c.
 """
 from libc.string cimport memset
 
@@ -35,11 +35,6 @@ cdef extern:
     double sin_of_turns "sin_of_turns_f64"(double t) noexcept nogil
     float sin_of_turns "sin_of_turns_f32"(float t) noexcept nogil
 
-
-cdef enum:
-    LANES = 16                  # sums side by side
-    CHUNK_ROWS = 256            # whose dJ/dt is kept
-
 cdef extern from *:
     """
     #define FASTBP_TWO_PI 6.283185307179586
@@ -47,13 +42,18 @@ cdef extern from *:
     const double TWO_PI "FASTBP_TWO_PI"
 
 
+cdef enum:
+    N_FREQUENCIES = 16          # of an input; RealMLP's
+    N_COMPONENTS = 3            # beside the input itself; RealMLP's
+    LANES = 16                  # rows, or sums, side by side
+    ROWS_OF_CHUNK = 256         # whose dJ/dt is kept
+
+
 cdef struct Front:
     bint exists
     Py_ssize_t n_features
     Py_ssize_t n_periodic
-    Py_ssize_t n_frequencies
-    Py_ssize_t n_components
-    Py_ssize_t width            # n_features + n_periodic * n_components
+    Py_ssize_t width            # n_features + n_periodic * N_COMPONENTS
     Py_ssize_t start            # of its parameters in the network's vector
     Py_ssize_t n_params
 
@@ -61,7 +61,7 @@ cdef struct Front:
 cdef struct FrontSpace:
     # What a block needs. Columns have one element a row of the block.
     Py_ssize_t stride           # elements from row to row of f and D
-    Py_ssize_t column           # elements from column to column
+    Py_ssize_t column           # elements from column to column: whole LANES
     void* f                     # (rows, stride)
     void* deltas                # (rows, stride): D; NULL without gradients
     void* x                     # columns x_j of the periodic inputs
@@ -73,28 +73,36 @@ cdef struct FrontSpace:
 
 cdef inline void size_front(Front* front) noexcept nogil:
     """width and n_params from the other sizes."""
-    cdef Py_ssize_t n_waves = front.n_periodic * front.n_frequencies
-    cdef Py_ssize_t n_components = front.n_periodic * front.n_components
-    front.width = front.n_features + n_components
-    front.n_params = (
-        front.width + 2 * n_waves + n_waves * front.n_components + n_components)
+    cdef Py_ssize_t of_an_input = (
+        2 * N_FREQUENCIES + N_FREQUENCIES * N_COMPONENTS + N_COMPONENTS)
+    front.width = front.n_features + front.n_periodic * N_COMPONENTS
+    front.n_params = front.width + front.n_periodic * of_an_input
+
+
+cdef inline Py_ssize_t units_of_front(const Front* front) noexcept nogil:
+    """What a row takes in a workspace, in elements."""
+    if not front.exists:
+        return 0
+    return front.width + front.n_periodic * (1 + N_FREQUENCIES + N_COMPONENTS)
 
 
 cdef struct FrontParams:
-    # Offsets into the front's parameters.
-    Py_ssize_t frequencies      # w (n_periodic, n_frequencies)
-    Py_ssize_t phases           # b, the same
-    Py_ssize_t weights          # V (n_periodic, n_frequencies, n_components)
-    Py_ssize_t intercepts       # c (n_periodic, n_components)
+    # Offsets, into the front's parameters, of those of a periodic input.
+    Py_ssize_t scale            # s (N_COMPONENTS,)
+    Py_ssize_t frequencies      # w (N_FREQUENCIES,)
+    Py_ssize_t phases           # b (N_FREQUENCIES,)
+    Py_ssize_t weights          # V (N_FREQUENCIES, N_COMPONENTS)
+    Py_ssize_t intercepts       # c (N_COMPONENTS,)
 
 
-cdef inline FrontParams lay_out_params(const Front* front) noexcept nogil:
+cdef inline FrontParams params_of_input(const Front* front, Py_ssize_t j) noexcept nogil:
     cdef FrontParams at
-    cdef Py_ssize_t n_waves = front.n_periodic * front.n_frequencies
-    at.frequencies = front.width
+    cdef Py_ssize_t n_waves = front.n_periodic * N_FREQUENCIES
+    at.scale = front.n_features + j * N_COMPONENTS
+    at.frequencies = front.width + j * N_FREQUENCIES
     at.phases = at.frequencies + n_waves
-    at.weights = at.phases + n_waves
-    at.intercepts = at.weights + n_waves * front.n_components
+    at.weights = front.width + 2 * n_waves + j * N_FREQUENCIES * N_COMPONENTS
+    at.intercepts = front.width + (2 + N_COMPONENTS) * n_waves + j * N_COMPONENTS
     return at
 
 
@@ -129,38 +137,64 @@ cdef inline void compute_components(
     const Front* front, const floating* params, Py_ssize_t j, const floating* x,
     const FrontSpace* space, Py_ssize_t start, Py_ssize_t rows
 ) noexcept nogil:
-    """The periodic features e_j of an input, of rows whose first is x; and what they come from."""
-    cdef FrontParams at = lay_out_params(front)
-    cdef Py_ssize_t h, r, i, wave, n_components = front.n_components
+    """The periodic features e_j of an input, of rows whose first is x; and what they come from.
+
+    The rows are filled up to whole LANES, by an input of 0.
+    """
+    cdef FrontParams at = params_of_input(front, j)
+    cdef Py_ssize_t i, first = 0
     cdef floating* xs = column(space, space.x, j, start, <floating> 0)
-    cdef floating* cosines
-    cdef floating* sines
-    cdef floating* e
-    cdef floating frequency, phase, weight, turns
     for i in range(rows):
         xs[i] = x[i * front.n_features + j]
-    for r in range(n_components):
-        e = column(space, space.components, j * n_components + r, start, <floating> 0)
-        weight = params[at.intercepts + j * n_components + r]
-        for i in range(rows):
-            e[i] = weight
-    for h in range(front.n_frequencies):
-        wave = j * front.n_frequencies + h
-        frequency, phase = params[at.frequencies + wave], params[at.phases + wave]
-        cosines = column(space, space.cosines, wave, start, <floating> 0)
-        if space.sines == NULL:
-            for i in range(rows):
-                cosines[i] = cos_of_turns(frequency * xs[i] + phase)
-        else:
-            sines = column(space, space.sines, wave, start, <floating> 0)
-            for i in range(rows):
-                turns = frequency * xs[i] + phase
-                cosines[i], sines[i] = cos_of_turns(turns), sin_of_turns(turns)
-        for r in range(n_components):
-            e = column(space, space.components, j * n_components + r, start, <floating> 0)
-            weight = params[at.weights + wave * n_components + r]
-            for i in range(rows):
-                e[i] += weight * cosines[i]
+    while rows % LANES != 0:
+        xs[rows] = 0
+        rows += 1
+    while first < rows:
+        compute_lanes(
+            params + at.frequencies, params + at.phases, params + at.weights,
+            params + at.intercepts, xs + first, space, j, start + first)
+        first += LANES
+
+
+cdef inline void compute_lanes(
+    const floating* frequencies, const floating* phases, const floating* weights,
+    const floating* intercepts, const floating* xs, const FrontSpace* space, Py_ssize_t j,
+    Py_ssize_t start
+) noexcept nogil:
+    """compute_components of LANES rows."""
+    cdef floating[LANES] inputs, turns, waves
+    cdef floating[N_COMPONENTS][LANES] e
+    cdef Py_ssize_t h, r, lane
+    cdef floating* cosines = column(
+        space, space.cosines, j * N_FREQUENCIES, start, <floating> 0)
+    cdef floating* sines = NULL
+    cdef floating* components = column(
+        space, space.components, j * N_COMPONENTS, start, <floating> 0)
+    if space.sines != NULL:
+        sines = column(space, space.sines, j * N_FREQUENCIES, start, <floating> 0)
+    for lane in range(LANES):
+        inputs[lane] = xs[lane]
+    for r in range(N_COMPONENTS):
+        for lane in range(LANES):
+            e[r][lane] = intercepts[r]
+    for h in range(N_FREQUENCIES):
+        for lane in range(LANES):
+            turns[lane] = frequencies[h] * inputs[lane] + phases[h]
+        for lane in range(LANES):
+            waves[lane] = cos_of_turns(turns[lane])
+        for lane in range(LANES):
+            cosines[h * space.column + lane] = waves[lane]
+        for r in range(N_COMPONENTS):
+            for lane in range(LANES):
+                e[r][lane] += weights[h * N_COMPONENTS + r] * waves[lane]
+        if sines != NULL:
+            for lane in range(LANES):
+                waves[lane] = sin_of_turns(turns[lane])
+            for lane in range(LANES):
+                sines[h * space.column + lane] = waves[lane]
+    for r in range(N_COMPONENTS):
+        for lane in range(LANES):
+            components[r * space.column + lane] = e[r][lane]
 
 
 cdef inline void turn_component_deltas(
@@ -224,25 +258,20 @@ cdef inline void wave_deltas(
     const FrontSpace* space, Py_ssize_t start, Py_ssize_t rows, floating* deltas
 ) noexcept nogil:
     """deltas = dJ/dt_jh of some rows."""
-    cdef Py_ssize_t r, i, number, wave = j * front.n_frequencies + h
-    cdef Py_ssize_t n_components = front.n_components
-    cdef const floating* weights = (
-        params + lay_out_params(front).weights + wave * n_components)
-    cdef const floating* sines = column(space, space.sines, wave, start, <floating> 0)
-    cdef const floating* component_deltas
-    cdef floating factor
-    for r in range(n_components):
-        number = j * n_components + r
-        component_deltas = column(space, space.component_deltas, number, start, <floating> 0)
-        factor = -<floating> TWO_PI * weights[r] * params[front.n_features + number]
-        if r == 0:
-            for i in range(rows):
-                deltas[i] = factor * component_deltas[i]
-        else:
-            for i in range(rows):
-                deltas[i] += factor * component_deltas[i]
+    cdef FrontParams at = params_of_input(front, j)
+    cdef Py_ssize_t i, r
+    cdef const floating* sines = column(
+        space, space.sines, j * N_FREQUENCIES + h, start, <floating> 0)
+    cdef const floating* by_e = column(
+        space, space.component_deltas, j * N_COMPONENTS, start, <floating> 0)
+    cdef floating[N_COMPONENTS] factors
+    for r in range(N_COMPONENTS):
+        factors[r] = (-<floating> TWO_PI * params[at.weights + h * N_COMPONENTS + r]
+                      * params[at.scale + r])
     for i in range(rows):
-        deltas[i] *= sines[i]
+        deltas[i] = (
+            factors[0] * by_e[i] + factors[1] * by_e[space.column + i]
+            + factors[2] * by_e[2 * space.column + i]) * sines[i]
 
 
 cdef inline void gradient_of_waves(
@@ -251,32 +280,32 @@ cdef inline void gradient_of_waves(
 ) noexcept nogil:
     """grad (+)= the part of some rows in the gradient by what belongs to periodic input j.
 
-    params, grad: the front's. At most CHUNK_ROWS rows.
+    params, grad: the front's. At most ROWS_OF_CHUNK rows.
     """
-    cdef FrontParams at = lay_out_params(front)
-    cdef floating[CHUNK_ROWS] deltas
-    cdef Py_ssize_t h, r, wave, number, n_components = front.n_components
+    cdef FrontParams at = params_of_input(front, j)
+    cdef floating[ROWS_OF_CHUNK] deltas
+    cdef Py_ssize_t h, r
     cdef const floating* xs = column(space, space.x, j, start, <floating> 0)
-    cdef const floating* component_deltas
+    cdef const floating* cosines = column(
+        space, space.cosines, j * N_FREQUENCIES, start, <floating> 0)
+    cdef const floating* e = column(
+        space, space.components, j * N_COMPONENTS, start, <floating> 0)
+    cdef const floating* by_e = column(
+        space, space.component_deltas, j * N_COMPONENTS, start, <floating> 0)
     cdef floating scale
-    for r in range(n_components):
-        number = j * n_components + r
-        component_deltas = column(space, space.component_deltas, number, start, <floating> 0)
-        scale = params[front.n_features + number]
-        add_to(grad + front.n_features + number, dot(
-            <const floating*> column(space, space.components, number, start, <floating> 0),
-            component_deltas, rows), accumulate)
-        add_to(grad + at.intercepts + number, scale * sum_of(component_deltas, rows), accumulate)
-        for h in range(front.n_frequencies):
-            wave = j * front.n_frequencies + h
-            add_to(grad + at.weights + wave * n_components + r, scale * dot(
-                <const floating*> column(space, space.cosines, wave, start, <floating> 0),
-                component_deltas, rows), accumulate)
-    for h in range(front.n_frequencies):
-        wave = j * front.n_frequencies + h
+    for r in range(N_COMPONENTS):
+        scale = params[at.scale + r]
+        add_to(grad + at.scale + r, dot(e, by_e, rows), accumulate)
+        add_to(grad + at.intercepts + r, scale * sum_of(by_e, rows), accumulate)
+        for h in range(N_FREQUENCIES):
+            add_to(grad + at.weights + h * N_COMPONENTS + r,
+                   scale * dot(cosines + h * space.column, by_e, rows), accumulate)
+        e += space.column
+        by_e += space.column
+    for h in range(N_FREQUENCIES):
         wave_deltas(front, params, j, h, space, start, rows, <floating*> deltas)
-        add_to(grad + at.frequencies + wave, dot(<const floating*> deltas, xs, rows), accumulate)
-        add_to(grad + at.phases + wave, sum_of(<const floating*> deltas, rows), accumulate)
+        add_to(grad + at.frequencies + h, dot(<const floating*> deltas, xs, rows), accumulate)
+        add_to(grad + at.phases + h, sum_of(<const floating*> deltas, rows), accumulate)
 
 
 cdef inline void gradient_of_scale(
@@ -313,7 +342,7 @@ cdef inline void gradient_of_front(
         gradient_of_scale(front, x, space, start, rows, grad, accumulate)
         return
     while first < rows:
-        n = min(rows - first, <Py_ssize_t> CHUNK_ROWS)
+        n = min(rows - first, <Py_ssize_t> ROWS_OF_CHUNK)
         gradient_of_waves(
             front, params, part - 1, space, start + first, n, grad, accumulate or first > 0)
         first += n
@@ -324,8 +353,7 @@ cdef inline void front_deltas_to_inputs(
     Py_ssize_t rows, floating* grads, Py_ssize_t grad_stride
 ) noexcept nogil:
     """Row i of grads = dJ/dx of row start + i, whose D is known."""
-    cdef FrontParams at = lay_out_params(front)
-    cdef floating[CHUNK_ROWS] deltas
+    cdef floating[ROWS_OF_CHUNK] deltas
     cdef Py_ssize_t i, j, h, first = 0, n
     cdef const floating* by_f = <const floating*> space.deltas + start * space.stride
     cdef floating frequency
@@ -333,11 +361,11 @@ cdef inline void front_deltas_to_inputs(
         for j in range(front.n_features):
             grads[i * grad_stride + j] = params[j] * by_f[i * space.stride + j]
     while first < rows:
-        n = min(rows - first, <Py_ssize_t> CHUNK_ROWS)
+        n = min(rows - first, <Py_ssize_t> ROWS_OF_CHUNK)
         for j in range(front.n_periodic):
-            for h in range(front.n_frequencies):
+            for h in range(N_FREQUENCIES):
                 wave_deltas(front, params, j, h, space, start + first, n, <floating*> deltas)
-                frequency = params[at.frequencies + j * front.n_frequencies + h]
+                frequency = params[params_of_input(front, j).frequencies + h]
                 for i in range(n):
                     grads[(first + i) * grad_stride + j] += frequency * deltas[i]
         first += n

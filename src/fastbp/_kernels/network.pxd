@@ -22,8 +22,8 @@ from .activations cimport (
 )
 from .dropout cimport Dropout, drop
 from .front cimport (
-    Front, FrontSpace, forward_front, front_deltas_to_inputs, gradient_of_front, parts_of_front,
-    turn_component_deltas,
+    LANES, N_COMPONENTS, N_FREQUENCIES, Front, FrontSpace, forward_front, front_deltas_to_inputs,
+    gradient_of_front, parts_of_front, turn_component_deltas, units_of_front,
 )
 from .inputs cimport Block, Inputs, gather_block
 from .losses cimport (
@@ -119,10 +119,11 @@ cdef inline void lay_out_front(
     bint backward
 ) noexcept nogil:
     """The matrices of a front; without gradients, some are left out."""
-    cdef Py_ssize_t n_waves = front.n_periodic * front.n_frequencies
-    cdef Py_ssize_t n_components = front.n_periodic * front.n_components
+    cdef Py_ssize_t n_waves = front.n_periodic * N_FREQUENCIES
+    cdef Py_ssize_t n_components = front.n_periodic * N_COMPONENTS
     space.stride = padded_stride(front.width, item_size)
-    space.column = round_up(rows, ALIGNMENT // sizeof(float))
+    # one vector more, since columns a power of 2 apart share few cache sets
+    space.column = round_up(rows, LANES) + LANES
     space.f = claim(cursor, rows, space.stride, item_size)
     space.x = claim(cursor, front.n_periodic, space.column, item_size)
     space.cosines = claim(cursor, n_waves, space.column, item_size)
@@ -183,13 +184,6 @@ cdef inline size_t lay_out(
     if gathers:
         ws.x = claim(&cursor, rows, net.n_features, item_size)
     return cursor.next - <char*> memory
-
-
-cdef inline Py_ssize_t units_of_front(const Front* front) noexcept nogil:
-    """What a row takes in a workspace, in elements."""
-    if not front.exists:
-        return 0
-    return front.width + front.n_periodic * (1 + front.n_frequencies + front.n_components)
 
 
 cdef inline int allocate(

@@ -15,7 +15,7 @@ cdef class Plan:
     """Layers and objective of one network.
 
     layer_sizes: (n_features, hidden..., n_outputs). activations: one int per hidden layer.
-    front: None, or (n_periodic, n_frequencies, n_components) of what stands before the first layer.
+    n_periodic: inputs with periodic features, of what stands before the first layer; -1: nothing.
     quantiles: one double per output, for QUANTILE. user_loss: the object whose methods loss and
     gradient are called, for USER_LOSS.
     """
@@ -28,7 +28,7 @@ cdef class Plan:
         self, tuple layer_sizes not None, tuple activations not None, int output, int loss,
         double loss_scale, bint mean, bint fit_intercept, double label_smoothing=0.0,
         double huber_delta=1.0, tuple quantiles=None, object user_loss=None,
-        tuple front=None,
+        Py_ssize_t n_periodic=-1,
     ):
         cdef Py_ssize_t l, start = 0
         cdef NetworkSizes* net = &self.net
@@ -42,8 +42,8 @@ cdef class Plan:
         net.n_features = layer_sizes[0]
         net.n_outputs = layer_sizes[net.n_layers]
         net.front.n_features = net.front.width = net.n_features
-        if front is not None:
-            self.take_front(front[0], front[1], front[2])
+        if n_periodic >= 0:
+            self.take_front(n_periodic)
         for l in range(net.n_layers):
             self.layers[l].fan_in = layer_sizes[l] if l > 0 else net.front.width
             self.layers[l].fan_out = layer_sizes[l + 1]
@@ -68,17 +68,11 @@ cdef class Plan:
             self.take_quantiles(quantiles)
         self.user_loss = user_loss
 
-    cdef int take_front(
-        self, Py_ssize_t n_periodic, Py_ssize_t n_frequencies, Py_ssize_t n_components
-    ) except -1:
+    cdef int take_front(self, Py_ssize_t n_periodic) except -1:
         cdef Front* front = &self.net.front
-        if not 0 <= n_periodic <= front.n_features or n_frequencies < 1 or n_components < 1:
-            raise ValueError(
-                f"a front of {n_periodic} periodic inputs, {n_frequencies} frequencies and "
-                f"{n_components} components, for {front.n_features} inputs")
-        front.exists = True
-        front.n_periodic, front.n_frequencies = n_periodic, n_frequencies
-        front.n_components = n_components
+        if n_periodic > front.n_features:
+            raise ValueError(f"{n_periodic} periodic inputs of {front.n_features}")
+        front.exists, front.n_periodic = True, n_periodic
         size_front(front)
         return 0
 
