@@ -117,7 +117,6 @@ def ablations():
         "no decay": {"weight_decay": 0.0},
         "no dropout": {"dropout": 0.0},
         "beta_2 .999": {"beta_2": 0.999},
-        "large batches": {"least_steps": 1},
         "last epoch": {"keeps_best_epoch": False},
         "y as it is": {"scales_target": False},
         "y not clipped": {"clips": False},

@@ -48,12 +48,8 @@ class Preset:
         No penalty: weight decay stands in its place (Loshchilov and Hutter, "Decoupled weight decay
         regularization", ICLR 2019).
     batch_size : int
-        Of a table that is large enough: RealMLP's.
-    least_steps, least_batch_size : int
-        Smaller tables have smaller batches, so that an epoch has so many steps, but no batch below
-        so many rows. With 480 rows, batches of 256 would make 128 steps in all, too few to learn
-        from skewed targets. On the smallest table of development, batches of 64 had a smaller log
-        loss than batches of 256 in each of five splits, and took less time.
+        RealMLP's, for small tables as well. Smaller batches, for more steps an epoch, cost time and
+        gained nothing on the development tables.
     front : {'scale', 'periodic'} or None
         A layer of few parameters before the first one: RealMLP's learned scale of all inputs, and
         its periodic features of the scaled numbers.
@@ -86,8 +82,6 @@ class Preset:
     dropout: float = 0.15
     alpha: float = 0.0
     batch_size: int = 256
-    least_steps: int = 8
-    least_batch_size: int = 32
     front: FrontName | None = "periodic"
     learning_rate_factors: LearningRateFactors = field(
         default_factory=lambda: {
@@ -108,7 +102,6 @@ class Preset:
 
     def member_parameters(self, n_training: int, n_numbers: int) -> dict[str, Any]:
         """Parameters of a network that trains on so many rows, whose first columns are numbers."""
-        batch_size = max(self.least_batch_size, n_training // self.least_steps)
         return {
             "activation": self.activation,
             "learning_rate": self.learning_rate,
@@ -118,7 +111,7 @@ class Preset:
             "weight_decay": self.weight_decay,
             "dropout": self.dropout,
             "alpha": self.alpha,
-            "batch_size": min(self.batch_size, batch_size, n_training),
+            "batch_size": min(self.batch_size, n_training),
             "front": self.front,
             "n_periodic": n_numbers if self.front == "periodic" else None,
             "learning_rate_factors": self.learning_rate_factors,
