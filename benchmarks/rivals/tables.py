@@ -108,7 +108,23 @@ def make_fastbp(kind, seed, **parameters):
 
 def ablations():
     """name -> parameters that turn one part of the recipe off."""
-    return {}
+    presets = {
+        "no front": {"front": None},
+        "no periodic": {"front": "scale"},
+        "bins, no periodic": {"front": "scale", "n_bins": 16},
+        "one rate": {"learning_rate_factors": None},
+        "constant rate": {"learning_rate": "constant"},
+        "no decay": {"weight_decay": 0.0},
+        "no dropout": {"dropout": 0.0},
+        "beta_2 .999": {"beta_2": 0.999},
+        "large batches": {"least_steps": 1},
+        "last epoch": {"keeps_best_epoch": False},
+        "y as it is": {"scales_target": False},
+        "y not clipped": {"clips": False},
+    }
+    return {"one network": {"n_estimators": 1}} | {
+        name: {"preset": preset} for name, preset in presets.items()
+    }
 
 
 PAIR = ("TabularClassifier", "TabularRegressor")

@@ -42,6 +42,7 @@ from .checks import (
 from .data import DataSet
 from .front import as_front, check_dense
 from .layer_arrays import LayerArrays, assign_layers
+from .near_names import hint_of_parameter
 from .network import Network, count_params
 from .objective import penalty_factors
 from .parameters import check_parameters, defaults_of, parameters_of
@@ -163,6 +164,32 @@ class BaseBackprop(
         for name, value in parameters.items():
             if name not in ("self", "__class__"):
                 setattr(self, name, value)
+
+    def set_params(self, **params: Any) -> Self:
+        """Set parameters, as every estimator does; an unknown name is answered with a near one.
+
+        Parameters
+        ----------
+        **params : dict
+            Parameters of the constructor.
+
+        Returns
+        -------
+        self : object
+
+        Raises
+        ------
+        ValueError
+            For an unknown name.
+        """
+        try:
+            return super().set_params(**params)
+        except ValueError as error:
+            known = self._get_param_names()
+            unknown = [name for name in params if name not in known]
+            if not unknown:
+                raise
+            raise ValueError(f"{error}{hint_of_parameter(unknown[0], known)}") from None
 
     def _validate_params(self):
         check_parameters(self)

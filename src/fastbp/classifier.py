@@ -146,8 +146,9 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
     tol : float, default=1e-4
         An epoch improves if the loss (or the validation score) does so by more than this; for
         'lbfgs' the gradient entry at which to stop.
-    verbose : bool, default=False
-        Print the loss of each epoch or iteration.
+    verbose : bool or int, default=False
+        Print the loss of each epoch or iteration, or of every n-th, with the learning rate, the
+        seconds since the run began, and the score and loss of the validation samples.
     warm_start : bool, default=False
         Whether ``fit`` continues from the weights of the last call.
     momentum : float, default=0.9

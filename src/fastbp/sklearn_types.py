@@ -1,16 +1,20 @@
 """The types that scikit-learn does not state: of its decorators, and of methods that it passes on.
 
-Nothing here does anything that scikit-learn would not do by itself.
+Nothing here does anything that scikit-learn would not do by itself, but for a better message about
+an argument that a method does not have.
 """
 
 from __future__ import annotations
 
+import functools
+import inspect
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import sklearn.base
 import sklearn.utils.metaestimators
 
+from .near_names import hint_of_argument
 from .types import Array, ArrayLike, FloatArray, MatrixLike, MaybeSparse
 
 if TYPE_CHECKING:
@@ -22,8 +26,21 @@ Request = bool | str | None  # what set_fit_request takes for each argument of f
 
 def fits(method: Method) -> Method:
     """For a method that fits: the parameters are checked first, by ``_validate_params``."""
-    decorate = sklearn.base._fit_context(prefer_skip_nested_validation=True)
-    return cast(Method, decorate(method))
+    fit = sklearn.base._fit_context(prefer_skip_nested_validation=True)(method)
+    arguments = inspect.signature(method).parameters
+
+    @functools.wraps(fit)
+    def checked(estimator: Any, *args: Any, **kwargs: Any) -> Any:
+        for name in kwargs:
+            if name not in arguments:
+                parameters = estimator.get_params(deep=False)
+                raise TypeError(
+                    f"{type(estimator).__name__}.{method.__name__}() got an unexpected keyword "
+                    f"argument {name!r}.{hint_of_argument(name, arguments, parameters)}"
+                )
+        return fit(estimator, *args, **kwargs)
+
+    return cast(Method, checked)
 
 
 def available_if(check: Callable[[Any], bool]) -> Callable[[Method], Method]:
@@ -41,8 +58,6 @@ class InheritedMethods:
     if TYPE_CHECKING:
 
         def get_params(self, deep: bool = True) -> dict[str, Any]: ...
-
-        def set_params(self, **params: Any) -> Self: ...
 
         def score(
             self, X: MatrixLike, y: MatrixLike, sample_weight: ArrayLike | None = None

@@ -15,7 +15,7 @@ CLASSES = [BackpropClassifier, BackpropRegressor]
 each_class = pytest.mark.parametrize("cls", CLASSES)
 
 # What these say depends on the kind of targets.
-OF_EACH_CLASS = {"hidden_layer_sizes", "output_activation", "loss"}
+OF_EACH_CLASS = {"hidden_layer_sizes", "output_activation", "loss", "scoring"}
 ATTRIBUTES_OF_EACH_CLASS = {"validation_scores_"}
 
 

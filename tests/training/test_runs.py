@@ -3,6 +3,7 @@
 The numbers of a plain fit are compared with scikit-learn's in test_trajectories.py.
 """
 
+import re
 import warnings
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from problems import (
     CUT_SHORT,
     ESTIMATORS,
+    EVERY_SOLVER,
     N_SAMPLES,
     OLD_LBFGS,
     SCIKIT_SOLVERS,
@@ -51,7 +53,7 @@ VERBOSE_RUNS = {
         "validation_fraction": 0.2,
         "max_iter": 200,
     },
-    "verbosity as a number": {"solver": "sgd", "verbose": 2},
+    "verbosity as a number": {"solver": "sgd", "verbose": 1},
 }
 
 
@@ -66,7 +68,13 @@ def test_verbose_lines_are_those_of_scikit_learn(ours, theirs, params, capsys):
         small(cls, **{"verbose": True, **params}).fit(X, y)
         printed.append(capsys.readouterr().out)
     assert printed[0].startswith("Iteration 1, loss = ")
-    assert printed[0] == printed[1]
+    assert_same_beginnings(*printed)
+
+
+def assert_same_beginnings(ours, theirs):
+    """Each of scikit-learn's lines is whole at the beginning of one of ours."""
+    for our_line, their_line in zip(ours.splitlines(), theirs.splitlines(), strict=True):
+        assert our_line == their_line or our_line.startswith(f"{their_line}, ")
 
 
 def test_verbose_lines_of_partial_fit(capsys):
@@ -76,8 +84,73 @@ def test_verbose_lines_of_partial_fit(capsys):
         estimator = small(cls, verbose=True)
         estimator.partial_fit(X, y).partial_fit(X, y)
         printed.append(capsys.readouterr().out)
-    assert printed[0] == printed[1]
+    assert_same_beginnings(*printed)
     assert printed[0].count("Iteration 1,") == 2
+
+
+LINE = re.compile(
+    r"Iteration (\d+), loss = (\d+\.\d{8})(?:, learning rate = (\S+))?, time = (\d+\.\d\d) s"
+)
+
+
+@ESTIMATORS
+@EVERY_SOLVER
+def test_verbose_lines_show_rate_time_and_validation(cls, solver, capsys):
+    X, y = make_task(cls)
+    model = small(cls, solver=solver, verbose=True, tol=1e-9, max_iter=4)
+    model.fit(X, y, X_val=X[:20], y_val=y[:20])
+    lines = capsys.readouterr().out.splitlines()
+    shown = [LINE.fullmatch(line).groups() for line in lines[::2]]
+    assert [int(number) for number, *_ in shown] == [1, 2, 3, 4]
+    assert [float(loss) for _, loss, *_ in shown] == pytest.approx(model.loss_curve_, abs=1e-8)
+    assert {rate for *_, rate, _ in shown} == {"0.02" if solver in ("adam", "sgd") else None}
+    times = [float(time) for *_, time in shown]
+    assert times == sorted(times) and times[-1] < 60
+    assert lines[1::2] == [
+        f"Validation score: {score:f}, validation loss = {loss:.8f}"
+        for score, loss in zip(model.validation_scores_, model.validation_loss_curve_, strict=True)
+    ]
+
+
+def test_verbose_lines_show_the_rate_of_the_last_step(capsys):
+    X, y = make_regression()
+    params = {"invscaling": {"solver": "sgd", "batch_size": 24}, "exponential": {"decay_rate": 0.5}}
+    rates = {}
+    for schedule, more in params.items():
+        small(BackpropRegressor, learning_rate=schedule, verbose=True, max_iter=3, **more).fit(X, y)
+        lines = capsys.readouterr().out.splitlines()
+        rates[schedule] = [float(LINE.fullmatch(line)[3]) for line in lines]
+    assert rates["exponential"] == [0.02, 0.01, 0.005]
+    expected = [0.02, *(0.02 / np.sqrt(n * N_SAMPLES + 1) for n in (1, 2))]
+    assert rates["invscaling"] == pytest.approx(expected, rel=1e-3)
+    small(BackpropRegressor, learning_rate="cosine", verbose=True, max_iter=2).fit(X, y)
+    last = float(LINE.fullmatch(capsys.readouterr().out.splitlines()[-1])[3])
+    assert last == pytest.approx(0.01 * (1 + np.cos(np.pi * 5 / 6)), rel=1e-3)
+
+
+@EVERY_SOLVER
+def test_verbose_as_a_number_prints_every_nth_epoch(solver, capsys):
+    X, y = make_task(BackpropRegressor)
+    model = small(BackpropRegressor, solver=solver, verbose=3, tol=1e-9, max_iter=10)
+    numbers = []
+    for warm in False, True:  # counted anew
+        model.set_params(warm_start=warm).fit(X, y)
+        printed = capsys.readouterr().out
+        numbers.append(
+            [int(one) for one in re.findall(r"^Iteration (\d+),", printed, re.MULTILINE)]
+        )
+    assert numbers[0] == [3, 6, 9]
+    assert numbers[1] == [n for n in range(1, model.n_iter_ + 1) if n % 3 == 0]
+
+
+def test_verbose_as_a_number_counts_calls_of_partial_fit(capsys):
+    X, y = make_regression()
+    model = small(BackpropRegressor, verbose=3)
+    printed = []
+    for _ in range(7):
+        model.partial_fit(X, y)
+        printed.append(bool(capsys.readouterr().out))
+    assert printed == [False, False, True] * 2 + [False]
 
 
 @ESTIMATORS

@@ -188,6 +188,7 @@ def test_verbose_lines_name_the_score(cls, solver, capsys):
     X, y, X_val, y_val, _ = make_validated_task(cls)
     fitted = watched(cls, solver=solver, verbose=True).fit(X, y, X_val=X_val, y_val=y_val)
     printed = [line for line in capsys.readouterr().out.splitlines() if "score" in line]
+    printed = [line.partition(",")[0] for line in printed]
     assert printed == [f"Validation score: {score:f}" for score in fitted.validation_scores_]
 
 

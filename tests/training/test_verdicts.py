@@ -6,8 +6,10 @@ import warnings
 
 import numpy as np
 import pytest
-from internals import LOSSES, OPTIMIZERS, DataSet, Targets, loss_of_constant
+from internals import LOSS_RECORDS, LOSSES, OPTIMIZERS, DataSet, Targets, loss_of_constant
 from own_losses import SquaredError
+from problems import make_weights
+from scipy import sparse
 from scipy.optimize import minimize
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris, load_wine
 from sklearn.exceptions import ConvergenceWarning
@@ -103,6 +105,26 @@ def test_the_loss_is_that_of_the_weights_that_are_kept():
     )
     loss, _ = map(float, WORSE.search(said_by(model, X, y)).groups())
     assert loss == pytest.approx(np.mean((y - model.predict(X)) ** 2) / 2, rel=1e-3)
+
+
+@pytest.mark.parametrize("solver", ["adam", "lbfgs", "levenberg_marquardt"])
+def test_the_loss_is_that_of_the_samples_as_they_were_checked(solver):
+    """Somebody changes the indices of a sparse matrix in the last epoch."""
+    matrix = sparse.csr_matrix(SCALED)
+
+    def corrupting(*_):
+        corrupting.n_calls += 1
+        if corrupting.n_calls == 2:
+            matrix.indices[:] = 2**31 - 1
+        return 0.0
+
+    corrupting.n_calls = 0
+    model = BackpropRegressor((2,), solver=solver, max_iter=2, scoring=corrupting, random_state=0)
+    model.set_params(alpha=1e9, learning_rate_init=1e-9)
+    said = said_by(model, matrix, y, X_val=SCALED[:9], y_val=y[:9])
+    loss, _ = map(float, WORSE.search(said).groups())
+    assert loss == pytest.approx(np.mean((y - model.predict(SCALED)) ** 2) / 2, rel=1e-3)
+    assert matrix.indices.max() > 9
 
 
 # --- where nothing is said ---
@@ -228,9 +250,22 @@ def test_no_constant_is_better(params, n_outputs, weighted):
 
 @pytest.mark.parametrize("loss", LOSSES)
 def test_every_loss_has_a_constant(loss):
-    output = {"log_loss": "logistic", "poisson": "exp", "gamma": "exp"}.get(loss, "identity")
-    net = Network([1, 1], loss=loss, output_activation=output)
-    assert np.isfinite(loss_of_constant(net, dataset([0.2, 0.3, 1.0])))
+    n_extra = LOSS_RECORDS[loss].n_extra
+    net = Network([1, 1 + n_extra], loss=loss, output_activation=LOSS_RECORDS[loss].default_output)
+    values = np.array([[0.2], [0.3], [1.0]])
+    assert np.isfinite(loss_of_constant(net, dataset(np.hstack([values, 0 * values[:, :n_extra]]))))
+
+
+@pytest.mark.parametrize("weights", [None, make_weights(31)], ids=["plain", "weighted"])
+def test_the_constant_of_gaussian_is_mean_and_variance(weights):
+    values = np.random.default_rng(1).normal(3, 2, 31)
+    net = Network([1, 2], loss="gaussian")
+    data = dataset(np.column_stack([values, np.zeros(31)]), weights)
+    mean = np.average(values, weights=weights)
+    variance = np.average((values - mean) ** 2, weights=weights)
+    net.params = [0, 0, mean, np.log(variance)]
+    lowest = net.loss(data.X, values, weights)
+    assert loss_of_constant(net, data) == pytest.approx(lowest, rel=1e-12)
 
 
 def test_constants_at_the_end_of_what_an_output_reaches():

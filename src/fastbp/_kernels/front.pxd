@@ -136,7 +136,7 @@ cdef inline void compute_components(
     cdef floating* cosines
     cdef floating* sines
     cdef floating* e
-    cdef floating frequency, phase, weight
+    cdef floating frequency, phase, weight, turns
     for i in range(rows):
         xs[i] = x[i * front.n_features + j]
     for r in range(n_components):
@@ -148,12 +148,14 @@ cdef inline void compute_components(
         wave = j * front.n_frequencies + h
         frequency, phase = params[at.frequencies + wave], params[at.phases + wave]
         cosines = column(space, space.cosines, wave, start, <floating> 0)
-        for i in range(rows):
-            cosines[i] = cos_of_turns(frequency * xs[i] + phase)
-        if space.sines != NULL:
+        if space.sines == NULL:
+            for i in range(rows):
+                cosines[i] = cos_of_turns(frequency * xs[i] + phase)
+        else:
             sines = column(space, space.sines, wave, start, <floating> 0)
             for i in range(rows):
-                sines[i] = sin_of_turns(frequency * xs[i] + phase)
+                turns = frequency * xs[i] + phase
+                cosines[i], sines[i] = cos_of_turns(turns), sin_of_turns(turns)
         for r in range(n_components):
             e = column(space, space.components, j * n_components + r, start, <floating> 0)
             weight = params[at.weights + wave * n_components + r]
@@ -175,11 +177,13 @@ cdef inline void turn_component_deltas(
 
 
 cdef inline floating add_up(floating* sums) noexcept nogil:
-    cdef floating total = 0
-    cdef Py_ssize_t lane
-    for lane in range(LANES):
-        total += sums[lane]
-    return total
+    """The sum of LANES numbers, by halves; they are overwritten."""
+    cdef Py_ssize_t lane, half = LANES // 2
+    while half > 0:
+        for lane in range(half):
+            sums[lane] += sums[half + lane]
+        half //= 2
+    return sums[0]
 
 
 cdef inline floating dot(const floating* a, const floating* b, Py_ssize_t n) noexcept nogil:

@@ -121,7 +121,7 @@ def _name(value):
 def _table(network, sizes, activations):
     rows = [("input", f"{sizes[0]:,}", "", "")]
     inner_sizes = list(sizes)
-    if network.front is not None:
+    if getattr(network, "front", None) is not None:
         inner_sizes[0] = len(network.coefs[0])
         n_params = sum(array.size for array in network.front_params.values())
         rows.append(("front", f"{inner_sizes[0]:,}", _name(network.front), f"{n_params:,}"))

@@ -166,9 +166,7 @@ class _Objective:
         network, settings = run.network, run.settings
         self.variables = variables
         # without l1, which is the variables' own
-        self.evaluator = network.evaluator(
-            run.data.kernel_samples(), l2=network.l2, n_threads=settings.n_threads
-        )
+        self.evaluator = network.evaluator(run.samples, l2=network.l2, n_threads=settings.n_threads)
         self.last = self.last_bytes = self.grad = None
         start = variables.begin(network.params), np.nan
         self._accepted: tuple[int, Any, Any] = run.state.n_iter, start, start

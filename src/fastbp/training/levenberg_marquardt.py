@@ -70,6 +70,7 @@ def solve(run: Run) -> None:
             n_iter=state.n_iter,
             damping=FIRST_DAMPING if state.damping is None else state.damping,
             n_threads=settings.n_threads,
+            samples=run.samples,
         )
     except KeyboardInterrupt:
         if state.n_iter == counted[0]:
@@ -119,6 +120,7 @@ def minimize(
     n_iter=0,
     damping=FIRST_DAMPING,
     n_threads=None,
+    samples=None,
 ):
     """Levenberg-Marquardt steps until the gradient is small.
 
@@ -138,6 +140,8 @@ def minimize(
     n_threads : int, default=None
         Of the compiled calls, and of BLAS, which gets one for small products whatever is asked
         for; by default as many as are worthwhile.
+    samples : Samples of the kernels, default=None
+        Of the data, where there are such already.
 
     Returns
     -------
@@ -155,12 +159,13 @@ def minimize(
     if work < LEAST_THREADED_WORK:
         blas_threads = 1
         n_threads = n_threads or 1
-    arguments = network, data, max_iter, tol, end_iteration, n_iter, damping, n_threads
+    samples = data.kernel_samples() if samples is None else samples
+    arguments = network, data, samples, max_iter, tol, end_iteration, n_iter, damping, n_threads
     return call_with_blas_threads(blas_threads, lambda: _minimize(*arguments))
 
 
-def _minimize(network, data, max_iter, tol, end_iteration, n_iter, damping, n_threads):
-    evaluator = network.evaluator(data.kernel_samples(), l2=network.l2, n_threads=n_threads)
+def _minimize(network, data, samples, max_iter, tol, end_iteration, n_iter, damping, n_threads):
+    evaluator = network.evaluator(samples, l2=network.l2, n_threads=n_threads)
     normal = _NormalEquations(network, data, n_threads)
     grad, trial_grad = np.empty_like(network.params), np.empty_like(network.params)
     loss = evaluator.evaluate(network.params, grad)

@@ -9,7 +9,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from types import SimpleNamespace
+from typing import Any
 
+import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from ..network import Network
@@ -29,7 +31,8 @@ class Monitor:
     state : TrainingState
         Its curves and its record of the best are kept here.
     settings : SimpleNamespace
-        With ``tol``, ``n_iter_no_change``, ``max_time``, ``verbose``.
+        With ``tol``, ``n_iter_no_change``, ``max_time``, ``verbose``: 0 or False prints nothing,
+        n every n epochs.
     validation : Validation, default=None
     after_epoch : callable of no arguments, default=None
         Called at the end of each epoch; a true value ends the run.
@@ -49,15 +52,17 @@ class Monitor:
         self.watches_score: bool = validation is not None and early_stopping
         self._network, self._state, self._settings = network, state, settings
         self._validation, self._after_epoch = validation, after_epoch
-        self._latest = None if settings.max_time is None else time.monotonic() + settings.max_time
+        self._began = time.monotonic()
+        self._latest = None if settings.max_time is None else self._began + settings.max_time
         self.was_ended: bool = False
         # entries that the curves had before this run
         self._n_before = {name: len(curve) for name, curve in state.curves().items()}
         self._may_be_ended = not (after_epoch is None and settings.max_time is None)
 
-    def record(self, loss: float, n_samples: int = 0) -> None:
+    def record(self, loss: float, n_samples: int = 0, rates: Any = None) -> None:
         """Record the loss of an epoch over so many samples, and measure the validation samples.
 
+        `rates` is the learning rate of its steps, or the rates, which are printed.
         An interrupt may come between any two steps. The epoch counts from the last one on, which is
         one update of the state; until then, settle takes back what has been added to the curves.
         """
@@ -73,10 +78,19 @@ class Monitor:
         else:
             watched = state.watch_loss(settings.tol)
         state.end_epoch(n_samples, watched)
-        if settings.verbose:
-            print(f"Iteration {state.n_iter}, loss = {loss:.8f}")
-            if measured is not None:
-                print(f"Validation score: {score:f}")
+        # n_epochs goes on over the calls of partial_fit, each of which is epoch 1
+        number = state.n_epochs if n_samples else state.n_iter
+        if settings.verbose and number % int(settings.verbose) == 0:
+            self._print(loss, rates, measured)
+
+    def _print(self, loss, rates, measured):
+        """One or two lines: scikit-learn's, with more at their ends."""
+        of_rate = "" if rates is None else f", learning rate = {np.ravel(rates)[-1]:.4g}"
+        seconds = time.monotonic() - self._began
+        print(f"Iteration {self._state.n_iter}, loss = {loss:.8f}{of_rate}, time = {seconds:.2f} s")
+        if measured is not None:
+            validation_loss, score = measured
+            print(f"Validation score: {score:f}, validation loss = {validation_loss:.8f}")
 
     def settle(self) -> None:
         """Shorten the curves to the epochs that count: the last one may have been interrupted."""

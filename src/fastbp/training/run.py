@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
@@ -32,6 +33,7 @@ from .validation import Validation, split_off_validation
 from .verdicts import complaint_about
 
 if TYPE_CHECKING:
+    from .._kernels.core_baseline import Samples
     from .checkpoints import Checkpoint
     from .solvers import Solver
 
@@ -70,6 +72,11 @@ class Run:
     loss: float | None = None
     checkpoint: Checkpoint | None = None
     complaint: str = ""
+
+    @cached_property
+    def samples(self) -> Samples:
+        """The data as the kernels read them, from the first use on: with indices of their own."""
+        return self.data.kernel_samples()
 
     def end_epoch(self) -> None:
         """To be called where the run could be cut off and resumed: after an epoch or iteration."""

@@ -57,13 +57,15 @@ def solve(run: Run) -> None:
     decay_factor = largest_decay_factor(groups, run.network)
     schedule = settings.learning_rate
     varies = settings.warmup_epochs > 0 or schedule not in SCHEDULES_BETWEEN_EPOCHS
+    has_rate = "learning_rate" not in run.solver.ignores
     while state.n_iter < settings.max_iter:
         if settings.shuffle:
             _shuffle(state)
         rates = _rates_of_epoch(state, settings, batch_size) if varies else state.learning_rate
         if settings.weight_decay > 0:
             _check_decay(settings.weight_decay, decay_factor * np.max(rates))
-        monitor.record(_run_epoch(trainer, rates, state, settings), len(state.order))
+        loss = _run_epoch(trainer, rates, state, settings)
+        monitor.record(loss, len(state.order), rates if has_rate else None)
         ended = monitor.is_ended()
         stops = _should_stop(state, settings, monitor)
         run.end_epoch()
@@ -95,7 +97,7 @@ def _trainer(run, batch_size, groups):
     state, settings = run.state, run.settings
     flops = BACKWARD * run.network.n_params
     return run.network.trainer(
-        run.data.kernel_samples(),
+        run.samples,
         state.moments,
         settings,
         batch_size=batch_size,

@@ -11,9 +11,9 @@ strong penalty, which makes the prediction nearly constant, is no failure. It is
 the recorded loss looks bad: a fit that went well pays for the constant alone, a pass over y.
 
 The constant is a statistic of y: the weighted mean, which minimises squared_error, log_loss,
-poisson and gamma; the weighted quantile of absolute_error (the median) and quantile; for huber the
-median, which comes close. The loss of any constant is at least that of the best one, so what is
-close can only hide a failure, never invent one.
+poisson and gamma; mean and variance for gaussian; the weighted quantile for absolute_error (the
+median) and quantile; for huber the median, which comes close. The loss of any constant is at least
+that of the best one, so what is close can only hide a failure, never invent one.
 """
 
 from __future__ import annotations
@@ -34,8 +34,9 @@ if TYPE_CHECKING:
 # constant's where X says nothing about y.
 WORSE = 1.1
 # The entropy of a rare class is small, and nobody waits for probabilities to come that close to it.
-# This is more than a fit that is right about the frequent ones has above the constant.
-LEAST_EXCESS_OF_PROBABILITIES = 0.2
+# This is more than a fit that is right about the frequent ones has above the constant. A logarithm
+# of a likelihood has no scale of its own anyway.
+LEAST_EXCESS_OF_LIKELIHOODS = 0.2
 FAR = 2.0
 # Probabilities, rates and differences of quantiles that are 0 cannot be reached by an output.
 SMALLEST = 1e-12
@@ -69,14 +70,12 @@ def _failure(run):
         return ""
     first, last = state.loss_curve[-state.n_iter], state.loss_curve[-1]
     constant = loss_of_constant(run.network, run.data)
-    bound = WORSE * constant
-    if OUTPUTS[run.network.output_activation].gives_probabilities:
-        bound = max(bound, constant + LEAST_EXCESS_OF_PROBABILITIES)
-    if last <= bound and last <= FAR * first:
+    bound = _bound(run.network, constant)
+    if last <= bound and not last > FAR * first > 0:
         return ""
-    samples = run.data.kernel_samples()
+    # the samples of the run, since the user may have changed the matrix meanwhile
     evaluator = run.network.evaluator(
-        samples, l2=0.0, gradient=False, n_threads=run.settings.n_threads
+        run.samples, l2=0.0, gradient=False, n_threads=run.settings.n_threads
     )
     loss = evaluator.evaluate(run.network.params)
     if loss > bound:
@@ -84,9 +83,18 @@ def _failure(run):
             f" The fit is worse than predicting the same for every sample: its loss is {loss:.4g}, "
             f"that of the best constant {constant:.4g}."
         )
-    if loss > FAR * first and loss - first > run.settings.tol:
+    if loss > FAR * first > 0 and loss - first > run.settings.tol:
         return f" The fit ended far above its first loss: at {loss:.4g}, after {first:.4g}."
     return ""
+
+
+def _bound(network, constant):
+    """Above it, a loss is worse than that of a constant."""
+    is_likelihood = OUTPUTS[network.output_activation].gives_probabilities or (
+        network.loss_name == "gaussian"
+    )
+    excess = (WORSE - 1) * abs(constant)
+    return constant + (max(excess, LEAST_EXCESS_OF_LIKELIHOODS) if is_likelihood else excess)
 
 
 def loss_of_constant(network: Network, data: DataSet) -> float:
@@ -101,6 +109,12 @@ def loss_of_constant(network: Network, data: DataSet) -> float:
         return np.inf
     if loss in OF_MEANS:
         constant = _mean(data)
+    elif loss == "gaussian":
+        mean = _mean(data)
+        squares = np.square(targets.values - mean)
+        variance = np.average(squares, axis=0, weights=data.weights)
+        # the last output is the logarithm of the variance
+        constant = np.append(mean[:-1], np.log(max(variance[0], SMALLEST)))
     elif loss in OF_MEDIANS:
         constant = _quantiles(data, 0.5)
     elif loss == "quantile":

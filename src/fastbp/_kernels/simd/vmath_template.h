@@ -119,15 +119,20 @@ ALWAYS_INLINE REAL NAME(fraction_of_turn)(REAL t)
     return r > half ? half : r < -half ? -half : r;
 }
 
-/* sin(2 pi q) for |q| <= 1/4 */
+/* sin(2 pi q) for |q| <= 1/4. Even and odd powers of q^2 are summed apart, as in expm1_reduced; the
+ * first term, which is the largest, is added last. */
 ALWAYS_INLINE REAL NAME(sine_of_quarter)(REAL q)
 {
-    const REAL x = q * (REAL)6.283185307179586, square = x * x;
-    REAL series = 1;
+    const int degree = sizeof NAME(SINE) / sizeof(REAL) - 1;
+    const REAL square = q * q, fourth = square * square;
+    REAL even = NAME(SINE)[degree], odd = NAME(SINE)[degree - 1];
     UNROLL_ALL
-    for (int odd = NAME(SINE_DEGREE); odd >= 3; odd -= 2)
-        series = 1 - series * square * ((REAL)1 / (REAL)(odd * (odd - 1)));
-    return x * series;
+    for (int i = degree - 2; i >= 2; i -= 2)
+        even = even * fourth + NAME(SINE)[i];
+    UNROLL_ALL
+    for (int i = degree - 3; i >= 1; i -= 2)
+        odd = odd * fourth + NAME(SINE)[i];
+    return q * NAME(SINE)[0] + q * (square * (even * square + odd));
 }
 
 ALWAYS_INLINE REAL NAME(cos_of_turns)(REAL t)
