@@ -234,9 +234,9 @@ def test_presets(cls):
     plain = cls(**QUICK).fit(X, y)
     same = cls(**QUICK, preset=Preset()).fit(X, y)
     np.testing.assert_array_equal(plain.predict(X), same.predict(X))
-    other = cls(**QUICK, preset={"n_bins": 0, "dropout": 0.0, "n_folds": 3}).fit(X, y)
+    other = cls(**QUICK, preset={"n_bins": 4, "dropout": 0.0, "n_folds": 3}).fit(X, y)
     assert other.estimators_[0].dropout == 0
-    assert other.encoder_.transform(X).shape[1] < plain.encoder_.transform(X).shape[1]
+    assert other.encoder_.transform(X).shape[1] == plain.encoder_.transform(X).shape[1] + 2 * 4
     last = cls(**QUICK, preset={"keeps_best_epoch": False}).fit(X, y)
     assert last.estimators_[0].best_validation_score_ is None
     assert len(last.validation_loss_curves_[0]) == 6 and np.isfinite(last.oob_score_)
