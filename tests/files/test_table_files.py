@@ -44,6 +44,7 @@ KINDS = {
     "numbers": (TabularRegressor, {}, lambda y: y),
     "two targets": (TabularRegressor, {}, lambda y: np.column_stack([y, -y])),
     "quantiles": (TabularRegressor, {"loss": "quantile", "quantile": [0.2, 0.8]}, lambda y: y),
+    "variances": (TabularRegressor, {"loss": "gaussian"}, lambda y: y),
     "counts": (TabularRegressor, {"loss": "poisson"}, lambda y: y.astype(int)),
     "another recipe": (TabularRegressor, {"preset": {"clips": False, "dropout": 0.0}}, lambda y: y),
     "gamma": (TabularRegressor, {"loss": "gamma"}, lambda y: y + 1),
@@ -87,7 +88,7 @@ def test_the_same_estimator_again(kind, tmp_path):
     else:
         for one, other in zip(again.predict(X, True), model.predict(X, True), strict=True):
             np.testing.assert_array_equal(one, other)
-    if kind in ("numbers", "quantiles"):
+    if kind in ("numbers", "quantiles", "variances"):
         np.testing.assert_array_equal(
             again.predict_interval(X, 0.7), model.predict_interval(X, 0.7)
         )

@@ -236,7 +236,7 @@ def test_presets(cls):
     np.testing.assert_array_equal(plain.predict(X), same.predict(X))
     other = cls(**QUICK, preset={"n_bins": 4, "dropout": 0.0, "n_folds": 3}).fit(X, y)
     assert other.estimators_[0].dropout == 0
-    assert other.encoder_.transform(X).shape[1] > plain.encoder_.transform(X).shape[1]
+    assert other.encoder_.transform(X).shape[1] == plain.encoder_.transform(X).shape[1] + 2 * 4
     last = cls(**QUICK, preset={"keeps_best_epoch": False}).fit(X, y)
     assert last.estimators_[0].best_validation_score_ is None
     assert len(last.validation_loss_curves_[0]) == 6 and np.isfinite(last.oob_score_)
@@ -331,7 +331,9 @@ def test_predictions_stay_within_the_range_of_y():
     assert predictions.min() >= y.min() and predictions.max() <= y.max()
 
 
-@pytest.mark.parametrize("loss", ["squared_error", "absolute_error", "huber", "poisson", "gamma"])
+@pytest.mark.parametrize(
+    "loss", ["squared_error", "absolute_error", "huber", "poisson", "gamma", "gaussian"]
+)
 def test_losses(loss):
     X, y = raw_table(600)
     y = np.exp(y - y.mean())
@@ -359,6 +361,12 @@ def test_one_quantile():
     model = TabularRegressor(loss="quantile", quantile=0.9, max_iter=16, random_state=0)
     predictions = model.fit(X[:2000], y[:2000]).predict(X[2000:])
     assert abs(np.mean(y[2000:] <= predictions) - 0.9) < 0.02
+
+
+def test_a_quantile_without_its_loss_has_no_effect():
+    X, y = raw_table()
+    with pytest.warns(UserWarning, match="quantile=0.9 has no effect with loss='squared_error'"):
+        TabularRegressor(quantile=0.9, **QUICK).fit(X, y)
 
 
 def test_several_quantiles_never_cross():

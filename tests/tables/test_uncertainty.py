@@ -14,15 +14,16 @@ from fastbp import Network, TabularClassifier, TabularRegressor
 # --- intervals ---
 
 
-def by_definition(y, lows, highs, own, lows_at, highs_at, coverage):
+def by_definition(y, lows, highs, stds, own, lows_at, highs_at, stds_at, coverage):
     """CV+ row by row: `own` are the sets of members that did not see each row."""
     n = len(y)
-    errors = [max(lows[i] - y[i], y[i] - highs[i]) for i in range(n)]
+    errors = [max(lows[i] - y[i], y[i] - highs[i]) / stds[i] for i in range(n)]
     rank = int(np.ceil(coverage * (n + 1)))
     ends = []
     for at in range(lows_at.shape[1]):
-        below = [np.mean(lows_at[own[i], at]) - errors[i] for i in range(n)]
-        above = [np.mean(highs_at[own[i], at]) + errors[i] for i in range(n)]
+        widths = [np.mean(stds_at[own[i], at]) * errors[i] for i in range(n)]
+        below = [np.mean(lows_at[own[i], at]) - widths[i] for i in range(n)]
+        above = [np.mean(highs_at[own[i], at]) + widths[i] for i in range(n)]
         ends.append([np.sort(below)[::-1][rank - 1], np.sort(above)[rank - 1]])
     return np.array(ends)
 
@@ -36,6 +37,7 @@ def test_bounds_are_those_of_the_definition(n_members, n_outputs, coverage):
     y = rng.standard_normal(n)
     outputs = np.sort(rng.standard_normal((n, n_outputs)), axis=1)
     new = np.sort(rng.standard_normal((n_members, n_new, n_outputs)), axis=2)
+    stds, new_stds = rng.uniform(0.5, 2, n), rng.uniform(0.5, 2, (n_members, n_new))
     splits = make_splits(None, n, n_members, 5, np.random.RandomState(0))
     own = [[k for k, (_, rows) in enumerate(splits) if i in rows] for i in range(n)]
     known = [i for i in range(n) if own[i]]
@@ -43,22 +45,23 @@ def test_bounds_are_those_of_the_definition(n_members, n_outputs, coverage):
         y[known],
         outputs[known, 0],
         outputs[known, -1],
+        stds[known],
         [own[i] for i in known],
         new[:, :, 0],
         new[:, :, -1],
+        new_stds,
         coverage,
     )
-    found = ConformalErrors.of(y, outputs, splits).interval(new, coverage)
+    found = ConformalErrors.of(y, outputs, stds, splits).interval(new, new_stds, coverage)
     np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-12)
 
 
 def test_too_few_rows_for_a_coverage():
     splits = make_splits(None, 10, 5, 5, np.random.RandomState(0))
-    errors = ConformalErrors.of(np.zeros(10), np.ones((10, 1)), splits)
-    np.testing.assert_array_equal(
-        errors.interval(np.ones((5, 2, 1)), 0.95), [[-np.inf, np.inf]] * 2
-    )
-    np.testing.assert_allclose(errors.interval(np.ones((5, 2, 1)), 0.9), [[0, 2]] * 2, atol=1e-9)
+    errors = ConformalErrors.of(np.zeros(10), np.ones((10, 1)), np.ones(10), splits)
+    new = np.ones((5, 2, 1)), np.ones((5, 2))
+    np.testing.assert_array_equal(errors.interval(*new, 0.95), [[-np.inf, np.inf]] * 2)
+    np.testing.assert_allclose(errors.interval(*new, 0.9), [[0, 2]] * 2, atol=1e-9)
 
 
 def noisy(n_samples, seed, noise=lambda x: 0.5):
@@ -80,10 +83,13 @@ def test_intervals_cover_new_rows_as_often_as_they_say(coverage, n_estimators):
 
 
 @pytest.mark.slow
-def test_intervals_of_quantiles_are_wide_where_targets_scatter():
+@pytest.mark.parametrize(
+    "params", [{"loss": "quantile", "quantile": [0.05, 0.5, 0.95]}, {"loss": "gaussian"}]
+)
+def test_intervals_are_wide_where_targets_scatter(params):
     X, y = noisy(4000, 0, noise=lambda x: 0.1 + np.abs(x))
     X_new, y_new = noisy(20_000, 1, noise=lambda x: 0.1 + np.abs(x))
-    model = TabularRegressor(loss="quantile", quantile=[0.05, 0.5, 0.95], random_state=0).fit(X, y)
+    model = TabularRegressor(**params, random_state=0).fit(X, y)
     low, high = model.predict_interval(X_new, 0.9).T
     assert 0.88 < np.mean((low <= y_new) & (y_new <= high)) < 0.92
     calm, wild = np.abs(X_new[:, 2]) < 0.3, np.abs(X_new[:, 2]) > 1.7
@@ -102,6 +108,31 @@ def test_intervals_that_cannot_be():
         model.fit(X, y, X_val=X, y_val=y).predict_interval(X)
     with pytest.raises(ValueError, match="y of one column"):
         model.fit(X, np.column_stack([y, y])).predict_interval(X)
+
+
+def test_a_variance_of_known_data_is_found():
+    X, y = noisy(4000, 0, noise=lambda x: 0.3 + 0.5 * (x > 0))
+    model = TabularRegressor(loss="gaussian", random_state=0).fit(X, 1000 + 50 * y)
+    X_new, _ = noisy(4000, 1)
+    _, stds = model.predict(X_new, return_std=True)
+    assert np.median(stds[X_new[:, 2] > 0.2]) == pytest.approx(50 * 0.8, rel=0.15)
+    assert np.median(stds[X_new[:, 2] < -0.2]) == pytest.approx(50 * 0.3, rel=0.15)
+
+
+def test_variances_add_up():
+    X, y = noisy(200, 0)
+    model = TabularRegressor(loss="gaussian", max_iter=4, random_state=0).fit(X, y)
+    mean, std = model.predict(X, return_std=True)
+    encoded = model.encoder_.transform(X)
+    scale = y.std()
+    parts = [one.predict(encoded, return_std=True) for one in model.estimators_]
+    means = np.clip([y.mean() + scale * part[0] for part in parts], y.min(), y.max())
+    noises = np.array([scale * part[1] for part in parts])
+    np.testing.assert_allclose(mean, means.mean(axis=0), rtol=1e-5)
+    expected = means.var(axis=0) + (noises**2).mean(axis=0)
+    np.testing.assert_allclose(std, np.sqrt(expected), rtol=1e-5)
+    with pytest.raises(ValueError, match="needs a y of one column"):
+        model.fit(X, np.column_stack([y, y]))
 
 
 def test_networks_are_closer_together_where_there_is_more_to_learn_from():

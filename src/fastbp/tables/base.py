@@ -172,7 +172,7 @@ class BaseTabular(BaseEstimator):
         self.feature_importances_ = self._importances(table, splits, random_state_of_rows)
         self._forget_out_of_bag()
         if validation[0] is None:
-            self._estimate_out_of_bag(y, weights, self._held_out(table, splits), splits)
+            self._estimate_out_of_bag(y, weights, self._held_out(table, splits), splits, table)
         return self
 
     def _take_names(self, encoder):
@@ -237,12 +237,13 @@ class BaseTabular(BaseEstimator):
         columns = self.encoder_.feature_of_column_
         return permutation_importances(cases(), columns, n_features, random_state)
 
-    def _held_out(self, table, splits):
+    def _held_out(self, table, splits, predict=None):
         """The mean of the predictions of those members that have not seen a row; NaN without."""
         total: Any = None
         n_members = np.zeros(len(table.X))
         for member, (_, rows) in zip(self.estimators_, splits, strict=True):
-            outputs = self._predictions_of(member, table.X[rows])
+            outputs = (predict or self._predictions_of)(member, table.X[rows])
+            outputs = outputs.reshape(len(rows), -1)
             if total is None:
                 total = np.zeros((len(table.X), outputs.shape[1]))
             total[rows] += outputs
@@ -318,7 +319,7 @@ class BaseTabular(BaseEstimator):
         """Remove the estimates of an earlier fit."""
 
     @abstractmethod
-    def _estimate_out_of_bag(self, y, sample_weight, outputs, splits):
+    def _estimate_out_of_bag(self, y, sample_weight, outputs, splits, table):
         """Take what is known from predictions of rows that were not seen."""
 
 

@@ -162,7 +162,7 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         for name in ("oob_score_", "oob_decision_function_"):
             self.__dict__.pop(name, None)
 
-    def _estimate_out_of_bag(self, y, sample_weight, outputs, splits):
+    def _estimate_out_of_bag(self, y, sample_weight, outputs, splits, table):
         self.oob_decision_function_ = outputs
         known = ~np.isnan(outputs[:, 0])
         is_right = self.classes_[outputs[known].argmax(axis=1)] == y[known]

@@ -26,7 +26,7 @@ from .intervals import ConformalErrors
 from .presets import Preset
 from .target_scales import TargetScale
 
-LOSSES = ("squared_error", "absolute_error", "huber", "poisson", "gamma", "quantile")
+LOSSES = ("squared_error", "absolute_error", "huber", "poisson", "gamma", "quantile", "gaussian")
 
 
 class TabularRegressor(RegressorMixin, BaseTabular):
@@ -42,11 +42,12 @@ class TabularRegressor(RegressorMixin, BaseTabular):
         Units of each hidden layer.
     max_iter : int, default=64
         Epochs.
-    loss : {'squared_error', 'absolute_error', 'huber', 'poisson', 'gamma', 'quantile'}, \
-default='squared_error'
+    loss : {'squared_error', 'absolute_error', 'huber', 'poisson', 'gamma', 'quantile', \
+'gaussian'}, default='squared_error'
         What the networks minimise. The predictions are means with 'squared_error', 'poisson'
         (y >= 0) and 'gamma' (y > 0), medians with 'absolute_error'. 'huber' is squared up to one
-        standard deviation of y.
+        standard deviation of y. With 'gaussian' a variance of y that depends on X is learned
+        beside its mean: see ``predict(X, return_std=True)`` and ``predict_interval``.
     quantile : float or array-like of float, default=0.5
         For ``loss='quantile'``: one quantile, or several, which never cross.
     max_time : float or None, default=None
@@ -142,7 +143,9 @@ default='squared_error'
         self.preset = preset
 
     def _make_member(self, **parameters):
-        return BackpropRegressor(loss=self.loss, quantile=self.quantile, **parameters)
+        if self.loss == "quantile":
+            parameters["quantile"] = self.quantile
+        return BackpropRegressor(loss=self.loss, **parameters)
 
     def _checked_targets(self, y):
         settings = {"multi_output": True, "y_numeric": True}
@@ -150,6 +153,7 @@ default='squared_error'
         return BackpropRegressor._as_column(y).astype(np.float64, copy=False)
 
     def _begin_targets(self, y, weights, preset):
+        BackpropRegressor(loss=self.loss, quantile=self.quantile)._warn_of_ignored()
         settings = {"loss": self.loss, "scales": preset.scales_target, "clips": preset.clips}
         self._target_scale = TargetScale.of(_columns(y), weights, **settings)
         return self._more_targets(y, weights, "y")
@@ -168,18 +172,30 @@ default='squared_error'
     def _predictions_of(self, member, encoded):
         return self._target_scale.restore(_columns(member.predict(encoded)))
 
+    def _noise_of(self, member, encoded):
+        """The standard deviation of y that a network predicts; ones where it predicts none."""
+        if self.loss != "gaussian":
+            return np.ones(len(encoded))
+        _, stds = member.predict(encoded, return_std=True)
+        return self._target_scale.scale * stds.astype(np.float64)
+
+    def _noises_of_members(self, X):
+        encoded = self._encoded(X)
+        return np.array([self._noise_of(member, encoded) for member in self.estimators_])
+
     def _forget_out_of_bag(self):
         for name in ("oob_score_", "oob_prediction_", "_errors"):
             self.__dict__.pop(name, None)
 
-    def _estimate_out_of_bag(self, y, sample_weight, outputs, splits):
+    def _estimate_out_of_bag(self, y, sample_weight, outputs, splits, table):
         known = ~np.isnan(outputs[:, 0])
         weights = None if sample_weight is None else sample_weight[known]
         self.oob_prediction_ = _as_predicted(outputs)
         self.oob_score_ = self._score_of(y[known], self.oob_prediction_[known], weights)
         self._errors = None
         if y.ndim == 1:
-            self._errors = ConformalErrors.of(y, outputs, splits)
+            noises = self._held_out(table, splits, self._noise_of)
+            self._errors = ConformalErrors.of(y, outputs, noises[:, 0], splits)
 
     def _score_of(self, y, predictions, sample_weight):
         quantiles = self._quantiles()
@@ -223,9 +239,10 @@ default='squared_error'
         ----------
         X : DataFrame or array-like of shape (n_samples, n_features)
         return_std : bool, default=False
-            Whether to return how far apart the networks are as well: the standard deviation of
-            their predictions. It is large where there was little to learn from. It says nothing of
-            the noise in y.
+            Whether to return a standard deviation as well: how far apart the networks are, which
+            is large where there was little to learn from; with ``loss='gaussian'`` together with
+            the noise of y that they predict. (The variances add up: the mean of the networks'
+            variances, and the variance of their means.)
 
         Returns
         -------
@@ -234,7 +251,12 @@ default='squared_error'
         """
         each = self._predictions_of_members(X)
         mean = _as_predicted(np.mean(each, axis=0))
-        return (mean, _as_predicted(np.std(each, axis=0))) if return_std else mean
+        if not return_std:
+            return mean
+        variance = np.var(each, axis=0)
+        if self.loss == "gaussian":
+            variance += np.mean(self._noises_of_members(X) ** 2, axis=0)[:, np.newaxis]
+        return mean, _as_predicted(np.sqrt(variance))
 
     def predict_interval(self, X: MatrixLike, coverage: float = 0.9) -> FloatArray:
         """Predict intervals that a share `coverage` of new targets will lie in.
@@ -242,9 +264,9 @@ default='squared_error'
         They rest on the errors for rows that were held out, and on no assumption but that new rows
         come from where the old ones came from: CV+ of Barber, Candes, Ramdas and Tibshirani,
         "Predictive inference with the jackknife+", Annals of Statistics 49 (2021). The share is a
-        mean over all rows, not that of each row. With one prediction a row the intervals are about
-        equally wide everywhere; with ``loss='quantile'`` and ``quantile=[0.05, 0.95]``, for
-        example, they are wide where the targets scatter.
+        mean over all rows, not that of each row. With most losses the intervals are about equally
+        wide everywhere. They are wide where the targets scatter with ``loss='gaussian'``, and with
+        ``loss='quantile'`` and, for example, ``quantile=[0.05, 0.95]``.
 
         Parameters
         ----------
@@ -272,7 +294,7 @@ default='squared_error'
                 "Intervals rest on rows that were held out, and are for one target: fit without "
                 "X_val, and with a y of one column."
             )
-        return errors.interval(each, coverage)
+        return errors.interval(each, self._noises_of_members(X), coverage)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
