@@ -111,7 +111,7 @@ def ablations():
     presets = {
         "no front": {"front": None},
         "no periodic": {"front": "scale"},
-        "bins, no periodic": {"front": "scale", "n_bins": 16},
+        "bins and no periodic": {"front": "scale", "n_bins": 16},
         "one rate": {"learning_rate_factors": None},
         "constant rate": {"learning_rate": "constant"},
         "no decay": {"weight_decay": 0.0},

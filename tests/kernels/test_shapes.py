@@ -11,11 +11,13 @@ from scipy import sparse
 
 # Around the vector lengths and the register tiles: 1 to 3 elements, a vector +-1, odd multiples.
 WIDTHS = [1, 2, 3, 7, 8, 9, 15, 16, 17, 31, 33, 64, 100, 129]
+# gaussian needs two outputs
+OF_ANY_SIZE = [pair for pair in PAIRS if pair[1] != "gaussian"]
 ROWS = [1, 2, 5, 31, 32, 33, 200, 600]
 
 
 def assert_shape_agrees(rng, layer_sizes, n_samples, dtype):
-    output, loss = PAIRS[rng.integers(len(PAIRS))]
+    output, loss = OF_ANY_SIZE[rng.integers(len(OF_ANY_SIZE))]
     if loss == "squared_error" and output == "softmax" and layer_sizes[-1] == 1:
         output = "identity"  # a constant: nothing to compare but rounding
     net, twin, X, y = random_problem(
@@ -158,7 +160,7 @@ def assert_small_shape_agrees(rng, i, j, n_samples, dtype):
     """Two widths beside one another, as the first layer and as the last one."""
     number = len(SMALL_WIDTHS) * i + j
     layer_sizes = SMALL_WIDTHS[i], SMALL_WIDTHS[j], SMALL_WIDTHS[(i + j) % len(SMALL_WIDTHS)]
-    pairs = [pair for pair in PAIRS if pair[0] != "softmax"]  # of one output: a constant
+    pairs = [pair for pair in OF_ANY_SIZE if pair[0] != "softmax"]  # of one output: a constant
     net, twin, X, y = random_problem(
         rng,
         layer_sizes,

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import threading
 import time
-import warnings
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from ..threads import allowed
 from ..types import Array, FloatArray
+from ..user_warnings import warn
 from .folds import Split
 
 # Seconds after which a waiting thread looks for Ctrl-C where the system does not wake it up.
@@ -87,15 +87,14 @@ def train_members(
         crew.stop()
         if not all(hasattr(member, "network_") for member in members):
             raise
-        warnings.warn("Training interrupted by user.", stacklevel=2)
+        warn("Training interrupted by user.")
     if crew.errors:
         raise crew.errors[0]
     if crew.is_out_of_time:
-        warnings.warn(
+        warn(
             f"Training stopped after max_time={max_time:g} seconds; the optimization hasn't "
             "converged yet.",
             ConvergenceWarning,
-            stacklevel=2,
         )
 
 

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted, validate_data
 
@@ -203,6 +202,9 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
                 y.dtype.kind in "iu" and len(np.unique(y)) > MOST_CLASSES
             )
             target_type = "continuous" if is_continuous else "classes"
+        # imported by those who ask for it: it brings much of scikit-learn along
+        from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
+
         tree = DecisionTreeRegressor if target_type == "continuous" else DecisionTreeClassifier
         return tree(
             max_leaf_nodes=self.n_bins,
