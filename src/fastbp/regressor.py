@@ -406,12 +406,12 @@ default='auto'
         return super().score(X, y, sample_weight)
 
     @overload
-    def predict(self, X: MatrixLike, return_std: Literal[False] = False) -> FloatArray: ...
+    def predict(self, X: MatrixLike, *, return_std: Literal[False] = False) -> FloatArray: ...
     @overload
     def predict(
-        self, X: MatrixLike, return_std: Literal[True]
+        self, X: MatrixLike, *, return_std: Literal[True]
     ) -> tuple[FloatArray, FloatArray]: ...
-    def predict(self, X: MatrixLike, return_std: bool = False) -> Any:
+    def predict(self, X: MatrixLike, *, return_std: bool = False) -> Any:
         """Predict targets.
 
         Parameters
