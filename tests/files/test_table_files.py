@@ -86,7 +86,9 @@ def test_the_same_estimator_again(kind, tmp_path):
         np.testing.assert_array_equal(again.predict_proba(X), model.predict_proba(X))
         assert again.classes_.dtype == model.classes_.dtype
     else:
-        for one, other in zip(again.predict(X, True), model.predict(X, True), strict=True):
+        for one, other in zip(
+            again.predict(X, return_std=True), model.predict(X, return_std=True), strict=True
+        ):
             np.testing.assert_array_equal(one, other)
     if kind in ("numbers", "quantiles", "variances"):
         np.testing.assert_array_equal(

@@ -223,15 +223,15 @@ class TabularRegressor(RegressorMixin, BaseTabular):
         return self._score_of(y, self.predict(X), sample_weight)
 
     @overload
-    def predict(self, X: MatrixLike, return_std: Literal[False] = False) -> FloatArray: ...
+    def predict(self, X: MatrixLike, *, return_std: Literal[False] = False) -> FloatArray: ...
 
     @overload
     def predict(
-        self, X: MatrixLike, return_std: Literal[True]
+        self, X: MatrixLike, *, return_std: Literal[True]
     ) -> tuple[FloatArray, FloatArray]: ...
 
     def predict(
-        self, X: MatrixLike, return_std: bool = False
+        self, X: MatrixLike, *, return_std: bool = False
     ) -> FloatArray | tuple[FloatArray, FloatArray]:
         """Predict numbers: the mean of the networks' predictions.
 
