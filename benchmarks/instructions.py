@@ -4,8 +4,9 @@
     python benchmarks/instructions.py --update   # store the counts, after an intended change
 
 A count is the number of instructions executed inside the compiled core of fastbp in one epoch:
-five batches of a Shape (instruments/workloads.py) in one dtype. It is the count of a fit of two
-epochs less that of a fit of one, so checks and allocations made once a fit cancel. Instructions
+five batches of a Shape (instruments/workloads.py) in one dtype. It is the count of a fit of six
+epochs less that of a fit of five, so checks, allocations and verdicts, made once a fit, cancel.
+Instructions
 of Python are not included, nor those of the C library (its memcpy differs between CPUs).
 
 Every run gives the same number: valgrind executes the program on a simulated CPU. That CPU has
@@ -67,7 +68,7 @@ def count(build, names):
         subprocess.run(command, env=environment, check=True)
         fits = dict(read_counts(file, f"core_{build}.") for file in Path(folder).glob("counts.*"))
     titles = [f"{name} {dtype}" for name in names for dtype in DTYPES]
-    return {title: fits[f"{title} 2"] - fits[f"{title} 1"] for title in titles}
+    return {title: fits[f"{title} 6"] - fits[f"{title} 5"] for title in titles}
 
 
 def compile_marks(folder):
@@ -115,7 +116,7 @@ def run_fits(marks, names):
         shape = replace(shape, n_samples=N_STEPS * shape.batch_size)
         for dtype in DTYPES:
             X, y = shape.data(dtype)
-            for epochs in (1, 2):
+            for epochs in (5, 6):
                 marks.start()
                 run(shape, X, y, epochs)
                 marks.end(f"{name} {dtype} {epochs}".encode())
