@@ -58,9 +58,10 @@ def bits_of(estimator):
     is_sparse=[False, True],
     activation=ACTIVATIONS,
     task=["classes", "two classes", "values", "two values"],
+    front=[None, "scale", "periodic"],
 )
 def test_training(
-    build, delay, solver, dtype, step, hidden, batch_size, is_sparse, activation, task
+    build, delay, solver, dtype, step, hidden, batch_size, is_sparse, activation, task, front
 ):
     rng = np.random.default_rng(0)
     n_samples = 53 if batch_size < 300 else 330
@@ -90,6 +91,7 @@ def test_training(
             learning_rate_init=0.01,
             random_state=0,
             n_threads=n_threads,
+            front=None if is_sparse else front,
             **params,
         )
         return bits_of(estimator.fit(inputs, y, sample_weight=weights))
@@ -134,9 +136,10 @@ LAYERS = [(5, 1), (1, 1, 1), (37, 50, 3), (20, 300, 40, 2), (300, 300, 10), (9, 
     is_sparse=[False, True],
     activation=ACTIVATIONS,
     factors=[(0.0, 0.0), (0.1, 0.0), (0.1, 0.2)],
+    front=[None, "scale", "periodic"],
 )
 def test_compiled_calls(
-    build, delay, dtype, layer_sizes, n_samples, objective, is_sparse, activation, factors
+    build, delay, dtype, layer_sizes, n_samples, objective, is_sparse, activation, factors, front
 ):
     core = _kernels.core  # of the build
     rng = np.random.default_rng(0)
@@ -149,6 +152,8 @@ def test_compiled_calls(
         activation=activation,
         output_activation=output,
         loss=loss() if loss is OwnLoss else loss,
+        front=None if is_sparse else front,
+        n_periodic=min(n_inputs, 40),
         dtype=dtype,
         random_state=0,
     )
