@@ -10,6 +10,7 @@ import re
 import shutil
 import sys
 import tempfile
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -88,6 +89,8 @@ def outputs_of(estimator, inputs):
     text = inputs["T"].astype(object)
     text[text == ""] = None
     table = np.hstack([inputs["X"].astype(object), text])
+    # the columns had names, which an array has not; pandas is not installed here
+    warnings.filterwarnings("ignore", "X does not have valid feature names")
     if hasattr(estimator, "predict_proba"):
         return estimator.predict_proba(table)
     return estimator.predict_interval(table, 0.7)
