@@ -65,7 +65,7 @@ def test_levels_that_were_never_seen(cls):
 def test_search_pipeline_cross_validation_pickle_and_clone(cls):
     X, y = problem(cls)
     model = cls(**QUICK)
-    search = GridSearchCV(model, {"hidden_layer_sizes": [(4,), (8, 8)]}, cv=2).fit(X, y)
+    search = GridSearchCV(model, {"hidden_layer_sizes": [(4,), (8,)]}, cv=2).fit(X, y)
     assert len(search.predict(X)) == len(X)
     pipeline = make_pipeline(FunctionTransformer(), clone(model)).fit(X, y)
     np.testing.assert_array_equal(pipeline.predict(X), model.fit(X, y).predict(X))

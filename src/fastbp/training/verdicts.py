@@ -41,10 +41,16 @@ FAR = 2.0
 # Probabilities, rates and differences of quantiles that are 0 cannot be reached by an output.
 SMALLEST = 1e-12
 
-# Of initial weights that are overwritten; making such a source takes longer than all else here.
-_DRAWN_IN_VAIN = np.random.RandomState(0)
-
-OF_OBJECTIVE = ("output_activation", "label_smoothing", "huber_delta", "quantile", "dtype")
+# Settings of a network without hidden layers that is trained on the loss alone.
+OF_CONSTANT: dict[str, Any] = {
+    "activation": "identity",
+    "loss_scale": 1.0,
+    "reduction": "mean",
+    "l2": 0.0,
+    "l1": 0.0,
+    "front": None,
+    "n_periodic": None,
+}
 
 OF_MEANS = ("squared_error", "log_loss", "poisson", "gamma")
 OF_MEDIANS = ("absolute_error", "huber")
@@ -121,11 +127,20 @@ def loss_of_constant(network: Network, data: DataSet) -> float:
         constant = _quantiles(data, network.quantile)
     else:
         return np.inf
-    # a network of nothing but intercepts has the same loss, output, smoothing and weights
-    settings: Any = {"loss": loss, **{name: getattr(network, name) for name in OF_OBJECTIVE}}
-    twin = Network([1, targets.n_outputs], random_state=_DRAWN_IN_VAIN, **settings)
-    twin.coefs[0][...] = 0
-    twin.intercepts[0][...] = _pre_activations(network.output_activation, constant)
+    # A network of nothing but intercepts has the same loss, output, smoothing and weights. Nothing
+    # is drawn: a shared source of random numbers has a lock, which a fork could find taken.
+    intercepts = _pre_activations(network.output_activation, constant)
+    params = np.zeros(2 * targets.n_outputs, network.dtype)
+    params[targets.n_outputs :] = intercepts
+    twin = Network.__new__(Network)
+    twin.__setstate__(
+        {
+            **network.__getstate__(),
+            **OF_CONSTANT,
+            "layer_sizes": (1, targets.n_outputs),
+            "_params": params,
+        }
+    )
     inputs = DataSet(np.zeros((len(data), 1), network.dtype), data.y, targets, data.weights)
     evaluator = twin.evaluator(inputs.kernel_samples(), l2=0.0, gradient=False, n_threads=1)
     return evaluator.evaluate(twin.params)
