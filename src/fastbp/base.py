@@ -35,6 +35,7 @@ from .checks import (
     as_weights,
     check_storage,
     check_unmasked,
+    has_validation,
     is_kernel_matrix,
     is_plain_target,
     plain_array_of,
@@ -454,13 +455,8 @@ class BaseBackprop(
 
     def _validation_data(self, data, problem, X_val, y_val, sample_weight_val):
         """The DataSet that the user validates on, or None."""
-        if X_val is None and y_val is None:
-            if sample_weight_val is not None:
-                raise ValueError("sample_weight_val was given without X_val and y_val.")
+        if not has_validation(X_val, y_val, sample_weight_val):
             return None
-        if X_val is None or y_val is None:
-            missing, given = ("X_val", "y_val") if X_val is None else ("y_val", "X_val")
-            raise ValueError(f"{given} was given without {missing}; validation needs both.")
         try:
             X, y = self._checked_arrays(X_val, y_val, (data.X.dtype,), reset=False)
         except (TypeError, ValueError) as error:

@@ -356,6 +356,18 @@ def as_number(
     return float(value)
 
 
+def has_validation(X_val: Any, y_val: Any, sample_weight_val: Any) -> bool:
+    """Whether the user gave samples to validate on; ValueError for a part of them."""
+    if X_val is None and y_val is None:
+        if sample_weight_val is not None:
+            raise ValueError("sample_weight_val was given without X_val and y_val.")
+        return False
+    if X_val is None or y_val is None:
+        missing, given = ("X_val", "y_val") if X_val is None else ("y_val", "X_val")
+        raise ValueError(f"{given} was given without {missing}; validation needs both.")
+    return True
+
+
 def as_whole_number(name: str, value: Any, lowest: int) -> int:
     """An int >= lowest."""
     if not isinstance(value, numbers.Integral) or isinstance(value, bool):

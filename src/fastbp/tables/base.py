@@ -26,7 +26,7 @@ from sklearn.utils import _safe_indexing, check_random_state
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
-from ..checks import as_weights
+from ..checks import as_weights, has_validation
 from ..parameters import SHARED, check_parameters
 from ..sklearn_types import fits
 from ..types import Array, ArrayLike, FloatArray, LayerSizes, MatrixLike, RandomState
@@ -120,11 +120,7 @@ class BaseTabular(BaseEstimator):
             For Ctrl-C before each network has an epoch; the estimator is as it was before. Later
             there is a warning, and the networks keep what they have reached.
         """
-        if (X_val is None) != (y_val is None):
-            missing, given = ("X_val", "y_val") if X_val is None else ("y_val", "X_val")
-            raise ValueError(f"{given} was given without {missing}; validation needs both.")
-        if X_val is None and sample_weight_val is not None:
-            raise ValueError("sample_weight_val was given without X_val and y_val.")
+        has_validation(X_val, y_val, sample_weight_val)
         with whole_fit(self):
             return self._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val))
 
