@@ -128,6 +128,7 @@ def test_gradients_of_several_blocks_a_thread(build, dtype, is_sparse):
 # --- any number that can be asked for -------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n_threads", [core.MAX_THREADS + 1, 10**6, 2**31 - 1])
 def test_no_more_threads_than_there_can_be(n_threads):
     rng = np.random.default_rng(0)

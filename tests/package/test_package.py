@@ -113,6 +113,7 @@ def test_training_leaves_denormals_to_others(build):
     assert (tiny * 0.5)[0] > 0
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")  # 50 epochs only
 def test_readme_examples_run(capsys):
     readme = Path(__file__).parents[2] / "README.md"

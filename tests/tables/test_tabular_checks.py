@@ -13,6 +13,17 @@ EXPECTED = {
 }
 # this one skips itself, unless an environment variable asks for other kinds of arrays
 NOT_FOR_US = "check_array_api_input"
+# these fit ensembles of the whole size, several times
+SLOW = (
+    "check_class_weight_classifiers",
+    "check_classifier_data_not_an_array",
+    "check_classifiers_classes",
+    "check_classifiers_train",
+    "check_dtype_object",
+    "check_estimators_dtypes",
+    "check_regressor_data_not_an_array",
+    "check_regressors_train",
+)
 
 
 def checks(cls):
@@ -21,7 +32,9 @@ def checks(cls):
         while hasattr(function, "func"):
             function = function.func
         if function.__name__ not in (*EXPECTED, NOT_FOR_US):
-            yield pytest.param(estimator, check, id=f"{function.__name__}-{len(str(check))}")
+            name = function.__name__
+            marks = [pytest.mark.slow] if name in SLOW else []
+            yield pytest.param(estimator, check, id=f"{name}-{len(str(check))}", marks=marks)
 
 
 @pytest.mark.parametrize(("estimator", "check"), [*checks(TabularClassifier)])

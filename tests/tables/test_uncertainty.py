@@ -110,6 +110,7 @@ def test_intervals_that_cannot_be():
         model.fit(X, np.column_stack([y, y])).predict_interval(X)
 
 
+@pytest.mark.slow
 def test_a_variance_of_known_data_is_found():
     X, y = noisy(4000, 0, noise=lambda x: 0.3 + 0.5 * (x > 0))
     model = TabularRegressor(loss="gaussian", random_state=0).fit(X, 1000 + 50 * y)

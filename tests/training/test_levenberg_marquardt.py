@@ -108,7 +108,9 @@ def test_the_matrix_and_the_step_are_those_of_the_equations(build, case, weighte
 
 
 @weightings
-@each_case
+@pytest.mark.parametrize(
+    "case", [pytest.param(c, marks=[pytest.mark.slow] if c == "deep" else []) for c in CASES]
+)
 def test_least_squares_of_scipy_stays_where_it_ends(case, weighted):
     """SciPy takes the Jacobian from differences of the NumPy twin: none of our code is in it."""
     net, X, Y = make_problem(**CASES[case])
