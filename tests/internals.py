@@ -16,7 +16,7 @@ from fastbp.objective import LOSSES as LOSS_RECORDS
 from fastbp.objective import loss_record
 from fastbp.show.layers import layers_html, with_layers
 from fastbp.tables.encoder import MAX_LEVELS, TableEncoder
-from fastbp.tables.ensemble import EncodedTable, train_members
+from fastbp.tables.ensemble import EncodedTable, is_worse_wave, train_members
 from fastbp.tables.folds import deal_out, make_splits
 from fastbp.tables.importance import n_rows_used, permutation_importances
 from fastbp.tables.intervals import ConformalErrors
@@ -25,7 +25,12 @@ from fastbp.tables.target_scales import TargetScale
 from fastbp.threads import LEAST_CALL, LEAST_STEP, allowed, choose_n_threads
 from fastbp.training import levenberg_marquardt, monitor
 from fastbp.training.rate_factors import groups_of as rate_groups
-from fastbp.training.schedules import rate_after_epoch, rate_after_stagnation, step_rates
+from fastbp.training.schedules import (
+    ends_of_waves,
+    rate_after_epoch,
+    rate_after_stagnation,
+    step_rates,
+)
 from fastbp.training.solvers import SOLVERS as SOLVER_RECORDS
 from fastbp.training.verdicts import loss_of_constant
 
@@ -60,7 +65,9 @@ __all__ = [
     "make_splits",
     "train_members",
     "core",
+    "ends_of_waves",
     "evaluator",
+    "is_worse_wave",
     "kernels",
     "layers_html",
     "levenberg_marquardt",

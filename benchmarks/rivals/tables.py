@@ -118,6 +118,7 @@ def ablations():
         "no dropout": {"dropout": 0.0},
         "beta_2 .999": {"beta_2": 0.999},
         "last epoch": {"keeps_best_epoch": False},
+        "every wave": {"ends_after_worse_wave": False},
         "y as it is": {"scales_target": False},
         "y not clipped": {"clips": False},
     }

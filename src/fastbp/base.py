@@ -313,12 +313,14 @@ class BaseBackprop(
 
         split : (rows to train on, rows to validate on), or None where there is other validation
             X is not copied, but for the rows to validate on.
-        after_epoch : callable of no arguments
-            Called after each epoch; a true value ends the fit.
+        after_epoch : callable
+            Called with the TrainingState after each epoch; a true value ends the fit.
         """
         how = {"goes_on": False, "split": split, "after_epoch": after_epoch}
         with whole_fit(self):
-            return self._fit(X, y, sample_weight, validation, **how)
+            self._fit(X, y, sample_weight, validation, **how)
+            # Members are not trained on: moments would be most of what they hold.
+            self._training_state.moments = self._training_state.moments[:0].copy()
 
     def _fit_with(
         self,
@@ -357,6 +359,9 @@ class BaseBackprop(
 
             return make_score(self._scoring(), probe, problem, held_out)
 
+        def end_epoch():
+            return after_epoch(state) if context is None else task.end_epoch()
+
         solver = SOLVERS[self.solver]
         run = begin_run(
             solver,
@@ -369,7 +374,7 @@ class BaseBackprop(
             make_score=score_of,
             is_classifier=problem.is_classification,
             is_incremental=how.get("is_incremental", False),
-            after_epoch=after_epoch if context is None else lambda: task.end_epoch(),
+            after_epoch=None if context is None and after_epoch is None else end_epoch,
             split=split,
         )
         run.checkpoint = checkpoint

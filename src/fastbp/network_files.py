@@ -8,7 +8,6 @@ model_files.py writes and reads the files; table_files.py has estimators with se
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -46,17 +45,10 @@ NETWORK = (
 OF_FRONTS = ("front", "n_periodic")
 
 
-def contents(
-    estimator: Any, omit: list[str], *, with_moments: bool = True
-) -> tuple[dict[str, Any], dict[str, Array]]:
-    """(header, arrays) of a fitted estimator; ValueError for what cannot be saved.
-
-    Without the moments of the optimizer, training can go on as well, but with new moments.
-    """
+def contents(estimator: Any, omit: list[str]) -> tuple[dict[str, Any], dict[str, Array]]:
+    """(header, arrays) of a fitted estimator; ValueError for what cannot be saved."""
     check_is_fitted(estimator)
     network, state = estimator.network_, estimator._training_state
-    if not with_moments:
-        state = replace(state, moments=state.moments[:0])
     names = NETWORK if network.front is None else NETWORK + OF_FRONTS
     settings = {name: getattr(network, name) for name in names}
     if "loss" in omit:

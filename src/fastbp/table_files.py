@@ -4,8 +4,8 @@
     build       the estimator again, every value checked before anything is built
 
 The header has the record of the encoder and, for each network, what the file of a single one holds;
-the arrays of network k have the prefix ``network_k_``. The moments of the networks' optimizers, two
-thirds of all numbers, are left out: a fit of an ensemble always begins anew.
+the arrays of network k have the prefix ``network_k_``. Networks of an ensemble
+have no moments of an optimizer, which would be two thirds of all numbers: a fit always begins anew.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def _contents_of_network(k, network):
                 f"Network {k} cannot be saved, because of its {name}={value!r}: {error}. Fit with "
                 f"another {name} in the preset."
             ) from None
-    return network_files.contents(network, [], with_moments=False)
+    return network_files.contents(network, [])
 
 
 def _changes(preset):

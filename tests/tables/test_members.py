@@ -4,7 +4,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from internals import EncodedTable, TargetScale, make_splits, train_members
+from internals import EncodedTable, TargetScale, is_worse_wave, make_splits, train_members
 from separate import run, run_each
 from sklearn.exceptions import ConvergenceWarning
 
@@ -96,6 +96,55 @@ def test_members_with_the_users_validation_rows_train_on_all_others():
             alone = BackpropRegressor(random_state=k, **PARAMS)
             alone.fit(X[:60], y[:60], X_val=X[60:], y_val=y[60:])
         np.testing.assert_array_equal(member.network_.params, alone.network_.params)
+
+
+@pytest.mark.parametrize(
+    ("losses", "ends"),
+    [
+        ([3, 1, 2, 2], False),  # within a wave
+        ([3, 1, 2, 2, 2], True),  # the second wave is over
+        ([3, 1, 2, 2, 1], False),  # as good as the first
+        ([3, 1, 0.5, 2, 2], False),
+        ([3, 2], False),  # nothing comes before the first wave
+        ([3, 1, 1, 2, 0.5, 0.4, 3, 0.5, 0.6], False),
+        ([3, 1, 1, 2, 0.5, 0.7, 0.6, 0.6, 0.6], True),
+        ([3, np.nan, np.nan, np.nan, np.nan], False),
+    ],
+)
+def test_a_wave_worse_than_those_before(losses, ends):
+    assert is_worse_wave(losses, [2, 5, 9, 17]) is ends
+    assert not is_worse_wave(losses, [])
+
+
+def test_members_end_after_a_wave_worse_than_those_before():
+    """The same members as with all epochs, but for what comes after that wave."""
+    X, y, _ = data(seed=1)
+    noise = np.random.default_rng(0).standard_normal(len(y)).astype(np.float32)  # overfits soon
+    splits, ends = splits_of(len(X)), [4, 12, 28, 60]
+    settings = dict(max_iter=60, learning_rate_init=0.02, hidden_layer_sizes=(32,))
+    members, whole = members_of(**settings), members_of(**settings)
+    train_members(members, EncodedTable(X, noise, None), splits, ends_of_waves=ends)
+    train_members(whole, EncodedTable(X, noise, None), splits)
+    numbers = [member.n_iter_ for member in members]
+    assert {member.n_iter_ for member in whole} == {60}
+    assert set(numbers) <= {12, 28, 60} and min(numbers) < 60
+    for member, other in zip(members, whole, strict=True):
+        curve, n_epochs = other.validation_loss_curve_, member.n_iter_
+        assert member.validation_loss_curve_ == curve[:n_epochs]
+        stops = [end for end in ends if is_worse_wave(curve[:end], ends)]
+        assert n_epochs == (stops[0] if stops else 60)
+        if min(curve) == min(curve[:n_epochs]):
+            np.testing.assert_array_equal(member.network_.params, other.network_.params)
+
+
+def test_members_hold_no_moments():
+    X, y, _ = data()
+    members = members_of()
+    train_members(members, EncodedTable(X, y, None), splits_of(len(X)))
+    assert {member._training_state.moments.size for member in members} == {0}
+    members[0].early_stopping = False
+    members[0].partial_fit(X, y)  # training goes on, with new moments
+    assert members[0]._training_state.moments.size > 0
 
 
 def test_an_error_of_a_member_is_raised_and_ends_the_others():

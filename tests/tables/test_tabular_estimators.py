@@ -240,6 +240,8 @@ def test_presets(cls):
     last = cls(**QUICK, preset={"keeps_best_epoch": False}).fit(X, y)
     assert last.estimators_[0].best_validation_score_ is None
     assert len(last.validation_loss_curves_[0]) == 6 and np.isfinite(last.oob_score_)
+    every = cls(**QUICK, preset={"ends_after_worse_wave": False}).fit(X, y)
+    assert {member.n_iter_ for member in every.estimators_} == {6}
     with pytest.raises(ValueError, match="'dropuot', which is not part .* Did you mean 'dropout'"):
         cls(**QUICK, preset={"dropuot": 0.1}).fit(X, y)
     with pytest.raises(ValueError, match="'learning_rate_init' parameter of Backprop"):

@@ -6,7 +6,7 @@ from math import cos, inf, log2, nan, pi
 
 import numpy as np
 import pytest
-from internals import rate_after_epoch, rate_after_stagnation, step_rates
+from internals import ends_of_waves, rate_after_epoch, rate_after_stagnation, step_rates
 
 PEAK = 0.04
 NAMED = ["constant", "invscaling", "adaptive", "cosine", "one_cycle", "coslog4", "exponential"]
@@ -108,6 +108,16 @@ def test_coslog4_has_four_waves_and_each_is_twice_as_long():
         assert wave[top] == pytest.approx(PEAK, rel=1e-3)
         assert (np.diff(wave[: top + 1]) >= 0).all() and (np.diff(wave[top:]) <= 0).all()
         assert PEAK * 1e-4 <= wave[-1] < PEAK * 1e-3
+
+
+def test_the_rate_is_least_where_a_wave_ends():
+    assert ends_of_waves(64) == [5, 13, 30, 64] and ends_of_waves(1) == [1]
+    for max_epochs in (15, 64, 300):
+        rates = all_rates("coslog4", n_steps=100, max_epochs=max_epochs)
+        for end in ends_of_waves(max_epochs):
+            last = rates[(end - 1) * 100 : end * 100]
+            assert min(last) < PEAK / 1000 and (end - 1) * 100 + np.argmin(last) > 0
+        assert len(ends_of_waves(max_epochs)) == 4
 
 
 @pytest.mark.parametrize(

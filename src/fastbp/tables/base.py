@@ -159,6 +159,7 @@ class BaseTabular(BaseEstimator):
             splits,
             n_threads=self.n_threads,
             max_time=self.max_time,
+            ends_of_waves=preset.ends_of_waves(self.max_iter),
             after_member=self._reporter(members),
         )
         for member in members:

@@ -53,6 +53,7 @@ def train_members(
     *,
     n_threads: int | None = None,
     max_time: float | None = None,
+    ends_of_waves: Sequence[int] = (),
     after_member: Callable[[int], None] | None = None,
 ) -> None:
     """Fit each member on its rows.
@@ -67,6 +68,9 @@ def train_members(
         In all. None: as many as this process may use.
     max_time : float or None, default=None
         Seconds for all members. Each has at least one epoch.
+    ends_of_waves : sequence of int, default=()
+        Epochs in which a member ends if the wave before, which is over, was worse than those
+        before it.
     after_member : callable, default=None
         Called with the number of a member that has been fitted.
 
@@ -80,7 +84,7 @@ def train_members(
     n_workers = max(1, min(n_threads, len(members)))
     for member in members:
         member.n_threads = max(1, n_threads // n_workers)
-    crew = _Crew(members, table, splits, n_workers, max_time, after_member)
+    crew = _Crew(members, table, splits, n_workers, max_time, ends_of_waves, after_member)
     try:
         crew.work_in_threads()
     except KeyboardInterrupt:
@@ -98,12 +102,19 @@ def train_members(
         )
 
 
+def is_worse_wave(losses: Sequence[float], ends: Sequence[int]) -> bool:
+    """Whether a wave has just ended whose least loss is above that of the waves before it."""
+    n_epochs, n_before = len(losses), max((end for end in ends if end < len(losses)), default=0)
+    return n_epochs in ends and 0 < n_before and min(losses[n_before:]) > min(losses[:n_before])
+
+
 class _Crew:
     """Threads that fit members, each the next one that nobody has begun."""
 
-    def __init__(self, members, table, splits, n_workers, max_time, after_member):
+    def __init__(self, members, table, splits, n_workers, max_time, ends_of_waves, after_member):
         self._members, self._table, self._splits = members, table, splits
         self._n_workers, self._after_member = n_workers, after_member
+        self._ends_of_waves = ends_of_waves
         self._latest = None if max_time is None else time.monotonic() + max_time
         self._waiting = deque(range(len(members)))
         self._is_stopped = False
@@ -171,12 +182,11 @@ class _Crew:
             now = time.monotonic()
             rounds = -(-(1 + len(self._waiting)) // self._n_workers)
             latest = now + (self._latest - now) / rounds
-        n_epochs = 0
 
-        def after_epoch():
-            nonlocal n_epochs
-            n_epochs += 1
-            if n_epochs == member.max_iter:  # without the warning that there could be more
+        def after_epoch(state):
+            if state.n_iter == member.max_iter:  # without the warning that there could be more
+                return True
+            if is_worse_wave(state.validation_loss_curve, self._ends_of_waves):
                 return True
             if latest is not None and time.monotonic() >= latest:
                 self.is_out_of_time = True

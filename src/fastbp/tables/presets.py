@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from ..near_names import hint
+from ..training.schedules import ends_of_waves
 from ..types import Activations, FrontName, LearningRate, LearningRateFactors
 
 
@@ -62,8 +63,12 @@ class Preset:
         Parts of the rows; each member of the ensemble keeps one of them out of its training.
     keeps_best_epoch : bool
         Whether a member ends with the weights of the epoch whose loss on its held-out rows is
-        smallest, as in RealMLP. A loss is smoother than accuracy, and early stopping by time
-        would miss a later wave: so all epochs are run.
+        smallest, as in RealMLP. A loss is smoother than accuracy.
+    ends_after_worse_wave : bool
+        Whether a member ends when a wave of the learning rate is over and its smallest loss on
+        held-out rows is above that of the waves before. A wave is twice as long as the one before
+        it, so a network that overfits in one overfits more in the next. Early stopping within a
+        wave would miss the good moment at its end.
     scales_target : bool
         Whether numbers are learned with mean 0 and standard deviation 1 (with a loss that has a log
         scale: with mean 1). Unscaled targets are the most frequent cause of poor networks.
@@ -93,6 +98,7 @@ class Preset:
     )
     n_folds: int = 5
     keeps_best_epoch: bool = True
+    ends_after_worse_wave: bool = True
     scales_target: bool = True
     clips: bool = True
 
@@ -119,6 +125,11 @@ class Preset:
             "scoring": "loss",
             "n_iter_no_change": float("inf"),
         }
+
+    def ends_of_waves(self, max_iter: int) -> list[int]:
+        """Epochs in which a member may end, if a wave was worse than those before it."""
+        has_waves = self.learning_rate == "coslog4" and self.keeps_best_epoch
+        return ends_of_waves(max_iter) if has_waves and self.ends_after_worse_wave else []
 
 
 DEFAULT = Preset()

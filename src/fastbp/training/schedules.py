@@ -132,6 +132,12 @@ def _coslog4(t, n_total, peak):
     return peak * np.maximum((1 - np.cos(2 * np.pi * phase)) / 2, LEAST_OF_WAVES)
 
 
+def ends_of_waves(max_epochs: int) -> list[int]:
+    """The numbers of the epochs in which the waves of coslog4 end, the last of them max_epochs."""
+    of_wave = range(1, N_WAVES + 1)
+    return sorted({-(-max_epochs * (2**k - 1) // (2**N_WAVES - 1)) for k in of_wave})
+
+
 def _between(start, end, fraction):
     """Half a period of a cosine, from start at fraction 0 to end at fraction 1."""
     return end + (start - end) / 2 * (1 + np.cos(np.pi * fraction))
