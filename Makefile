@@ -53,7 +53,7 @@ sanitize: tsan $(SANITIZED)/built
 	$(SANITIZERS) $(PYTEST) -m "not grid and not slow and not faults" $(SANITIZED_TESTS) $(PYTEST_ARGS)
 
 $(SANITIZED)/built: $(VENV)/built
-	FASTBP_SANITIZE="$(SANITIZED_BUILDS)" $(BIN)/python -m pip install --quiet --no-deps --upgrade --target $(SANITIZED) .
+	FASTBP_SANITIZE=1 FASTBP_BUILDS="$(SANITIZED_BUILDS)" $(BIN)/python -m pip install --quiet --no-deps --upgrade --target $(SANITIZED) .
 	touch $@
 
 # A data race, or a piece that is not done once, ends it with an error.

@@ -4,12 +4,14 @@ Environment, for tests:
 
     FASTBP_DEBUG=1      every run-time check of Cython's, little optimisation, and the plain matrix
                         product of compilers without vector extensions
-    FASTBP_SANITIZE="baseline avx2"
-                        these builds, with AddressSanitizer and UndefinedBehaviorSanitizer and with
-                        red zones between the matrices of a workspace: for `make sanitize`
+    FASTBP_SANITIZE=1   AddressSanitizer and UndefinedBehaviorSanitizer, and red zones between the
+                        matrices of a workspace: for `make sanitize`
+    FASTBP_BUILDS="baseline avx2"
+                        these builds only
 """
 
 import os
+import sys
 import sysconfig
 from glob import glob
 
@@ -18,7 +20,7 @@ from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
 DEBUG = os.environ.get("FASTBP_DEBUG", "") not in ("", "0")
-SANITIZED = os.environ.get("FASTBP_SANITIZE", "").split()
+SANITIZED = os.environ.get("FASTBP_SANITIZE", "") not in ("", "0")
 # Each kind has a folder of its own: no object file of one is taken for another's.
 KIND = "debug" if DEBUG else "sanitized" if SANITIZED else "shipped"
 
@@ -66,8 +68,8 @@ def builds():
     What counts is the platform that is compiled for, which on macOS need not be this machine. A
     binary for both of Apple's processors has no flags for one of them.
     """
-    if SANITIZED:
-        return SANITIZED
+    if "FASTBP_BUILDS" in os.environ:
+        return os.environ["FASTBP_BUILDS"].split()
     is_x86 = sysconfig.get_platform().endswith(("x86_64", "amd64"))
     also_for_arm = "arm64" in os.environ.get("ARCHFLAGS", "")
     return list(GNU_BUILDS) if is_x86 and not also_for_arm else ["baseline"]
@@ -107,9 +109,12 @@ extensions = [
     for build in builds()
 ]
 
+# Side by side where processes are forked: elsewhere they would run this file again.
+n_processes = os.cpu_count() if sys.platform == "linux" else 0
+
 setup(
     ext_modules=cythonize(
-        extensions, include_path=["src"], compiler_directives=DIRECTIVES, nthreads=0
+        extensions, include_path=["src"], compiler_directives=DIRECTIVES, nthreads=n_processes
     ),
     cmdclass={"build_ext": BuildKernels},
     options={"build": {"build_base": f"build/{KIND}"}},
