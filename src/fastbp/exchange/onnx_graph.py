@@ -60,7 +60,7 @@ class Graph:
         self.dtype = np.dtype(dtype)
         self.nodes: list[Node] = []
         self.constants: dict[str, Array] = {}
-        self._unique_name = unique_name or _numbered_names()
+        self.unique_name = unique_name or _numbered_names()
         self._known: dict[Any, str] = {}
 
     def add(
@@ -76,7 +76,7 @@ class Graph:
         operands : names, numbers of the graph's dtype, and arrays
         """
         inputs = tuple(self._name_of(one) for one in operands)
-        output = self._unique_name(op.lower()) if output is None else output
+        output = self.unique_name(op.lower()) if output is None else output
         self.nodes.append(Node(op, inputs, (output,), attributes, domain))
         return output
 
@@ -94,7 +94,7 @@ class Graph:
             key = array.dtype.str, array.shape, array.tobytes()
             if key in self._known:
                 return self._known[key]
-        unique = self._unique_name(name)
+        unique = self.unique_name(name)
         self.constants[unique] = array
         if key is not None:
             self._known[key] = unique

@@ -100,7 +100,7 @@ def to_onnx(
 
 
 def add_model(graph: Graph, description: Description) -> dict[str, tuple[str, int | None]]:
-    """All of a description; returns the outputs, their types, and their columns (None: a vector)."""
+    """Add all of a description; returns type and columns (None: a vector) of each output."""
     outputs: dict[str, tuple[str, int | None]] = {}
     p, labels, dtype = add_outputs(graph, description, INPUT), description.labels, graph.dtype.name
     if labels is None:
