@@ -11,33 +11,19 @@ from exported import (
     name_of_case,
     scales_of_sums,
 )
+from onnx_sessions import results_of
 
 from fastbp import BackpropClassifier, to_onnx
-
-onnx = pytest.importorskip("onnx")
-runtime = pytest.importorskip("onnxruntime")
 
 # Relative to the largest number of the same column, or of the terms that it is a sum of.
 BOUNDS = {"float32": 1e-6, "float64": 1e-14}
 
 
-def session_of(model):
-    options = runtime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.log_severity_level = 2
-    return runtime.InferenceSession(
-        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-    )
-
-
 def error_in_onnxruntime(case):
     """The error of a case's values; its labels are compared."""
     estimator, X = make_estimator(case)
-    model = to_onnx(estimator)
-    onnx.checker.check_model(model, full_check=True)
-    session = session_of(model)
-    names = [output.name for output in session.get_outputs()]
-    results = dict(zip(names, session.run(None, {"X": X}), strict=True))
+    results = results_of(to_onnx(estimator), X)
+    names = list(results)
     scales = scales_of_sums(estimator, X)
     if not isinstance(estimator, BackpropClassifier):
         if estimator.loss != "gaussian":
