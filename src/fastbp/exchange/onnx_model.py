@@ -142,7 +142,7 @@ def add_model(graph: Graph, description: Description) -> dict[str, tuple[str, in
 
 
 def _table_to_onnx(description: TableDescription, path: Path | None) -> ModelProto:
-    names = _input_names(description.column_names)
+    names = input_names(description.column_names)
     graph = Graph(np.float64, reserved=names)
     kinds = [
         input_type(column, name)
@@ -169,7 +169,7 @@ def _table_to_onnx(description: TableDescription, path: Path | None) -> ModelPro
     return finish_model(graph, inputs, outputs, properties, path)
 
 
-def _input_names(column_names):
+def input_names(column_names):
     """The names of columns: different from one another, and from those of outputs."""
     taken, names = {LABEL, PROBABILITIES, VARIABLE, STD}, []
     for i, name in enumerate(column_names):
