@@ -1,5 +1,7 @@
 """fastbp: fast, checked backpropagation for multilayer perceptrons, inside scikit-learn's API."""
 
+from typing import TYPE_CHECKING, Any
+
 from .archives import ModelFileError
 from .classifier import BackpropClassifier
 from .gradcheck import check_gradient
@@ -13,6 +15,9 @@ from .tables.piecewise import PiecewiseLinearEncoder
 from .tables.regressor import TabularRegressor
 from .tables.scaling import RobustSmoothScaler
 from .versions import VERSION, show_versions
+
+if TYPE_CHECKING:
+    from .exchange.onnx_model import to_onnx
 
 __version__ = VERSION
 
@@ -33,4 +38,24 @@ __all__ = [
     "pinball_scorer",
     "save_model",
     "show_versions",
+    "to_onnx",
 ]
+
+# What few need is imported once it is asked for: the module of each name.
+_ON_DEMAND = {
+    "to_onnx": ".exchange.onnx_model",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _ON_DEMAND:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    value = getattr(import_module(_ON_DEMAND[name], __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_ON_DEMAND})

@@ -19,7 +19,7 @@ import os
 import re
 import secrets
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -52,14 +52,23 @@ def write_archive(path: Path, header: dict[str, Any], arrays: Mapping[str, Array
     members |= {name: np.ascontiguousarray(array) for name, array in arrays.items()}
     contents = {name: _npy(array) for name, array in members.items()}
     contents[CHECKSUM] = _npy(np.array(_digest(contents)))
-    path = os.path.realpath(path)  # of the file that a link points to
-    _remove_leftovers(path)
-    file = _create_temporary(path)
-    try:
+
+    def write_members(file):
         with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
             for name, content in contents.items():
                 # without a date: equal contents make equal files
                 archive.writestr(zipfile.ZipInfo(f"{name}.npy"), content)
+
+    write_whole(path, write_members)
+
+
+def write_whole(path: Path, write: Callable[[Any], None]) -> None:
+    """Let `write` fill an open binary file that becomes `path`, as write_archive does it."""
+    path = os.path.realpath(path)  # of the file that a link points to
+    _remove_leftovers(path)
+    file = _create_temporary(path)
+    try:
+        write(file)
         file.flush()
         os.fsync(file.fileno())
         with suppress(FileNotFoundError):

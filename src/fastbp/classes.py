@@ -13,7 +13,7 @@ them.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal, TypeAlias
 
 import numpy as np
 from scipy import sparse
@@ -23,6 +23,9 @@ from sklearn.utils.multiclass import type_of_target, unique_labels
 from .checks import as_weights
 from .data import Targets
 from .types import Array, ClassWeight, FloatArray, MaybeSparse
+
+LabelRule: TypeAlias = Literal["each above half", "largest", "above half"]
+ProbabilityRule: TypeAlias = Literal["outputs", "ones", "complement", "shares"]
 
 
 @dataclass(frozen=True)
@@ -107,23 +110,42 @@ class Classes:
         return self.labels[self._codes(outputs)]
 
     def _codes(self, outputs):
-        if outputs.shape[1] > 1:
+        if self.label_rule(outputs.shape[1]) == "largest":
             return outputs.argmax(axis=1)
         # One output for a single class was trained towards 0, which is that class.
         return (outputs[:, 0] > 0.5).astype(np.intp) % len(self.labels)
 
+    def label_rule(self, n_outputs: int) -> LabelRule:
+        """How `decode` chooses: each label above 1/2, the largest output, or one above 1/2."""
+        if self.multilabel:
+            return "each above half"
+        return "largest" if n_outputs > 1 else "above half"
+
     def probabilities(self, outputs: FloatArray, output_activation: str) -> FloatArray:
         """Class probabilities (n_samples, n_classes) of logistic or softmax outputs."""
-        if self.multilabel or output_activation == "softmax":
+        rule = self.probability_rule(output_activation)
+        if rule == "outputs":
             return outputs
-        if len(self.labels) == 1:
+        if rule == "ones":
             return np.ones_like(outputs)
-        if len(self.labels) == 2:
+        if rule == "complement":
             return np.hstack([1 - outputs, outputs])
         total = outputs.sum(axis=1, keepdims=True)
         no_class = total[:, 0] == 0
         outputs[no_class], total[no_class] = 1, outputs.shape[1]
         return outputs / total
+
+    def probability_rule(self, output_activation: str) -> ProbabilityRule:
+        """What `probabilities` makes of outputs p.
+
+        p itself, ones for a single class, (1 - p, p), or p / sum(p), where a row of zeros counts as
+        one of ones.
+        """
+        if self.multilabel or output_activation == "softmax":
+            return "outputs"
+        if len(self.labels) > 2:
+            return "shares"
+        return "ones" if len(self.labels) == 1 else "complement"
 
     def accuracy(self, outputs: FloatArray, targets: Targets, weights: FloatArray | None) -> float:
         """Weighted fraction of samples whose class, or whose every label, is predicted."""

@@ -12,6 +12,8 @@ ROOT = Path(fastbp.__file__).parent
 # From the top down. Files of one floor may import each other.
 FLOORS = [
     {"__init__", "estimators"},
+    {"onnx"},
+    {"exchange"},
     {"show", "model_files"},
     {"table_files"},
     {"network_files"},

@@ -1,0 +1,1 @@
+"""Fitted estimators for other programs: as ONNX, and as C."""

@@ -1,0 +1,147 @@
+"""Converters of skl2onnx for BackpropClassifier and BackpropRegressor, registered on import.
+
+    import fastbp.onnx
+    model = skl2onnx.to_onnx(pipeline, X[:1], target_opset=17)
+
+Inputs of any numeric type are cast to the type that the estimator was fitted in, as predict does
+it; probabilities and numbers come out in the type of the inputs, as of scikit-learn's estimators.
+A single estimator needs no skl2onnx: see :func:`fastbp.to_onnx`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .classifier import BackpropClassifier
+from .exchange.description import Description, Labels, describe_model
+from .exchange.extras import import_extra
+from .exchange.onnx_graph import (
+    ONNX_TYPES,
+    Graph,
+    add_cast,
+    add_labels,
+    add_outputs,
+    add_values,
+    label_array,
+)
+from .exchange.onnx_model import to_onnx
+from .regressor import BackpropRegressor
+
+for _package in ("onnx", "skl2onnx"):
+    import_extra(_package, "onnx", "fastbp.onnx")
+
+from onnx import numpy_helper  # noqa: E402
+from skl2onnx import update_registered_converter  # noqa: E402
+from skl2onnx.common.data_types import (  # noqa: E402
+    DoubleTensorType,
+    FloatTensorType,
+    Int64TensorType,
+    StringTensorType,
+)
+
+__all__ = ["to_onnx"]
+
+# The first opset in which all operators of onnx_graph.py have the form that is used there.
+OLDEST_OPSET = 13
+OPTIONS = {
+    "zipmap": [True, False, "columns"],
+    "output_class_labels": [False, True],
+    "nocl": [True, False],
+}
+
+
+def _declare_classifier(operator):
+    """Types and shapes of the outputs: labels and probabilities."""
+    description = describe_model(operator.raw_operator)
+    options = _options(operator.scope_inst, operator.raw_operator)
+    if options["zipmap"] and not description.gives_probabilities:
+        raise ValueError(
+            "A classifier with output_activation='identity' has no probabilities to map: convert "
+            "it with options={id(classifier): {'zipmap': False}}, which gives its outputs."
+        )
+    n_samples = operator.inputs[0].get_first_dimension()
+    labels = _labels(description, options)
+    is_many = labels.rule == "each above half"
+    is_int = label_array(labels.classes).dtype == np.int64
+    kind = Int64TensorType if is_int else StringTensorType
+    operator.outputs[0].set_type(kind([n_samples, len(labels.classes)] if is_many else [n_samples]))
+    operator.outputs[1].set_type(
+        _value_type(operator, options["zipmap"] is True)([n_samples, description.n_values])
+    )
+
+
+def _declare_regressor(operator):
+    description = describe_model(operator.raw_operator)
+    n_samples = operator.inputs[0].get_first_dimension()
+    operator.outputs[0].set_type(_value_type(operator)([n_samples, description.n_values]))
+
+
+def _value_type(operator, is_mapped=False):
+    """float64 for such inputs, else float32, which is all that onnxruntime's ZipMap takes."""
+    is_double = isinstance(operator.inputs[0].type, DoubleTensorType) and not is_mapped
+    return DoubleTensorType if is_double else FloatTensorType
+
+
+def _options(scope, estimator):
+    defaults = {"zipmap": True, "output_class_labels": False, "nocl": False}
+    return {**defaults, **(scope.get_options(estimator, fail=False) or {})}
+
+
+def _labels(description: Description, options: dict[str, Any]) -> Labels:
+    labels: Any = description.labels
+    return Labels(np.arange(len(labels.classes)), labels.rule) if options["nocl"] else labels
+
+
+def _convert_classifier(scope, operator, container):
+    description, graph, p = _begin(scope, operator, container)
+    labels = _labels(description, _options(scope, operator.raw_operator))
+    add_labels(graph, labels, p, operator.outputs[0].full_name)
+    _end(description, graph, p, operator.outputs[1], container)
+
+
+def _convert_regressor(scope, operator, container):
+    description, graph, p = _begin(scope, operator, container)
+    _end(description, graph, p, operator.outputs[0], container)
+
+
+def _begin(scope, operator, container):
+    """The description, a graph, and the outputs of the network in it."""
+    description = describe_model(operator.raw_operator)
+    opset = container.target_opset_any_domain("")
+    if opset < OLDEST_OPSET:
+        raise ValueError(f"target_opset={opset} is too old: {OLDEST_OPSET} or later is needed.")
+    graph = Graph(description.dtype, scope.get_unique_variable_name)
+    x = add_cast(graph, operator.inputs[0].full_name, description.dtype)
+    return description, graph, add_outputs(graph, description, x)
+
+
+def _end(description, graph, p, output, container):
+    """Add the values in the type of `output`, and all of the graph to skl2onnx's."""
+    values = graph.unique_name("values")
+    add_values(graph, description, p, values)
+    is_double = isinstance(output.type, DoubleTensorType)
+    add_cast(graph, values, np.float64 if is_double else np.float32, output=output.full_name)
+    for name, array in graph.constants.items():
+        if array.dtype.kind == "O":
+            texts = [text.encode() for text in array.ravel()]
+            container.add_initializer(name, ONNX_TYPES["str"], array.shape, texts)
+        else:
+            container.add_initializer(name, None, None, numpy_helper.from_array(array))
+    for node in graph.nodes:
+        container.add_node(
+            node.op, list(node.inputs), list(node.outputs), node.domain, **node.attributes
+        )
+
+
+update_registered_converter(
+    BackpropClassifier,
+    "FastbpBackpropClassifier",
+    _declare_classifier,
+    _convert_classifier,
+    options=OPTIONS,
+)
+update_registered_converter(
+    BackpropRegressor, "FastbpBackpropRegressor", _declare_regressor, _convert_regressor
+)
