@@ -1,5 +1,7 @@
 """fastbp: fast, checked backpropagation for multilayer perceptrons, inside scikit-learn's API."""
 
+from typing import TYPE_CHECKING, Any
+
 from .archives import ModelFileError
 from .classifier import BackpropClassifier
 from .gradcheck import check_gradient
@@ -14,11 +16,15 @@ from .tables.regressor import TabularRegressor
 from .tables.scaling import RobustSmoothScaler
 from .versions import VERSION, show_versions
 
+if TYPE_CHECKING:
+    from .batches import BatchError
+
 __version__ = VERSION
 
 __all__ = [
     "BackpropClassifier",
     "BackpropRegressor",
+    "BatchError",
     "ImportanceDisplay",
     "LossCurveDisplay",
     "ModelFileError",
@@ -34,3 +40,22 @@ __all__ = [
     "save_model",
     "show_versions",
 ]
+
+# What few need is imported once it is asked for: the module of each name.
+_ON_DEMAND = {
+    "BatchError": ".batches",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _ON_DEMAND:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    value = getattr(import_module(_ON_DEMAND[name], __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_ON_DEMAND})

@@ -19,6 +19,7 @@ FLOORS = [
     {"classifier", "regressor"},
     {"base"},
     {
+        "batches",
         "parameters",
         "random_states",
         "scoring",
