@@ -486,7 +486,8 @@ class BaseBackprop(
         if run.network is not network:
             network.params = run.network.params
         if stream is not None:
-            vars(network).update(penalty_factors(self.alpha, self.l1_ratio, stream.weight_sum))
+            factors = penalty_factors(self.alpha, self.l1_ratio, stream.weight_sum)
+            network.l1, network.l2 = float(factors["l1"]), float(factors["l2"])
         self._finish(network, state, problem)
         if task is not None:
             task.end()

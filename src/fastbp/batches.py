@@ -196,7 +196,8 @@ class CheckedBatches:
 
     def _checked(self, X, y, weights):
         estimator, first = self._estimator, self._first
-        X, y = estimator._checked_arrays(X, y, self._dtypes, reset=self._resets)
+        with np.errstate(over="ignore"):  # said by an error
+            X, y = estimator._checked_arrays(X, y, self._dtypes, reset=self._resets)
         weights = as_weights(weights, X.shape[0], X.dtype, may_be_zero=True)
         if sparse.issparse(X):
             used = X.indptr[-1]

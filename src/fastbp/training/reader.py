@@ -4,7 +4,7 @@ Takes the function that returns a fresh iterator; hands over what it yields, in 
 thread runs the user's code and copies the arrays, so that the user may fill the same ones again,
 and so that the pages of a memory map are read there. All checks are made by the thread that
 trains, which has the user's warnings and stack. What waits to be taken is bounded by a number of
-rows.
+rows; it is taken all at once.
 
 A Reader has a lock and a thread of its own; the module has none, so that a fork finds nothing
 taken.
@@ -39,14 +39,15 @@ class Reader:
     open_batches : callable of no arguments
         Returns an iterable. It is called in the thread.
     rows_ahead : int
-        The thread waits once so many rows have not been taken; at least one batch is always read
+        The thread waits once so many rows wait to be taken; at least one batch is always read
         ahead. Can be set later.
     """
 
     def __init__(self, open_batches: Callable[[], Any], rows_ahead: int = 0) -> None:
         self._changed = threading.Condition(threading.Lock())
-        self._waiting: deque[tuple[Any, int]] = deque()
+        self._waiting: list[Any] = []
         self._n_waiting = 0  # rows
+        self._taken: deque[Any] = deque()  # of the thread that trains
         self._rows_ahead = rows_ahead
         self._error: BaseException | None = None
         self._has_ended = self._is_closed = False
@@ -73,14 +74,16 @@ class Reader:
 
     def take(self) -> Any:
         """The next batch, or END; raises what the user's code has raised, after all batches."""
-        with self._changed:
-            while not (self._waiting or self._has_ended):
-                self._changed.wait(GLANCE)
-            if self._waiting:
-                batch, n_rows = self._waiting.popleft()
-                self._n_waiting -= n_rows
+        if not self._taken:
+            # all at once: each change of threads takes some time
+            with self._changed:
+                while not (self._waiting or self._has_ended):
+                    self._changed.wait(GLANCE)
+                self._taken.extend(self._waiting)
+                self._waiting, self._n_waiting = [], 0
                 self._changed.notify_all()
-                return batch
+        if self._taken:
+            return self._taken.popleft()
         error, self._error = self._error, None
         if error is not None:
             raise error
@@ -90,7 +93,7 @@ class Reader:
         """End the thread. It closes the iterator, once the user's code has returned."""
         with self._changed:
             self._is_closed = True
-            self._waiting.clear()
+            self._waiting = []
             self._changed.notify_all()
         self._thread.join(PATIENCE)
 
@@ -120,7 +123,7 @@ class Reader:
                 self._changed.wait()
             if self._is_closed:
                 return False
-            self._waiting.append((batch, n_rows))
+            self._waiting.append(batch)
             self._n_waiting += n_rows
             self._changed.notify_all()
         return True

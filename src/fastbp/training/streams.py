@@ -92,7 +92,10 @@ class Stream:
 
     def __init__(self, source: Source, buffer_rows: int | None, batch_size: int | str) -> None:
         self._source, self._buffer_rows = source, buffer_rows
-        self._batch_size = LARGEST_AUTO_BATCH if batch_size == "auto" else int(batch_size)
+        largest = (
+            LARGEST_AUTO_BATCH if buffer_rows is None else min(LARGEST_AUTO_BATCH, buffer_rows)
+        )
+        self._batch_size = largest if batch_size == "auto" else int(batch_size)
         self.is_whole = False
         self.n_rows: int | None = None
         self.X: Any = None
@@ -163,7 +166,8 @@ class Stream:
         self._n_read, self._is_filled = n_read, True
         if self.is_whole:
             as_weights(self.weights, n, self.X.dtype)
-        self._weight_sum = n if self.weights is None else self.weights.sum(dtype=np.float64)
+        # the weights of the first rows alone may be zero
+        self._weight_sum = n if self.weights is None else self.weights.sum(dtype=np.float64) or 1.0
 
     def _default_rows(self, part):
         if sparse.issparse(part.X):
@@ -211,6 +215,11 @@ class Stream:
     def weight_sum(self) -> float:
         """Of all rows, once an epoch has been read; before, of those in the buffer."""
         return self._weight_sum
+
+    @property
+    def is_weighted(self) -> bool:
+        """Whether any row in the buffer has a weight above zero."""
+        return self.weights is None or bool(self.weights.any())
 
     def _sum_of(self, places):
         return len(places) if self.weights is None else self.weights[places].sum(dtype=np.float64)
