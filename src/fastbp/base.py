@@ -486,6 +486,8 @@ class BaseBackprop(
         if run.network is not network:
             network.params = run.network.params
         if stream is not None:
+            if state.n_iter > 0 and not stream.weight_sum_is_known:
+                stream.read_rest()  # the checkpoint was that of a run that had come to its end
             factors = penalty_factors(self.alpha, self.l1_ratio, stream.weight_sum)
             network.l1, network.l2 = float(factors["l1"]), float(factors["l2"])
         self._finish(network, state, problem)

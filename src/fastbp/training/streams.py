@@ -86,6 +86,8 @@ class Stream:
         Whether the buffer holds all rows.
     n_rows : int or None
         Of an epoch; None as long as nobody knows.
+    weight_sum : float
+        Of all rows; of those in the buffer as long as ``weight_sum_is_known`` is False.
     """
 
     y = None
@@ -103,7 +105,8 @@ class Stream:
         self.weights: FloatArray | None = None
         self._parts: list[Any] = []  # of the first epoch, before the buffer is filled
         self._pending: DataSet | None = None  # rows that have been read and have no place yet
-        self._weight_sum = 0.0
+        self.weight_sum: float = 0.0
+        self.weight_sum_is_known = False
         self._n_read = self._n_trained = 0  # rows of this epoch
         self._samples: Samples | None = None
         self._is_filled = False  # by the first rows of the epoch that comes next
@@ -167,7 +170,8 @@ class Stream:
         if self.is_whole:
             as_weights(self.weights, n, self.X.dtype)
         # the weights of the first rows alone may be zero
-        self._weight_sum = n if self.weights is None else self.weights.sum(dtype=np.float64) or 1.0
+        self.weight_sum_is_known = self.is_whole
+        self.weight_sum = n if self.weights is None else self.weights.sum(dtype=np.float64) or 1.0
 
     def _default_rows(self, part):
         if sparse.issparse(part.X):
@@ -210,11 +214,6 @@ class Stream:
 
     def __len__(self) -> int:
         return self.X.shape[0]
-
-    @property
-    def weight_sum(self) -> float:
-        """Of all rows, once an epoch has been read; before, of those in the buffer."""
-        return self._weight_sum
 
     @property
     def is_weighted(self) -> bool:
@@ -288,6 +287,16 @@ class Stream:
             self._end_epoch()
         return places
 
+    def read_rest(self) -> None:
+        """Read the epoch to its end, for the sum of the weights, where nothing is trained."""
+        total = self.weight_sum
+        while self._has_more():
+            data: Any = self._pending
+            total += data.weight_sum
+            self._n_read += len(data)
+            self._pending = None
+        self.n_rows, self.weight_sum = self._n_read, total
+
     def _has_more(self):
         """Whether rows are left that have no place."""
         while self._pending is None:
@@ -334,10 +343,10 @@ class Stream:
             )
 
     def _end_epoch(self):
-        self.n_rows = self._n_read
-        self._weight_sum = self._weights_of_epoch
+        self.n_rows, self.weight_sum_is_known = self._n_read, True
+        self.weight_sum = self._weights_of_epoch
         if self.weights is not None:
-            check_weight_sum(self._weight_sum)
+            check_weight_sum(self.weight_sum)
 
 
 def _rows(data, rows):
