@@ -18,11 +18,11 @@ from sklearn.base import is_classifier
 from sklearn.utils import _safe_indexing
 from sklearn.utils.multiclass import check_classification_targets, unique_labels
 
-from .checks import as_weights
+from .checks import as_weights, is_kernel_matrix, is_plain_target
 from .classes import Classes, ClassWeights, columns_of
 from .data import DataSet
 from .front import check_dense
-from .training.reader import END, Reader, n_rows_of
+from .training.reader import END, Frame, Reader, n_rows_of
 from .types import Array, Batches, FloatArray
 
 
@@ -112,6 +112,7 @@ class CheckedBatches:
         self.problem: Any = None  # what encode needs
         self.epoch = 1  # the number that errors state
         self._first: Part | None = None
+        self._columns: Any = None  # of the first batch, if it was a DataFrame
         self._n_outputs = 0
         self._ahead: Reader | None = None
         self._rows_ahead = 0
@@ -179,6 +180,12 @@ class CheckedBatches:
         return (*batch, None)[:3]
 
     def _check(self, X, y, weights):
+        part = self._checked_frame(X, y, weights) if isinstance(X, Frame) else None
+        if part is not None:
+            return part
+        columns = None
+        if isinstance(X, Frame):
+            X, columns = X.table(), X.empty.columns
         check_dense(X, self._estimator.front)
         try:
             part = self._checked(X, y, weights)
@@ -192,17 +199,37 @@ class CheckedBatches:
             raise self._located(check_first, (X, y, weights), error) from error
         if self._first is None:
             self._first, self._dtypes, self._resets = part.first_rows(1), (part.X.dtype,), False
+            self._columns = columns
         return part
 
+    def _checked_frame(self, X, y, weights):
+        """The part of a DataFrame like the first one, where nothing is wrong; else None."""
+        is_plain = (
+            self._columns is not None
+            and self._columns.equals(X.empty.columns)
+            and is_kernel_matrix(X.values, self._dtypes)
+            and is_plain_target(y, len(X.values))
+        )
+        if not is_plain:
+            return None
+        try:
+            return self._finished(X.values, self._estimator._as_column(y), weights)
+        except (TypeError, ValueError):
+            return None  # found again, with its row
+
     def _checked(self, X, y, weights):
-        estimator, first = self._estimator, self._first
         with np.errstate(over="ignore"):  # said by an error
-            X, y = estimator._checked_arrays(X, y, self._dtypes, reset=self._resets)
+            X, y = self._estimator._checked_arrays(X, y, self._dtypes, reset=self._resets)
+        return self._finished(X, y, weights)
+
+    def _finished(self, X, y, weights):
+        """The part of checked X and y."""
+        first = self._first
         weights = as_weights(weights, X.shape[0], X.dtype, may_be_zero=True)
         if sparse.issparse(X):
             used = X.indptr[-1]
             X = type(X)((X.data[:used], X.indices[:used], X.indptr), shape=X.shape)
-        if is_classifier(estimator):
+        if is_classifier(self._estimator):
             check_classification_targets(y)
         if first is not None:
             if sparse.issparse(X) != sparse.issparse(first.X):

@@ -85,6 +85,16 @@ def test_a_bad_row_is_named(case, form):
     assert (str(again), again.epoch, again.batch, again.row) == (str(error), 1, 2, 3)
 
 
+def test_tables_with_other_columns():
+    first, other = (pd.DataFrame(X[:5], columns=list(names)) for names in ("abcd", "abdc"))
+    with pytest.raises(BatchError, match="feature names should match") as caught:
+        small(BackpropRegressor).fit_batches([(first, NUMBERS[:5]), (other, NUMBERS[:5])])
+    assert caught.value.batch == 1
+    with pytest.raises(BatchError, match="feature names should match") as caught:
+        small(BackpropRegressor).fit_batches([(first, NUMBERS[:5]), (first[["a"]], NUMBERS[:5])])
+    assert (caught.value.batch, caught.value.row) == (1, None)
+
+
 @pytest.mark.parametrize("at", [0, 9, 10, 47])
 @pytest.mark.parametrize("buffer_rows", [None, 16])
 def test_any_row_of_any_batch(at, buffer_rows):

@@ -135,6 +135,14 @@ def test_data_frames_lists_and_other_types():
     streamed = small(BackpropClassifier)
     streamed.fit_batches(lambda: ((table[k : k + 10], names[k : k + 10]) for k in range(0, 48, 10)))
     assert_fit(streamed, whole)
+    for dtypes in ("float32", {"a": "float32", "b": "int64"}, {"a": "Float64"}, {"b": "bool"}):
+        other = table.astype(dtypes)
+        streamed = small(BackpropRegressor)
+        streamed.fit_batches(
+            lambda t=other: ((t[k : k + 10], pd.Series(range(k, k + 10))) for k in range(0, 40, 10))
+        )
+        whole = small(BackpropRegressor).fit(other[:40], np.arange(40.0))
+        assert_fit(streamed, whole)
     whole = small(BackpropClassifier).fit(X.tolist(), y.tolist())
     again = small(BackpropClassifier).fit_batches([(X.tolist(), y.tolist())])
     assert_fit(again, whole)

@@ -2,9 +2,9 @@
 
 Takes the function that returns a fresh iterator; hands over what it yields, in the same order. The
 thread runs the user's code and copies the arrays, so that the user may fill the same ones again,
-and so that the pages of a memory map are read there. All checks are made by the thread that
-trains, which has the user's warnings and stack. What waits to be taken is bounded by a number of
-rows; it is taken all at once.
+and so that the pages of a memory map are read there. It makes arrays of pandas' tables. All checks
+are made by the thread that trains, which has the user's warnings and stack. What waits to be taken
+is bounded by a number of rows; it is taken all at once.
 
 A Reader has a lock and a thread of its own; the module has none, so that a fork finds nothing
 taken.
@@ -16,11 +16,14 @@ import contextvars
 import threading
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import sklearn
 from scipy import sparse
+
+from ..types import Array
 
 # Seconds. A wait without end could not be interrupted by Ctrl-C on Windows.
 GLANCE = 0.1
@@ -142,8 +145,36 @@ def _detached_array(part):
     if isinstance(part, np.ndarray):
         return np.array(part)  # a memory map becomes an array
     if type(part).__module__.partition(".")[0] == "pandas":
-        return part.copy()
+        return _detached_table(part)
     return part
+
+
+def _detached_table(table):
+    # The conversion of a table takes as long as small networks take to train on it: here it costs
+    # no time. What is no plain number is left to the checks.
+    dtypes = [table.dtype] if table.ndim == 1 else list(table.dtypes)
+    if not dtypes or not all(getattr(dtype, "kind", "O") in "iuf" for dtype in dtypes):
+        return table.copy()
+    if not all(isinstance(dtype, np.dtype) for dtype in dtypes):
+        return table.copy()
+    array = np.array(table.to_numpy(), order="C")
+    return array if table.ndim == 1 else Frame(array, table.iloc[:0])
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A pandas DataFrame of numbers: an array, and the table without its rows."""
+
+    values: Array
+    empty: Any
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.values.shape
+
+    def table(self) -> Any:
+        """The DataFrame."""
+        return type(self.empty)(self.values, columns=self.empty.columns)
 
 
 def n_rows_of(batch: Any) -> int:
