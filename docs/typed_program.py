@@ -51,6 +51,9 @@ model.fit(csr_matrix(X), y).fit(csr_array(X), ["yes", "no", "yes", "no"]).fit(
 )
 assert_type(model.fit(X, y), BackpropClassifier)
 assert_type(model.fit(X, y, X_val=X, y_val=y).partial_fit(X, y), BackpropClassifier)
+assert_type(model.fit_batches(lambda: iter([(X, y)]), classes=[0, 1]), BackpropClassifier)
+model.fit_batches([(X, y, y)], buffer_rows=10, X_val=X, y_val=y)
+model.fit_batches(3)  # wrong
 assert_type(model.set_params(alpha=0.1).set_fit_request(X_val=True), BackpropClassifier)
 assert_type(model.initialize(X, y, coefs=[[[1.0]], [[2.0]]]), BackpropClassifier)
 assert_type(model.predict_proba([[0.0, 1.0]]), NDArray[np.floating[Any]])

@@ -17,6 +17,7 @@ from .tables.scaling import RobustSmoothScaler
 from .versions import VERSION, show_versions
 
 if TYPE_CHECKING:
+    from .batches import BatchError
     from .exchange.onnx_model import to_onnx
 
 __version__ = VERSION
@@ -24,6 +25,7 @@ __version__ = VERSION
 __all__ = [
     "BackpropClassifier",
     "BackpropRegressor",
+    "BatchError",
     "ImportanceDisplay",
     "LossCurveDisplay",
     "ModelFileError",
@@ -43,6 +45,7 @@ __all__ = [
 
 # What few need is imported once it is asked for: the module of each name.
 _ON_DEMAND = {
+    "BatchError": ".batches",
     "to_onnx": ".exchange.onnx_model",
 }
 

@@ -13,7 +13,9 @@ A fit that fails leaves the estimator as it was.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Sequence
+from contextlib import closing
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +35,7 @@ from .checks import (
     as_kernel_matrix,
     as_layer_sizes,
     as_weights,
+    as_whole_number,
     check_storage,
     check_unmasked,
     has_validation,
@@ -53,6 +56,7 @@ from .sklearn_types import InheritedMethods, fits
 from .training import scales
 from .training.checkpoints import Checkpoint, describe
 from .training.run import begin_run, train
+from .training.schedules import depends_on_n_steps
 from .training.solvers import SOLVERS
 from .training.state import TrainingState
 from .types import (
@@ -338,9 +342,110 @@ class BaseBackprop(
     ):
         data, problem = self._data(X, y, sample_weight, goes_on=goes_on, **how)
         held_out = self._validation_data(data, problem, *validation)
+        self._train_on(
+            data,
+            problem,
+            held_out,
+            source,
+            (X, y, sample_weight),
+            goes_on=goes_on,
+            context=context,
+            split=split,
+            after_epoch=after_epoch,
+            **how,
+        )
+        return self
+
+    def _fit_batches(self, batches, validation, buffer_rows, classes=None):
+        """fit on a stream, whose code is imported where it is needed."""
+        from .batches import CheckedBatches, LabelCounts
+        from .training.streams import Stream
+
+        solver = SOLVERS[self.solver]
+        if not solver.is_incremental:
+            names = " or ".join(repr(name) for name, one in SOLVERS.items() if one.is_incremental)
+            raise ValueError(
+                f"fit_batches needs solver={names}, got solver={self.solver!r}, each step of which "
+                "needs all samples."
+            )
+        if self.early_stopping and not has_validation(*validation):
+            raise ValueError(
+                "fit_batches sets no samples aside: early_stopping=True needs X_val and y_val."
+            )
+        if buffer_rows is not None:
+            buffer_rows = as_whole_number("buffer_rows", buffer_rows, 1)
+        context = begin_fit(self, max_epochs=self.max_iter)
+        with whole_fit(self), random_source(self.random_state) as random_state:
+            goes_on = self.warm_start and hasattr(self, "network_")
+            known = self._known_classes(goes_on, classes)
+            is_counted = known is None or getattr(self, "class_weight", None) == "balanced"
+            source = CheckedBatches(
+                self,
+                batches,
+                (self.network_.dtype,) if goes_on else (np.float64, np.float32),
+                resets=not goes_on,
+                labels=LabelCounts() if is_counted and not is_regressor(self) else None,
+            )
+            with closing(source):
+                settings = solver.settings(parameters_of(self))
+                stream = Stream(source, buffer_rows, settings.batch_size)
+                problem = self._read_first(stream, source, settings, known)
+                held_out = self._validation_data(stream, problem, *validation)
+                failure = self._train_on(
+                    stream,
+                    problem,
+                    held_out,
+                    random_state,
+                    (None, None, None),
+                    goes_on=goes_on,
+                    context=context,
+                    stream=stream,
+                )
+        if failure is not None:
+            raise failure
+        return self
+
+    def _read_first(self, stream, source, settings, known):
+        """Fill the buffer; returns the problem that the targets pose, after a pass over all rows
+        where it takes one."""
+        labels = source.labels
+        stream.read_first()
+        needs_labels = labels is not None and (
+            self.class_weight == "balanced" or not labels.classes.multilabel
+        )
+        needs_n_rows = depends_on_n_steps(settings.learning_rate, settings.warmup_epochs)
+        if not stream.is_whole and (needs_labels or needs_n_rows):
+            began = time.monotonic()
+            stream.count()
+            if self.verbose:
+                seconds = time.monotonic() - began
+                print(f"Counted {stream.n_rows} rows, time = {seconds:.2f} s")
+        problem = source.problem = self._problem_of_stream(source.first_y, labels, known)
+        stream.begin()
+        return problem
+
+    def _train_on(
+        self,
+        data,
+        problem,
+        held_out,
+        source,
+        arrays,
+        *,
+        goes_on,
+        context=None,
+        split=None,
+        after_epoch=None,
+        stream=None,
+        **how,
+    ):
+        """Train and set the fitted attributes; returns what has ended the stream early, or None.
+
+        arrays : X, y and sample_weight, as callbacks get them
+        """
         checkpoint = None
         if self.checkpoint is not None and not how.get("is_incremental"):
-            checkpoint = self._checkpoint(data, problem, held_out, goes_on, source)
+            checkpoint = self._checkpoint(data, problem, held_out, goes_on, source, stream)
         network, state = self._begin(data, problem, source, goes_on=goes_on, **how)
 
         def fitted_attributes():
@@ -377,23 +482,29 @@ class BaseBackprop(
             after_epoch=None if context is None and after_epoch is None else end_epoch,
             split=split,
         )
-        run.checkpoint = checkpoint
+        run.checkpoint, run.stream = checkpoint, stream
         task: Any = None
         if context is not None:
+            X, y, sample_weight = arrays
             task = FitTask(self, context, X, y, sample_weight, fitted_attributes)
         train(run)
         if run.network is not network:
             network.params = run.network.params
+        if stream is not None:
+            if state.n_iter > 0 and not stream.weight_sum_is_known:
+                stream.read_rest()  # the checkpoint was that of a run that had come to its end
+            factors = penalty_factors(self.alpha, self.l1_ratio, stream.weight_sum)
+            network.l1, network.l2 = float(factors["l1"]), float(factors["l2"])
         self._finish(network, state, problem)
         if task is not None:
             task.end()
-        return self
+        return run.failure
 
     def _scoring(self) -> Scoring:
         """What scores the validation samples; None: ``score``."""
         return self.scoring
 
-    def _checkpoint(self, data, problem, held_out, goes_on, source):
+    def _checkpoint(self, data, problem, held_out, goes_on, source, stream=None):
         arrays = {
             "X": [data.X],
             "y": [*vars(data.targets).values(), problem.fitted_attributes.get("classes_")],
@@ -408,7 +519,10 @@ class BaseBackprop(
                 self.network_.params,
                 self._training_state.moments,
             ]
-        description = describe(type(self).__name__, parameters_of(self), arrays)
+        parameters = parameters_of(self)
+        if stream is not None:  # X, y and sample_weight are its first rows
+            parameters["buffer_rows"] = len(stream)
+        description = describe(type(self).__name__, parameters, arrays)
         path: Any = self.checkpoint
         return Checkpoint(path, self.checkpoint_interval, description, source)
 
@@ -428,6 +542,12 @@ class BaseBackprop(
             # scikit-learn's checks cost 10 % of a small fit, and would find nothing here.
             self.__dict__.pop("feature_names_in_", None)
             self.n_features_in_ = X.shape[1]
+            return X, self._as_column(y)
+        if (
+            is_plain
+            and X.shape[1] == self.n_features_in_
+            and not hasattr(self, "feature_names_in_")
+        ):
             return X, self._as_column(y)
         check_storage(X)
         check_unmasked(y, "y")

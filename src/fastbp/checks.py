@@ -184,9 +184,17 @@ def as_real_array(values: Any, name: str, shape: tuple[int, ...], dtype: Any) ->
 
 
 def as_weights(
-    sample_weight: Any, n_samples: int, dtype: Any, name: str = "sample_weight"
+    sample_weight: Any,
+    n_samples: int,
+    dtype: Any,
+    name: str = "sample_weight",
+    *,
+    may_be_zero: bool = False,
 ) -> FloatArray | None:
-    """(n_samples,) weights, finite, not negative, not all zero; None, for ones, stays None."""
+    """(n_samples,) weights, finite, not negative, not all zero; None, for ones, stays None.
+
+    may_be_zero: they are a part of the weights, and others may be positive.
+    """
     if sample_weight is None:
         return None
     original = _as_real_array(sample_weight, name)
@@ -201,18 +209,23 @@ def as_weights(
         raise ValueError(
             f"Negative values in data passed to `{name}`: {weights.min()}; weights must be >= 0."
         )
+    if may_be_zero:
+        return weights
     if not weights.max() > 0:
         raise ValueError(f"{name} is zero for every sample; at least one must be positive.")
     with np.errstate(over="ignore"):
-        total = weights.sum(dtype=np.float64)
-    # the objective divides by it
+        check_weight_sum(weights.sum(dtype=np.float64), name)
+    return weights
+
+
+def check_weight_sum(total: float, name: str = "sample_weight") -> None:
+    """ValueError unless the objective can be divided by the sum of all weights."""
     if not SMALLEST_WEIGHT_SUM < total < LARGEST_WEIGHT_SUM:
         raise ValueError(
             f"{name} has the sum {total:g}, which is too "
             f"{'small' if total < 1 else 'large'} to divide by; scale the weights, for example to "
             "a mean of 1."
         )
-    return weights
 
 
 def _as_real_array(array, name):

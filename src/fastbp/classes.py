@@ -90,6 +90,16 @@ class Classes:
                 f"`self.classes_` has {self.labels}. '{name}' has {other.labels}."
             )
 
+    def has_all(self, y: Any) -> bool:
+        """Whether every label of a vector is one of these; False for what cannot be compared."""
+        if self.multilabel:
+            return False
+        try:
+            places = np.searchsorted(self.labels, y)
+            return bool((self.labels[np.minimum(places, len(self.labels) - 1)] == y).all())
+        except TypeError:
+            return False
+
     def encode(self, y: Any, output_activation: str, dtype: Any) -> Targets:
         """Targets of y for a network with that output."""
         if self.multilabel:
@@ -173,7 +183,7 @@ class ClassWeights:
     @classmethod
     def of_training(cls, class_weight: ClassWeight, y: Any, labels: Array) -> ClassWeights:
         """From the targets of the training samples, and the labels of a y of one column."""
-        columns, is_list = _columns(y), isinstance(class_weight, list)
+        columns, is_list = columns_of(y), isinstance(class_weight, list)
         if class_weight != "balanced" and is_list != (y.ndim == 2):
             raise ValueError(
                 f"class_weight={class_weight!r}: for one class per sample a dict or 'balanced' is "
@@ -197,13 +207,14 @@ class ClassWeights:
     def of_samples(self, y: Any) -> FloatArray:
         """(n_samples,) weights; a class that was not in training has the weight 1."""
         factors = np.ones(y.shape[0])
-        for (classes, weights), column in zip(self.tables, _columns(y), strict=True):
+        for (classes, weights), column in zip(self.tables, columns_of(y), strict=True):
             place = np.minimum(np.searchsorted(classes, column), len(classes) - 1)
             factors *= np.where(classes[place] == column, weights[place], 1.0)
         return factors
 
 
-def _columns(y):
+def columns_of(y: Any) -> list[Any]:
+    """The columns of targets, dense."""
     if y.ndim == 1:
         return [y]
     return list((y.toarray() if sparse.issparse(y) else y).T)
@@ -237,13 +248,27 @@ class ClassificationProblem:
             self.classes.check_known(y, name)
         return self.classes.encode(y, self.output_activation, dtype)
 
-    def weights(self, y: Any, sample_weight: FloatArray | None, dtype: Any) -> FloatArray | None:
+    def targets_of_part(self, y: Any, dtype: Any) -> Targets:
+        """Targets of some of the rows, whose classes must be known."""
+        if y.ndim > 1 or not self.classes.has_all(y):
+            self.classes.check_known(y)
+        return self.classes.encode(y, self.output_activation, dtype)
+
+    def weights(
+        self,
+        y: Any,
+        sample_weight: FloatArray | None,
+        dtype: Any,
+        *,
+        may_be_zero: bool = False,
+    ) -> FloatArray | None:
         """sample_weight times the weights of the samples' classes."""
         if self.class_weights is None:
             return sample_weight
         factors = self.class_weights.of_samples(y)
         product = factors if sample_weight is None else sample_weight * factors
-        return as_weights(product, len(factors), dtype, "sample_weight times class_weight")
+        name = "sample_weight times class_weight"
+        return as_weights(product, len(factors), dtype, name, may_be_zero=may_be_zero)
 
     def score(self, outputs: FloatArray, targets: Targets, weights: FloatArray | None) -> float:
         """Accuracy of outputs."""

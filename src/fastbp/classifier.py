@@ -14,6 +14,7 @@ from sklearn.utils.multiclass import (
     _check_partial_fit_first_call,
     check_classification_targets,
     type_of_target,
+    unique_labels,
 )
 
 from . import parameters
@@ -24,6 +25,7 @@ from .types import (
     Activations,
     Array,
     ArrayLike,
+    Batches,
     BatchSize,
     ClassifierOutput,
     ClassWeight,
@@ -362,6 +364,91 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
             validation = (X_val, y_val, sample_weight_val)
             return self._fit_incrementally(X, y, sample_weight, validation, classes=classes)
 
+    @fits
+    def fit_batches(
+        self,
+        batches: Batches,
+        *,
+        classes: ArrayLike | None = None,
+        buffer_rows: int | None = None,
+        X_val: MatrixLike | None = None,
+        y_val: MatrixLike | None = None,
+        sample_weight_val: ArrayLike | None = None,
+    ) -> Self:
+        """Fit the network to more rows than memory holds, which come in batches.
+
+        Parameters
+        ----------
+        batches : callable
+            Called before each epoch; returns an iterator over tuples ``(X, y)`` or ``(X, y,
+            sample_weight)``: arrays, DataFrames or CSR matrices of any number of rows, all rows
+            once. Or an iterable that starts anew with each ``for``, such as a list. Its code runs
+            in a thread of its own, while the network is trained.
+        classes : array-like of shape (n_classes,), default=None
+            All classes. None: where the buffer does not hold all rows, they are found in a pass
+            over all batches. Not needed for a label indicator matrix, or with ``warm_start``.
+        buffer_rows : int or None, default=None
+            Rows of the buffer in which they are shuffled. None: as many as 128 MiB hold (100,000
+            sparse ones). As many again, at most, are read ahead.
+        X_val, y_val, sample_weight_val : arrays, default=None
+            Samples to validate on after each epoch; needed for ``early_stopping``.
+
+        Returns
+        -------
+        self : object
+
+        Raises
+        ------
+        BatchError
+            A ValueError, for a batch that cannot be used: says which batch and row. And for an
+            epoch that has another number of rows than the one before.
+        ValueError
+            As in ``fit``; for a solver that needs all samples at once, ``early_stopping`` without
+            validation samples, and a buffer that is smaller than a batch of the optimizer.
+        TypeError
+            For an iterator, which could be read once only.
+
+        Notes
+        -----
+        Solvers 'sgd' and 'adam'; parameters, attributes, callbacks, curves and checkpoints are
+        those of ``fit``. Each epoch calls `batches`, and one call more may be made ahead.
+        Where the buffer holds all rows, the numbers are those of ``fit``, bit for bit. Where it
+        does not, half of the buffer is trained at a time: the rows are shuffled, the first half
+        of them is trained and gives its places to the rows that follow. Neither the sizes of the
+        batches nor the time that reading takes has an effect on any number.
+
+        A schedule that depends on the number of steps ('cosine', 'one_cycle', 'coslog4',
+        ``warmup_epochs``) and ``class_weight='balanced'`` take a pass over all batches first,
+        unless the buffer holds all rows. The first batch says whether the network is of float32
+        or of float64.
+
+        If reading fails, in the code of `batches` or because of what it returns, the error
+        arrives here. The estimator is as it was before; after one whole epoch or more it is
+        fitted, as after the last whole one.
+        """
+        validation = (X_val, y_val, sample_weight_val)
+        return self._fit_batches(batches, validation, buffer_rows, classes)
+
+    def _known_classes(self, goes_on, classes):
+        """The classes, as far as they are known before the first batch; or None."""
+        if classes is None:
+            return self._classes if goes_on else None
+        given = Classes(unique_labels(classes))
+        if goes_on and not self._classes.multilabel:
+            self._classes.check_same(given.labels)
+        return self._classes if goes_on else given
+
+    def _problem_of_stream(self, y, labels, known):
+        """The same as _problem; y is that of the first row, labels are None or LabelCounts."""
+        if known is None or (y.ndim == 2 and not known.multilabel):
+            known = Classes.of(y) if y.ndim == 2 else labels.classes
+        weights = None
+        if isinstance(self.class_weight, str):
+            weights = labels.balanced_weights(known)
+        elif self.class_weight is not None:
+            weights = ClassWeights.of_training(self.class_weight, y, known.labels)
+        return self._problem_of(known, weights)
+
     def _problem(self, y, *, goes_on, is_incremental=False, classes=None):
         """The classes of y, their output and their weights."""
         check_classification_targets(y)
@@ -373,11 +460,14 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
             known.check_same(y)
         else:
             known = Classes.of(y)
+        return self._problem_of(known, self._class_weights_of(y, known, is_incremental))
+
+    def _problem_of(self, known, class_weights):
         return ClassificationProblem(
             known,
             known.output_activation(self.output_activation),
             {"label_smoothing": self.label_smoothing},
-            self._class_weights_of(y, known, is_incremental),
+            class_weights,
         )
 
     def _class_weights_of(self, y, classes, is_incremental):

@@ -24,6 +24,7 @@ from .sklearn_types import available_if, fits
 from .types import (
     Activations,
     ArrayLike,
+    Batches,
     BatchSize,
     FloatArray,
     FrontName,
@@ -352,6 +353,71 @@ default='auto'
             validation = (X_val, y_val, sample_weight_val)
             return self._fit_incrementally(X, y, sample_weight, validation)
 
+    @fits
+    def fit_batches(
+        self,
+        batches: Batches,
+        *,
+        buffer_rows: int | None = None,
+        X_val: MatrixLike | None = None,
+        y_val: MatrixLike | None = None,
+        sample_weight_val: ArrayLike | None = None,
+    ) -> Self:
+        """Fit the network to more rows than memory holds, which come in batches.
+
+        Parameters
+        ----------
+        batches : callable
+            Called before each epoch; returns an iterator over tuples ``(X, y)`` or ``(X, y,
+            sample_weight)``: arrays, DataFrames or CSR matrices of any number of rows, all rows
+            once. Or an iterable that starts anew with each ``for``, such as a list. Its code runs
+            in a thread of its own, while the network is trained.
+        buffer_rows : int or None, default=None
+            Rows of the buffer in which they are shuffled. None: as many as 128 MiB hold (100,000
+            sparse ones). As many again, at most, are read ahead.
+        X_val, y_val, sample_weight_val : arrays, default=None
+            Samples to validate on after each epoch; needed for ``early_stopping``.
+
+        Returns
+        -------
+        self : object
+
+        Raises
+        ------
+        BatchError
+            A ValueError, for a batch that cannot be used: says which batch and row. And for an
+            epoch that has another number of rows than the one before.
+        ValueError
+            As in ``fit``; for a solver that needs all samples at once, ``early_stopping`` without
+            validation samples, and a buffer that is smaller than a batch of the optimizer.
+        TypeError
+            For an iterator, which could be read once only.
+
+        Notes
+        -----
+        Solvers 'sgd' and 'adam'; parameters, attributes, callbacks, curves and checkpoints are
+        those of ``fit``. Each epoch calls `batches`, and one call more may be made ahead.
+        Where the buffer holds all rows, the numbers are those of ``fit``, bit for bit. Where it
+        does not, half of the buffer is trained at a time: the rows are shuffled, the first half
+        of them is trained and gives its places to the rows that follow. Neither the sizes of the
+        batches nor the time that reading takes has an effect on any number.
+
+        A schedule that depends on the number of steps ('cosine', 'one_cycle', 'coslog4',
+        ``warmup_epochs``) takes a pass over all batches first, unless the buffer holds all rows.
+        The first batch says whether the network is of float32 or of float64.
+
+        If reading fails, in the code of `batches` or because of what it returns, the error
+        arrives here. The estimator is as it was before; after one whole epoch or more it is
+        fitted, as after the last whole one.
+        """
+        return self._fit_batches(batches, (X_val, y_val, sample_weight_val), buffer_rows)
+
+    def _known_classes(self, goes_on, classes):
+        return None
+
+    def _problem_of_stream(self, y, labels, known):
+        return self._problem(y, goes_on=False)
+
     def _problem(self, y, *, goes_on, is_incremental=False):
         """The output and the quantiles that the parameters ask for."""
         self._warn_of_ignored()
@@ -490,7 +556,18 @@ class RegressionProblem:
             )
         return targets.repeated(len(self.quantiles))
 
-    def weights(self, y: Any, sample_weight: FloatArray | None, dtype: Any) -> FloatArray | None:
+    def targets_of_part(self, y: Any, dtype: Any) -> Targets:
+        """Targets of some of the rows."""
+        return self.targets(y, dtype)
+
+    def weights(
+        self,
+        y: Any,
+        sample_weight: FloatArray | None,
+        dtype: Any,
+        *,
+        may_be_zero: bool = False,
+    ) -> FloatArray | None:
         """sample_weight as it is."""
         return sample_weight
 

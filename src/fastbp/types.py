@@ -8,7 +8,7 @@ meanings are said in the docstrings.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal, Protocol, TypeAlias
 
 import numpy as np
@@ -80,6 +80,8 @@ ClassWeight: TypeAlias = (
 RandomState: TypeAlias = int | np.integer[Any] | np.random.RandomState | None
 Scoring: TypeAlias = str | Callable[..., float] | None
 Path: TypeAlias = str | os.PathLike[str]
+# of fit_batches: tuples (X, y) or (X, y, sample_weight), anew for each epoch
+Batches: TypeAlias = Callable[[], Iterable[tuple[Any, ...]]] | Iterable[tuple[Any, ...]]
 
 
 class UserLoss(Protocol):

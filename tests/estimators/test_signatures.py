@@ -50,7 +50,9 @@ def test_shared_parameters_have_the_same_defaults_in_the_same_order():
         assert one[name] == other[name], name
 
 
-@pytest.mark.parametrize("method", ["fit", "initialize", "predict", "transform", "partial_fit"])
+@pytest.mark.parametrize(
+    "method", ["fit", "initialize", "predict", "transform", "partial_fit", "fit_batches"]
+)
 def test_shared_methods_take_the_same_arguments(method):
     one, other = (dict(inspect.signature(getattr(cls, method)).parameters) for cls in CLASSES)
     one.pop("classes", None)

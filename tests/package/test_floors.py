@@ -21,6 +21,7 @@ FLOORS = [
     {"classifier", "regressor"},
     {"base"},
     {
+        "batches",
         "parameters",
         "random_states",
         "scoring",

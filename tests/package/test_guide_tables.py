@@ -59,7 +59,8 @@ def read_cells():
 
 CELLS = read_cells()
 SOLVERS = {solver for _, solver in CELLS}
-PARAMETERS = {name for name, _ in CELLS} - {"partial_fit"}
+METHODS = {"partial_fit", "fit_batches"}
+PARAMETERS = {name for name, _ in CELLS} - METHODS
 
 
 class LogCosh:
@@ -213,12 +214,12 @@ def test_the_table_and_the_probes_are_complete():
     with pytest.raises(ValueError, match="'solver' parameter") as refused:
         BackpropRegressor(solver="?").fit(*make_samples(BackpropRegressor))
     assert set(re.findall(r"'(\w+)'[,}]", str(refused.value))) == SOLVERS
-    assert CELLS.keys() == set(itertools.product(PARAMETERS | {"partial_fit"}, SOLVERS))
+    assert CELLS.keys() == set(itertools.product(PARAMETERS | METHODS, SOLVERS))
 
 
 def test_every_mark_is_explained_and_tried():
     tried = set(cells_marked("●") + cells_marked("·"))
-    tried |= {cell for cell in CELLS if cell[0] in SEEN_ELSEWHERE | {"partial_fit"}}
+    tried |= {cell for cell in CELLS if cell[0] in SEEN_ELSEWHERE | METHODS}
     others = {cell: mark for cell, mark in CELLS.items() if cell not in tried}
     # each has its test below
     assert others == {
@@ -338,6 +339,18 @@ def test_partial_fit(solver):
     for cls in (BackpropClassifier, BackpropRegressor):
         exists = hasattr(make(cls, solver), "partial_fit")
         assert exists is (CELLS["partial_fit", solver] == "●")
+
+
+@pytest.mark.parametrize("solver", sorted(SOLVERS))
+def test_fit_batches(solver):
+    assert CELLS["fit_batches", solver] in "●–"
+    for cls in (BackpropClassifier, BackpropRegressor):
+        model, batches = make(cls, solver), [make_samples(cls)]
+        if CELLS["fit_batches", solver] == "●":
+            assert model.fit_batches(batches).n_iter_ > 0
+        else:
+            with pytest.raises(ValueError, match="fit_batches needs solver="):
+                model.fit_batches(batches)
 
 
 @pytest.mark.parametrize("learning_rate", ["invscaling", "adaptive"])

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from .._kernels.core_baseline import Samples
     from .checkpoints import Checkpoint
     from .solvers import Solver
+    from .streams import Stream
 
 
 @dataclass
@@ -58,6 +59,10 @@ class Run:
     loss : float or None
         J at the network's parameters; None from solvers whose curve says it.
     checkpoint : Checkpoint or None
+    stream : Stream or None
+        Where the data are the buffer of a stream: what gives the rounds of an epoch.
+    failure : Exception or None
+        What reading the stream has raised, after a whole epoch.
     complaint : str
         Why the solver has not converged; empty where it has.
     """
@@ -71,11 +76,17 @@ class Run:
     is_incremental: bool = False
     loss: float | None = None
     checkpoint: Checkpoint | None = None
+    stream: Stream | None = None
+    failure: Exception | None = None
     complaint: str = ""
 
-    @cached_property
+    @property
     def samples(self) -> Samples:
         """The data as the kernels read them, from the first use on: with indices of their own."""
+        return self._samples if self.stream is None else self.stream.kernel_samples()
+
+    @cached_property
+    def _samples(self):
         return self.data.kernel_samples()
 
     def end_epoch(self) -> None:

@@ -49,6 +49,11 @@ N_WAVES = 4
 LEAST_OF_WAVES = 1e-4
 
 
+def depends_on_n_steps(schedule: LearningRate, warmup_epochs: float) -> bool:
+    """Whether the rates of an epoch can be told only if the number of its steps is known."""
+    return schedule in ENDING_SCHEDULES or warmup_epochs > 0
+
+
 def step_rates(
     schedule: LearningRate,
     base_rate: float,

@@ -11,8 +11,10 @@ from __future__ import annotations
 
 from math import isfinite
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .. import _kernels
 from ..network import BACKWARD
@@ -50,7 +52,7 @@ def solve(run: Run) -> None:
     DivergenceError
         As soon as a parameter, or the loss, is no longer finite.
     """
-    state, settings, monitor = run.state, run.settings, run.monitor
+    state, settings, monitor, stream = run.state, run.settings, run.monitor, run.stream
     batch_size = _batch_size(settings.batch_size, len(state.order))
     groups = groups_of(run.network, settings.learning_rate_factors)
     trainer = _trainer(run, batch_size, groups)
@@ -59,13 +61,22 @@ def solve(run: Run) -> None:
     varies = settings.warmup_epochs > 0 or schedule not in SCHEDULES_BETWEEN_EPOCHS
     has_rate = "learning_rate" not in run.solver.ignores
     while state.n_iter < settings.max_iter:
-        if settings.shuffle:
-            _shuffle(state)
-        rates = _rates_of_epoch(state, settings, batch_size) if varies else state.learning_rate
+        n_rows: Any = len(state.order) if stream is None else stream.n_rows
+        if settings.shuffle and stream is None:
+            shuffle(state.order, state.random_state)
+        rates = state.learning_rate
+        if varies:
+            rates = _rates_of_epoch(state, settings, -(-(n_rows or 1) // batch_size))
         if settings.weight_decay > 0:
             _check_decay(settings.weight_decay, decay_factor * np.max(rates))
-        loss = _run_epoch(trainer, rates, state, settings)
-        monitor.record(loss, len(state.order), rates if has_rate else None)
+        if stream is None:
+            loss = _train_rows(trainer, state.order, rates, state, settings)
+        else:
+            loss = _train_rounds(run, trainer, rates, batch_size, groups)
+            if run.failure is not None:
+                break
+            n_rows = stream.n_rows
+        monitor.record(loss, n_rows, rates if has_rate else None)
         ended = monitor.is_ended()
         stops = _should_stop(state, settings, monitor)
         run.end_epoch()
@@ -111,13 +122,13 @@ def _trainer(run, batch_size, groups):
     )
 
 
-def _rates_of_epoch(state, settings, batch_size):
+def _rates_of_epoch(state, settings, n_steps):
     """The learning rates of the steps of the next epoch; a number if all are the same."""
     return step_rates(
         settings.learning_rate,
         state.learning_rate,
         epoch=state.n_epochs,
-        n_steps=-(-len(state.order) // batch_size),
+        n_steps=n_steps,
         max_epochs=settings.max_iter,
         learning_rate_init=settings.learning_rate_init,
         decay_rate=settings.decay_rate,
@@ -125,12 +136,14 @@ def _rates_of_epoch(state, settings, batch_size):
     )
 
 
-def _shuffle(state):
-    # In place, with the draws and exchanges of RandomState.shuffle: each epoch permutes the order
-    # of the epoch before, as sklearn.utils.shuffle does.
-    bit_generator = state.random_state._bit_generator
+def shuffle(order: NDArray[np.intp], random_state: np.random.RandomState) -> None:
+    """Shuffle in place, with the draws and exchanges of RandomState.shuffle.
+
+    Each epoch permutes the order of the epoch before, as sklearn.utils.shuffle does.
+    """
+    bit_generator: Any = random_state._bit_generator
     with bit_generator.lock:
-        _kernels.core.shuffle(state.order, bit_generator)
+        _kernels.core.shuffle(order, bit_generator)
 
 
 def _check_decay(weight_decay, rate):
@@ -142,14 +155,54 @@ def _check_decay(weight_decay, rate):
         )
 
 
-def _run_epoch(trainer, rates, state, settings):
-    """One epoch at a learning rate, or at one for each step; returns its loss."""
+def _train_rounds(run, trainer, rates, batch_size, groups):
+    """One epoch of a stream, round by round; returns its loss.
+
+    If reading fails after a whole epoch, the run goes back to the end of that one, and ends.
+    """
+    state, settings, stream = run.state, run.settings, run.stream
+    before = run.network.params.copy(), state.moments.copy(), state.n_steps
+    losses: list[float] = []
+    sizes: list[int] = []
+    first_step = 0
+    while True:
+        try:
+            if not sizes:
+                stream.begin_epoch(state)
+            order = stream.next_round(
+                state,
+                shuffles=settings.shuffle,
+                is_last_epoch=state.n_iter + 1 == settings.max_iter,
+            )
+        except Exception as error:
+            if state.n_iter == 0:
+                raise
+            run.failure = error
+            run.network.params, state.moments[...], state.n_steps = before
+            run.monitor.was_ended = True  # by no decision of the solver's
+            return None
+        if order is None:
+            break
+        if stream.is_sparse and not stream.is_whole:
+            trainer = _trainer(run, batch_size, groups)  # other rows are another matrix
+        n_steps = -(-len(order) // batch_size)
+        is_array = isinstance(rates, np.ndarray)
+        of_round = rates[first_step : first_step + n_steps] if is_array else rates
+        losses.append(_train_rows(trainer, order, of_round, state, settings))
+        sizes.append(len(order))
+        first_step += n_steps
+    # of one round its own, to the last bit
+    return losses[0] if len(losses) == 1 else float(np.average(losses, weights=sizes))
+
+
+def _train_rows(trainer, order, rates, state, settings):
+    """Train these rows at a learning rate, or at one for each step; returns their loss."""
     try:
         if isinstance(rates, np.ndarray):
-            loss = trainer.train_epoch(state.order, rates)
+            loss = trainer.train_epoch(order, rates)
         else:
             trainer.learning_rate = rates
-            loss = trainer.train_epoch(state.order)
+            loss = trainer.train_epoch(order)
     finally:
         state.n_steps = trainer.n_steps
     finite_params = trainer.params_are_finite()

@@ -14,6 +14,8 @@ The constant is a statistic of y: the weighted mean, which minimises squared_err
 poisson and gamma; mean and variance for gaussian; the weighted quantile for absolute_error (the
 median) and quantile; for huber the median, which comes close. The loss of any constant is at least
 that of the best one, so what is close can only hide a failure, never invent one.
+
+Of a stream, the training samples are those that are in the buffer at the end.
 """
 
 from __future__ import annotations
@@ -73,6 +75,8 @@ def _failure(run):
     state = run.state
     # one epoch is no training yet; a user's callback or clock may end a run at any time
     if state.n_iter < 2 or run.is_incremental or run.monitor.was_ended:
+        return ""
+    if run.stream is not None and not run.stream.is_weighted:
         return ""
     first, last = state.loss_curve[-state.n_iter], state.loss_curve[-1]
     constant = loss_of_constant(run.network, run.data)
