@@ -170,7 +170,7 @@ def add_members(
 ) -> None:
     """The mean of what the networks make of x, by the name `values`, in float64.
 
-    std : the name of the standard deviations, or None
+    std : the name of the standard deviations of predict(X, return_std=True), or None
     """
     means, variances = [], []
     scale = description.target_scale
@@ -178,7 +178,7 @@ def add_members(
         graph.dtype = member.dtype
         p = add_outputs(graph, member, x)
         outputs = add_values(graph, member, p)
-        deviation = add_std(graph, p) if std is not None else ""
+        deviation = add_std(graph, p) if description.has_std else None
         graph.dtype = np.dtype(np.float64)
         outputs = add_cast(graph, outputs, np.float64)
         if scale is not None:
@@ -186,7 +186,7 @@ def add_members(
             outputs = graph.add("Max", outputs, scale.lowest)
             outputs = graph.add("Min", outputs, scale.highest)
         means.append(outputs)
-        if std is not None and scale is not None:
+        if deviation is not None and scale is not None:
             deviation = graph.add("Mul", add_cast(graph, deviation, np.float64), scale.scale)
             variances.append(graph.add("Mul", deviation, deviation))
     if description.classes is None:
@@ -197,9 +197,10 @@ def add_members(
         graph.add("Div", mean, total, output=values)
     if std is not None:
         differences = [graph.add("Sub", one, mean) for one in means]
-        spread = _add_mean(graph, [graph.add("Mul", one, one) for one in differences])
-        noise = _add_mean(graph, variances)
-        graph.add("Sqrt", graph.add("Add", spread, noise), output=std)
+        variance = _add_mean(graph, [graph.add("Mul", one, one) for one in differences])
+        if variances:
+            variance = graph.add("Add", variance, _add_mean(graph, variances))
+        graph.add("Sqrt", variance, output=std)
 
 
 def _add_mean(graph, names, output=None):
