@@ -67,8 +67,8 @@ def to_onnx(
     A tabular estimator has an input (n_samples, 1) for each column of the table, by its name or
     ``x0``, ``x1``, ...: of strings for text and categories of text, with ``""`` where a value is
     missing, and of float64 for everything else, with NaN. Its probabilities and numbers are
-    float64. Intervals (``predict_interval``), and the spread of the networks where the loss is not
-    'gaussian', are not in the model.
+    float64. A TabularRegressor has ``std`` as well, of the shape of ``variable``: what
+    ``predict(X, return_std=True)`` returns. Intervals (``predict_interval``) are not in the model.
 
     Parameters
     ----------
@@ -151,11 +151,8 @@ def _table_to_onnx(description: TableDescription, path: Path | None) -> ModelPro
     x = add_table(graph, description, names)
     outputs: dict[str, tuple[str, int | None]] = {}
     if description.classes is None:
-        std = STD if description.has_std else None
-        add_members(graph, description, x, VARIABLE, std)
-        outputs[VARIABLE] = "float64", description.n_values
-        if std is not None:
-            outputs[std] = "float64", 1
+        add_members(graph, description, x, VARIABLE, STD)
+        outputs[VARIABLE] = outputs[STD] = "float64", description.n_values
     else:
         add_members(graph, description, x, PROBABILITIES, None)
         add_table_labels(graph, description.classes, PROBABILITIES, LABEL)
