@@ -17,6 +17,7 @@ from .tables.scaling import RobustSmoothScaler
 from .versions import VERSION, show_versions
 
 if TYPE_CHECKING:
+    from .exchange.c_source import to_c
     from .exchange.onnx_model import to_onnx
 
 __version__ = VERSION
@@ -38,11 +39,13 @@ __all__ = [
     "pinball_scorer",
     "save_model",
     "show_versions",
+    "to_c",
     "to_onnx",
 ]
 
 # What few need is imported once it is asked for: the module of each name.
 _ON_DEMAND = {
+    "to_c": ".exchange.c_source",
     "to_onnx": ".exchange.onnx_model",
 }
 

@@ -49,7 +49,7 @@ class Scaling:
 
     def functions(self, name: str) -> list[str]:
         """Functions that `lines` calls."""
-        return smooth_clip(name) if self.is_smooth else []
+        return [*smooth_clip(name), ""] if self.is_smooth else []
 
     def lines(self, name: str, ctype: str, n_features: int, source: str, target: str) -> list[str]:
         """Statements that fill target[:n_features]."""

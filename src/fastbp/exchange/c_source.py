@@ -1,9 +1,9 @@
 """A fitted estimator as one C99 file, which needs no more than math.h.
 
-    to_c          the text of a network's estimator, or of a pipeline that begins with a scaler
+    to_c          the text of a network's estimator, or of a pipeline of a scaler and one
 
 description.py says what the file computes, c_network.py writes the network, c_inputs.py what stands
-before it. Here is what is around them: the header, the functions that a program calls, the labels.
+before it, c_program.py the file. Here are the functions that a program calls.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from sklearn.pipeline import Pipeline
 
 from ..archives import write_whole
 from ..types import Path
-from ..versions import VERSION
 from .c_inputs import SCALERS, Scaling, read_scaler
 from .c_network import SIZES, Code, NetworkWriter
-from .c_text import comment, literal, string, wrap
+from .c_program import Function, Program, describe_classes, describe_inputs
+from .c_text import literal
 from .description import Description, describe_model
 
 IDENTIFIER = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
@@ -29,19 +29,81 @@ KEYWORDS = frozenset(
     "union unsigned void volatile while".split()
 )
 CTYPES = {"float32": "float", "float64": "double"}
-LARGEST_LONG = 2**31 - 1  # that every C compiler has
 
 
 def to_c(
     estimator: Any, path: Path | None = None, *, name: str = "model", dtype: Any = None
 ) -> str:
+    """Write a fitted estimator as a C99 file that needs no library but math.h.
+
+    The file allocates nothing and keeps no state. It defines, with T for the type of the numbers
+    and NAME for `name`:
+
+    ===================================================  =====================================
+    ``void NAME_predict(const T *x, T *out)``            a row of what ``predict_proba`` of a
+                                                         classifier, or ``predict`` of a
+                                                         regressor, returns for the inputs x
+    ``int NAME_label(const T *x)``                       of a classifier: the place of the
+                                                         predicted class in ``NAME_classes``
+    ``void NAME_labels(const T *x, int *out)``           the same of many labels: 0 or 1 for each
+    ``void NAME_predict_std(const T *x, T *out,``        with ``loss="gaussian"``: mean and
+    ``T *std)``                                          standard deviation
+    ``NAME_classes``                                     the class labels: numbers or texts
+    ``NAME_n_features``, ``NAME_n_outputs``, ...         sizes of x and out
+    ===================================================  =====================================
+
+    A comment at its beginning says what x and out are, and how many bytes of arrays each function
+    needs on the stack. A classifier without ``predict_proba`` (``output_activation="identity"``)
+    writes the outputs of its network to out.
+
+    Parameters
+    ----------
+    estimator : BackpropClassifier, BackpropRegressor or Pipeline
+        Fitted. A pipeline has a StandardScaler or a RobustSmoothScaler before the network.
+    path : str or path-like, default=None
+        A file to write the text to. At every moment it is the old file or the new one.
+    name : str, default='model'
+        What all names in the file begin with, so that several can be in one program.
+    dtype : {'float32', 'float64'} or dtype, default=None
+        float32 is ``float`` in C, float64 is ``double``. By default the type that the estimator
+        predicts in. In another one the weights are rounded, and the results are those of that type.
+
+    Returns
+    -------
+    str
+        The text of the file, in ASCII.
+
+    Raises
+    ------
+    NotFittedError
+        If the estimator is not fitted.
+    TypeError
+        For what cannot be written in C, such as another step of a pipeline.
+    ValueError
+        For a name that C does not allow, another dtype, and weights that are not finite in it.
+
+    See Also
+    --------
+    to_onnx : A model for onnxruntime.
+    save_model : A file for fastbp itself.
+
+    Examples
+    --------
+    >>> from fastbp import BackpropRegressor, to_c
+    >>> X, y = [[0.0], [1.0], [2.0]], [0.0, 1.0, 4.0]
+    >>> net = BackpropRegressor((3,), solver="lbfgs", random_state=0).fit(X, y)
+    >>> "void square_predict(const double *x, double *out)" in to_c(net, name="square")
+    True
+    """
     check_name(name)
     scaler, model = split_pipeline(estimator)
     description = describe_model(model)
     ctype = ctype_of(dtype, description.dtype)
     scaling = None if scaler is None else read_scaler(scaler)
+    if scaler is not None:
+        estimator = scaler
     names = getattr(estimator, "feature_names_in_", None)
-    text = "\n".join(_Source(description, scaling, name, ctype, names).lines()) + "\n"
+    text = NetworkProgram(description, scaling, name, ctype, names).program().text()
     if path is not None:
         write_whole(path, lambda file: file.write(text.encode("ascii")))
     return text
@@ -51,8 +113,8 @@ def check_name(name: Any) -> None:
     """ValueError unless names in C can begin with it."""
     if not isinstance(name, str) or not IDENTIFIER.fullmatch(name) or name in KEYWORDS:
         raise ValueError(
-            f"name={name!r} must be an identifier of C: letters of ASCII, digits and underscores, "
-            "a letter first, and not one of C's keywords."
+            f"name={name!r} must be an identifier of C: ASCII letters, digits and underscores, a "
+            "letter first, and no keyword."
         )
 
 
@@ -68,19 +130,20 @@ def split_pipeline(estimator: Any) -> tuple[Any, Any]:
     """(scaler or None, model) of an estimator or a pipeline; TypeError for other pipelines."""
     if not isinstance(estimator, Pipeline):
         return None, estimator
-    steps = [(name, step) for name, step in estimator.steps if step not in (None, "passthrough")]
-    *before, (_, model) = steps
+    *before, (_, model) = estimator.steps
+    before = [(name, step) for name, step in before if step not in (None, "passthrough")]
     for name, step in before:
         if not isinstance(step, SCALERS) or len(before) > 1:
             raise TypeError(
                 f"The step {name!r} of the pipeline, {type(step).__name__}, cannot be written in "
-                "C: what can is a single StandardScaler or RobustSmoothScaler before the network."
+                "C: a StandardScaler or a RobustSmoothScaler can, if it is the only step before "
+                "the network."
             )
     return (before[0][1] if before else None), model
 
 
-class _Source:
-    """The file of a single network."""
+class NetworkProgram:
+    """The file of a single network, with or without a scaler before it."""
 
     def __init__(
         self,
@@ -92,31 +155,26 @@ class _Source:
     ) -> None:
         self.about, self.scaling, self.name, self.ctype = description, scaling, name, ctype
         self.feature_names = feature_names
-        self.is_constant = description.values_rule == "ones"
 
-    def lines(self) -> list[str]:
-        name, code = self.name, self._network()
-        prototypes = [f"{head};" for head, _ in self._functions()]
-        sizes = {"features": self.about.n_features, "outputs": self.about.n_values}
-        if self.about.labels is not None:
-            sizes["classes"] = len(self.about.labels.classes)
-        entries = [f"{name}_n_{what} = {size}" for what, size in sizes.items()]
-        parts = [
-            comment(self._header(code)),
-            ["#include <math.h>"],
-            [f"enum {{ {', '.join(entries)} }};", *prototypes],
-            self._classes(),
-            code.tables,
-            code.functions,
-            *([head, "{", *body, "}"] for head, body in self._functions()),
-        ]
-        lines: list[str] = []
-        for part in filter(None, parts):
-            lines += [*([""] if lines else []), *part]
-        return lines
+    def program(self) -> Program:
+        about, code = self.about, self._network()
+        sizes = {"features": about.n_features, "outputs": about.n_values}
+        if about.labels is not None:
+            sizes["classes"] = len(about.labels.classes)
+        return Program(
+            name=self.name,
+            title=f"{self.name}: a {about.class_name}",
+            about=[f"Network: {layers_of(about)}."],
+            sizes=sizes,
+            functions=self._functions(code.stack),
+            classes=None if about.labels is None else about.labels.classes,
+            tables=code.tables,
+            helpers=code.functions,
+            constants=code.constants,
+        )
 
     def _network(self) -> Code:
-        if self.is_constant:
+        if self.about.values_rule == "ones":
             return Code([], [], 0, 0)
         writer = NetworkWriter([self.about], self.name, self.ctype)
         if self.scaling is None:
@@ -125,36 +183,50 @@ class _Source:
         code = writer.write(
             lambda source, target: scaling.lines(self.name, self.ctype, n, source, target)
         )
-        functions = scaling.functions(self.name)
         return Code(
             scaling.tables(self.name) + code.tables,
-            [*functions, *([""] if functions else []), *code.functions],
+            scaling.functions(self.name) + code.functions,
             code.stack,
             code.constants + scaling.constants,
         )
 
     # --- the functions that a program calls -----------------------------------------------------
 
-    def _functions(self) -> list[tuple[str, list[str]]]:
-        """(head, lines of the body) of each."""
+    def _functions(self, stack: int) -> list[Function]:
         name, ctype = self.name, self.ctype
-        functions = [(f"void {name}_predict(const {ctype} *x, {ctype} *out)", self._predict())]
+        p = self.about.n_outputs * SIZES[ctype]
+        keeps_p = self.about.values_rule == "mean"
+        functions = [
+            Function(
+                f"void {name}_predict(const {ctype} *x, {ctype} *out)",
+                [*self._about_inputs(), *self._about_outputs()],
+                self._predict(),
+                stack + p * keeps_p,
+            )
+        ]
         if self.about.has_std:
-            head = f"void {name}_predict_std(const {ctype} *x, {ctype} *out, {ctype} *std)"
-            exp = "expf" if ctype == "float" else "exp"
-            body = [*self._outputs(), "    out[0] = p[0];", f"    std[0] = {exp}(p[1] / 2);"]
-            functions.append((head, body))
+            functions.append(
+                Function(
+                    f"void {name}_predict_std(const {ctype} *x, {ctype} *out, {ctype} *std)",
+                    ["the same, and std[0]: the standard deviation of the target"],
+                    [
+                        *self._outputs(),
+                        "    out[0] = p[0];",
+                        f"    std[0] = exp{'f' if ctype == 'float' else ''}(p[1] / 2);",
+                    ],
+                    stack + p,
+                )
+            )
         if self.about.labels is not None:
-            rule = self.about.labels.rule
-            if rule == "each above half":
-                head = f"void {name}_labels(const {ctype} *x, int *out)"
-            else:
-                head = f"int {name}_label(const {ctype} *x)"
-            functions.append((head, self._label(rule)))
+            functions.append(self._labels(self.about.labels.rule, stack, p))
         return functions
 
     def _outputs(self):
-        return [f"    {self.ctype} p[{self.about.n_outputs}];", "", f"    {self.name}_network(x, p);"]
+        return [
+            f"    {self.ctype} p[{self.about.n_outputs}];",
+            "",
+            f"    {self.name}_network(x, p);",
+        ]
 
     def _predict(self):
         rule, n, name = self.about.values_rule, self.about.n_outputs, self.name
@@ -177,60 +249,59 @@ class _Source:
             f"        out[k] = total > 0 ? out[k] / total : 1 / {literal(n, self.ctype)};",
         ]
 
-    def _label(self, rule):
+    def _labels(self, rule, stack, p):
         n, half = self.about.n_outputs, literal(0.5, self.ctype)
-        if rule == "above half":
-            if len(self.about.labels.classes) == 1:
-                return ["    (void)x;", "    return 0;"]
-            return [*self._outputs(), f"    return p[0] > {half};"]
-        if rule == "largest":
-            return [
-                f"    {self.ctype} p[{n}];",
-                "    int k, largest = 0;",
-                "",
-                f"    {self.name}_network(x, p);",
+        head = f"int {self.name}_label(const {self.ctype} *x)"
+        about = [f"the place in {self.name}_classes of the class that is predicted"]
+        if rule == "each above half":
+            head = f"void {self.name}_labels(const {self.ctype} *x, int *out)"
+            about = [f"out  {n} labels: 1 where the output is above 1/2, else 0"]
+            body = [
+                *self._outputs_with("int k;"),
+                f"    for (k = 0; k < {n}; k++)",
+                f"        out[k] = p[k] > {half};",
+            ]
+        elif rule == "largest":
+            body = [
+                *self._outputs_with("int k, largest = 0;"),
                 f"    for (k = 1; k < {n}; k++)",
                 "        largest = p[k] > p[largest] ? k : largest;",
                 "    return largest;",
             ]
-        return [
-            f"    {self.ctype} p[{n}];",
-            "    int k;",
-            "",
-            f"    {self.name}_network(x, p);",
-            f"    for (k = 0; k < {n}; k++)",
-            f"        out[k] = p[k] > {half};",
-        ]
+        elif len(self.about.labels.classes) == 1:
+            return Function(head, about, ["    (void)x;", "    return 0;"], 0)
+        else:
+            body = [*self._outputs(), f"    return p[0] > {half};"]
+        return Function(head, about, body, stack + p)
 
-    # --- what a reader needs --------------------------------------------------------------------
+    def _outputs_with(self, declaration):
+        first, *others = self._outputs()
+        return [first, f"    {declaration}", *others]
 
-    def _classes(self) -> list[str]:
-        if self.about.labels is None:
-            return []
-        ctype, words = class_table(self.about.labels.classes)
-        return [
-            f"extern {ctype}{self.name}_classes[{len(words)}];",
-            f"{ctype}{self.name}_classes[{len(words)}] = {{",
-            *wrap(words),
-            "};",
-        ]
+    # --- what a reader needs to know ------------------------------------------------------------
 
-    def _header(self, code):
-        about, name = self.about, self.name
-        lines = [
-            f"{name}: a {about.class_name}, written by fastbp {VERSION} (fastbp.to_c). C99; needs "
-            "math.h only.",
-            "",
-        ]
-        return lines
+    def _about_inputs(self):
+        trained = "network" if self.scaling is None else "pipeline"
+        what = f"finite, in the order and the units that the {trained} was trained with"
+        return describe_inputs(self.about.n_features, self.feature_names, what)
+
+    def _about_outputs(self):
+        about, n = self.about, self.about.n_values
+        if about.labels is None:
+            what = "the prediction" if n == 1 else "the predictions"
+            return [f"out  {n} {'number' if n == 1 else 'numbers'}: {what}, in the units of y"]
+        what = "the probability" if about.gives_probabilities else "the output of the network"
+        if n < len(about.labels.classes):
+            return [f"out  {n} number: the output of the network, above 1/2 for the second class"]
+        return describe_classes(n, about.labels.classes.tolist(), self.name, what)
 
 
-def class_table(classes: Any) -> tuple[str, list[str]]:
-    """The type of a table of class labels, up to its name, and its entries."""
-    values = classes.tolist()
-    if classes.dtype.kind in "iu":
-        if all(-LARGEST_LONG <= value <= LARGEST_LONG for value in values):
-            return "const long ", [str(value) for value in values]
-    elif classes.dtype.kind == "f":
-        return "const double ", [literal(value, "double") for value in values]
-    return "const char *const ", [string(value) for value in values]
+def layers_of(about: Description) -> str:
+    """The layers of a network, in words."""
+    words = [f"{about.n_features} inputs"]
+    if about.front is not None:
+        kind = "periodic" if about.front.n_periodic else "scale"
+        words.append(f"front of {about.front.width} ({kind})")
+    for layer in about.layers:
+        words.append(f"{layer.coef.shape[1]} {layer.activation or about.output_activation}")
+    return ", ".join(words)
