@@ -12,6 +12,7 @@ from fastbp import BackpropClassifier, Network, base, threads
 from fastbp import _kernels as kernels
 from fastbp._kernels import core
 from fastbp.data import DataSet, Targets
+from fastbp.exchange import description, extras, onnx_graph, onnx_model
 from fastbp.objective import LOSSES as LOSS_RECORDS
 from fastbp.objective import loss_record
 from fastbp.show.layers import layers_html, with_layers
@@ -57,16 +58,20 @@ __all__ = [
     "n_rows_used",
     "permutation_importances",
     "deal_out",
+    "description",
     "make_splits",
     "train_members",
     "core",
     "evaluator",
+    "extras",
     "kernels",
     "layers_html",
     "levenberg_marquardt",
     "loss_of_constant",
     "monitor",
     "n_targets",
+    "onnx_graph",
+    "onnx_model",
     "rate_after_epoch",
     "rate_groups",
     "rate_after_stagnation",
