@@ -8,6 +8,7 @@ import subprocess
 import numpy as np
 from reference import ACTIVATIONS, ReferenceNetwork
 from scipy.special import expit, softmax
+from sklearn.preprocessing import StandardScaler
 
 from fastbp import BackpropRegressor
 
@@ -19,12 +20,25 @@ QUICK = ["-O0", "-w"]
 STRICT = ["-O2", "-Werror", "-Wall", "-Wextra", "-pedantic", "-Wdouble-promotion", "-Wconversion"]
 STRICT += ["-Wshadow", "-Wstrict-prototypes", "-Wmissing-prototypes", "-Wundef", "-Wcast-qual"]
 
+# How far values may be from predict's, in the units of rounding_units. Predict for one row and for
+# many differ by up to 2.
+MOST_UNITS = 4
+
 
 def compile_c(text, path, *options, compiler=COMPILERS[0]):
     """Compile a text to the file `path`; what the compiler says is the error."""
     source = path.with_suffix(".c")
     source.write_text(text)
-    command = [*shlex.split(compiler), "-std=c99", *options, "-o", str(path), str(source)]
+    libraries = [] if "-c" in options else ["-lm"]
+    command = [
+        *shlex.split(compiler),
+        "-std=c99",
+        *options,
+        "-o",
+        str(path),
+        str(source),
+        *libraries,
+    ]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, f"{shlex.join(command)}\n{done.stderr[:5000]}"
 
@@ -34,7 +48,7 @@ class Library:
 
     def __init__(self, text, folder, *options):
         path = folder / "models.so"
-        compile_c(text, path, *(options or QUICK), "-shared", "-fPIC", "-lm")
+        compile_c(text, path, *(options or QUICK), "-shared", "-fPIC")
         self.functions = ctypes.CDLL(str(path))
 
     def call(self, name, X, *shapes, restype=None):
@@ -85,6 +99,10 @@ def rounding_units(model, X):
     twin, dtype = ReferenceNetwork.like(net.network_), X.dtype
     inputs = X if scaler is None else scaler.transform(X)
     a, units = inputs.astype(float), np.zeros(inputs.shape)
+    if isinstance(scaler, StandardScaler) and scaler.with_mean:
+        # scikit-learn up to 1.8 subtracts in float64
+        units = ulps(np.abs(X) + np.abs(scaler.mean_), dtype)
+        units = (units / scaler.scale_ if scaler.with_std else units) + ulps(a, dtype)
     if twin.front is not None:
         front, m = twin.unpack_front(twin.params), len(twin.unpack_front(twin.params).w)
         turns = np.abs(front.w * a[:, :m, None]) + np.abs(front.b)

@@ -2,15 +2,12 @@
 
 import numpy as np
 import pytest
-from c_programs import Library, rounding_units, values_of
+from c_programs import MOST_UNITS, Library, rounding_units, values_of
 from exported import FACTORS, covering_cases, every_case, make_estimator, name_of_case
 
 from fastbp import BackpropClassifier, to_c
 
 pytestmark = pytest.mark.slow
-
-# Of the unit of rounding_units, in which predict for one row and for many differ by up to 2.
-MOST_UNITS = 4
 
 
 def check_models(cases, folder):

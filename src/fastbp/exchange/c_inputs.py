@@ -1,7 +1,7 @@
-"""What stands before a network, in C: a scaler.
+"""A scaler before a network, in C.
 
 Takes a fitted StandardScaler or RobustSmoothScaler; returns tables, and lines that compute the
-inputs of a network. As in Python, the arithmetic is in double whatever the type of x is.
+inputs of a network. As in Python, the first computes in the type of x, the second in double.
 """
 
 from __future__ import annotations
@@ -15,7 +15,9 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..tables.scaling import BOUND, SATURATED, RobustSmoothScaler
 from ..types import FloatArray
-from .c_text import array, literal
+from .c_text import SIZES, array, literal
+
+SCALERS = (StandardScaler, RobustSmoothScaler)
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,7 @@ class Scaling:
     Attributes
     ----------
     center, scale : ndarray of shape (n_features,), or None
-        None: nothing is subtracted, nothing is divided by. A scale of 0: the result is 0.
+        None: nothing is subtracted, nothing is divided by. A scale of inf: the result is 0.
     is_smooth : bool
     """
 
@@ -33,19 +35,15 @@ class Scaling:
     scale: FloatArray | None
     is_smooth: bool
 
-    def tables(self, name: str) -> list[str]:
-        """Definitions of constants."""
-        lines = []
-        if self.center is not None:
-            lines += array(f"static const double {name}_center", self.center, "double")
-        if self.scale is not None:
-            lines += array(f"static const double {name}_scale", self.scale, "double")
-        return lines
-
-    @property
-    def constants(self) -> int:
-        """Bytes of the tables."""
-        return sum(one.nbytes for one in (self.center, self.scale) if one is not None)
+    def tables(self, name: str, ctype: str) -> tuple[list[str], int]:
+        """Definitions of constants, and their bytes."""
+        kind = "double" if self.is_smooth else ctype
+        lines, n_bytes = [], 0
+        for what, values in (("center", self.center), ("scale", self.scale)):
+            if values is not None:
+                lines += array(f"static const {kind} {name}_{what}", values, kind)
+                n_bytes += values.size * SIZES[kind]
+        return lines, n_bytes
 
     def functions(self, name: str) -> list[str]:
         """Functions that `lines` calls."""
@@ -54,25 +52,25 @@ class Scaling:
     def lines(self, name: str, ctype: str, n_features: int, source: str, target: str) -> list[str]:
         """Statements that fill target[:n_features]."""
         value = f"{source}[j]"
-        if ctype == "float":
-            value = f"(double){value}"
         if self.is_smooth:
-            value = f"{name}_smooth_clip(({value} - {name}_center[j]) / {name}_scale[j])"
-        else:
-            if self.center is not None:
-                value = f"{value} - {name}_center[j]"
-            if self.center is not None and self.scale is not None:
-                # the difference is an entry of an array of x's type
-                value = f"(double)(float)({value})" if ctype == "float" else f"({value})"
-            if self.scale is not None:
-                value = f"{value} / {name}_scale[j]"
-        if ctype == "float":
-            value = f"(float)({value})"
+            value = smooth(name, f"(double){value}" if ctype == "float" else value, "j", ctype)
+        elif self.center is not None and self.scale is not None:
+            value = f"({value} - {name}_center[j]) / {name}_scale[j]"
+        elif self.center is not None:
+            value = f"{value} - {name}_center[j]"
+        elif self.scale is not None:
+            value = f"{value} / {name}_scale[j]"
         return [
             "    /* the scaler */",
             f"    for (j = 0; j < {n_features}; j++)",
             f"        {target}[j] = {value};",
         ]
+
+
+def smooth(name: str, value: str, place: str, ctype: str) -> str:
+    """The expression of a smoothly scaled number, of the type `ctype`."""
+    scaled = f"({value} - {name}_center[{place}]) / {name}_scale[{place}]"
+    return f"{'(float)' if ctype == 'float' else ''}{name}_smooth_clip({scaled})"
 
 
 def smooth_clip(name: str) -> list[str]:
@@ -88,16 +86,14 @@ def smooth_clip(name: str) -> list[str]:
     ]
 
 
-def read_scaler(scaler: Any) -> Scaling | None:
-    """The Scaling of a fitted scaler; None for one that changes nothing, or is none that is known."""
+def read_scaler(scaler: Any) -> Scaling:
+    """The Scaling of a fitted scaler."""
     check_is_fitted(scaler)
     if isinstance(scaler, RobustSmoothScaler):
-        return Scaling(scaler.center_, np.where(scaler.scale_ == 0, np.inf, scaler.scale_), True)
+        center, scale = scaler.center_, np.where(scaler.scale_ == 0, np.inf, scaler.scale_)
+        return Scaling(np.nan_to_num(center), scale, True)
     return Scaling(
         scaler.mean_ if scaler.with_mean else None,
         scaler.scale_ if scaler.with_std else None,
         False,
     )
-
-
-SCALERS = (StandardScaler, RobustSmoothScaler)

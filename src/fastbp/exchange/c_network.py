@@ -21,11 +21,8 @@ import numpy as np
 
 from ..front import N_COMPONENTS, N_FREQUENCIES
 from ..types import FloatArray
-from .c_text import array, literal
+from .c_text import DTYPES, SIZES, array, literal
 from .description import Description, Layer
-
-SIZES = {"float": 4, "double": 8}  # bytes
-DTYPES = {"float": np.float32, "double": np.float64}
 
 # Functions of one number: what they call beside math.h, and their bodies. F ends the names of
 # math.h's functions for the type T; a number in braces is a literal of the type.
@@ -41,7 +38,10 @@ FUNCTIONS: dict[str, tuple[tuple[str, ...], str]] = {
     # z Phi(z)
     "gelu": ((), "return z * ({half} * erfcF(-z * {root_of_half}));"),
     # z tanh(log(1 + e^z)); beyond 30 the factor is 1
-    "mish": ((), "const T e = expF(z > 30 ? 30 : z), n = e * (e + 2);\n    return z * (n / (n + 2));"),
+    "mish": (
+        (),
+        "const T e = expF(z > 30 ? 30 : z), n = e * (e + 2);\n    return z * (n / (n + 2));",
+    ),
     # cos(2 pi t) = sin(2 pi (1/4 - |r|)), r being t without its whole turns, which is exact
     "cos_of_turns": ((), "return sinF({two_pi} * ({quarter} - fabsF(z - floorF(z + {half}))));"),
 }
@@ -98,7 +98,9 @@ class NetworkWriter:
         for number in range(len(first.layers)):
             self._layer(number)
         outputs = self._output()
-        arrays = [f"{name}[{width}]" for name, width in zip("ab", self.widths, strict=True) if width]
+        arrays = [
+            f"{name}[{width}]" for name, width in zip("ab", self.widths, strict=True) if width
+        ]
         counters = ", ".join(one for one in "jkhr" if one in self.counters)
         index = "int m, " if self.is_ensemble else ""
         body = [

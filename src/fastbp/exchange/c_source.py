@@ -17,9 +17,9 @@ from sklearn.pipeline import Pipeline
 from ..archives import write_whole
 from ..types import Path
 from .c_inputs import SCALERS, Scaling, read_scaler
-from .c_network import SIZES, Code, NetworkWriter
+from .c_network import Code, NetworkWriter
 from .c_program import Function, Program, describe_classes, describe_inputs
-from .c_text import literal
+from .c_text import SIZES, literal
 from .description import Description, describe_model
 
 IDENTIFIER = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
@@ -183,11 +183,12 @@ class NetworkProgram:
         code = writer.write(
             lambda source, target: scaling.lines(self.name, self.ctype, n, source, target)
         )
+        tables, n_bytes = scaling.tables(self.name, self.ctype)
         return Code(
-            scaling.tables(self.name) + code.tables,
+            tables + code.tables,
             scaling.functions(self.name) + code.functions,
             code.stack,
-            code.constants + scaling.constants,
+            code.constants + n_bytes,
         )
 
     # --- the functions that a program calls -----------------------------------------------------

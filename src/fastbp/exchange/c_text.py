@@ -20,6 +20,8 @@ from ..types import Array, FloatArray
 
 WIDTH = 98  # of a line
 SUFFIX = {"float": "F", "double": ""}
+DTYPES = {"float": np.float32, "double": np.float64}
+SIZES = {"float": 4, "double": 8}  # bytes
 # What an escape is for: "??" begins a trigraph, which a C99 compiler replaces in texts and comments
 ESCAPES = {ord("\\"): "\\\\", ord('"'): '\\"', ord("?"): "\\?"}
 
