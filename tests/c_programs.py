@@ -74,7 +74,7 @@ def network_of(model):
 
 
 def ulps(values, dtype):
-    """The distance of a number to the next one of the type; of numbers near 0 the smallest normal."""
+    """The distance of a number to the next one of the type; near 0 the smallest normal number."""
     return np.maximum(np.spacing(np.abs(values).astype(dtype)), np.finfo(dtype).tiny).astype(float)
 
 

@@ -6,21 +6,21 @@ returns lines of C for
     static void NAME_network(const T *x, T *p)            one network
     static void NAME_network(int m, const T *x, T *p)     member m of several
 
-The sum of a unit is computed in the order of predict for many rows: from the intercept on, input by
-input, with a fused multiply-add where the processor has a fast one. A layer's weights lie as in
-``coefs_``, and its loop runs over the units inside, so that compilers make vector code of it without
-changing the order. A layer reads one of two arrays on the stack and writes the other.
+The sum of a unit is computed in the order of predict for many rows: from the intercept on, input
+by input, with a fused multiply-add where the processor has a fast one. A layer's weights lie as in
+``coefs_``, and the loop over its units is the inner one: compilers make vector code of it without
+another order of the additions. A layer reads one of two arrays on the stack and writes the other.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from ..front import N_COMPONENTS, N_FREQUENCIES
-from ..types import FloatArray
 from .c_text import DTYPES, SIZES, array, literal
 from .description import Description, Layer
 
@@ -123,7 +123,7 @@ class NetworkWriter:
     def is_ensemble(self) -> bool:
         return len(self.members) > 1
 
-    def table(self, name: str, parts: Sequence[FloatArray]) -> str:
+    def table(self, name: str, parts: Sequence[Any]) -> str:
         """Write a table of each member's values; returns how member m's is called."""
         values = np.stack(parts) if self.is_ensemble else parts[0]
         with np.errstate(over="ignore"):
@@ -218,9 +218,10 @@ class NetworkWriter:
             ]
         return lines
 
-    def _front(self, target):
+    def _front(self, target: str) -> list[str]:
         """f = s (x, e), e_jr = c_jr + sum_h V_jhr cos(2 pi (w_jh x_j + b_jh))"""
         front = self.members[0].front
+        assert front is not None
         n, n_periodic = front.n_features, front.n_periodic
         names = {
             name: self.table(f"front_{name}", [one.front_params[name] for one in self.members])
@@ -243,8 +244,8 @@ class NetworkWriter:
             f"        for (r = 0; r < {N_COMPONENTS}; r++)",
             f"            e[r] = {names['intercepts']}[j][r];",
             f"        for (h = 0; h < {N_FREQUENCIES}; h++) {{",
-            f"            const {self.ctype} phase = {names['phases']}[j][h];",
-            f"            const {self.ctype} turns = {add}(phase, {names['frequencies']}[j][h], {x});",
+            f"            const {self.ctype} w = {names['frequencies']}[j][h];",
+            f"            const {self.ctype} turns = {add}({names['phases']}[j][h], w, {x});",
             f"            const {self.ctype} wave = {cos}(turns);",
             f"            for (r = 0; r < {N_COMPONENTS}; r++)",
             f"                e[r] = {add}(e[r], {names['weights']}[j][h][r], wave);",

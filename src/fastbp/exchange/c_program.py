@@ -1,7 +1,7 @@
 """The parts of a C file that belong together, and their order in it.
 
-Takes a Program, which says what there is; returns its lines: a header for readers, prototypes, tables
-of constants, functions.
+Takes a Program, which says what there is; returns its text: a header for readers, prototypes,
+tables of constants, functions.
 """
 
 from __future__ import annotations

@@ -219,7 +219,7 @@ class NetworkProgram:
                 )
             )
         if self.about.labels is not None:
-            functions.append(self._labels(self.about.labels.rule, stack, p))
+            functions.append(self._labels(self.about.labels, stack, p))
         return functions
 
     def _outputs(self):
@@ -250,11 +250,11 @@ class NetworkProgram:
             f"        out[k] = total > 0 ? out[k] / total : 1 / {literal(n, self.ctype)};",
         ]
 
-    def _labels(self, rule, stack, p):
+    def _labels(self, labels, stack, p):
         n, half = self.about.n_outputs, literal(0.5, self.ctype)
         head = f"int {self.name}_label(const {self.ctype} *x)"
         about = [f"the place in {self.name}_classes of the class that is predicted"]
-        if rule == "each above half":
+        if labels.rule == "each above half":
             head = f"void {self.name}_labels(const {self.ctype} *x, int *out)"
             about = [f"out  {n} labels: 1 where the output is above 1/2, else 0"]
             body = [
@@ -262,14 +262,14 @@ class NetworkProgram:
                 f"    for (k = 0; k < {n}; k++)",
                 f"        out[k] = p[k] > {half};",
             ]
-        elif rule == "largest":
+        elif labels.rule == "largest":
             body = [
                 *self._outputs_with("int k, largest = 0;"),
                 f"    for (k = 1; k < {n}; k++)",
                 "        largest = p[k] > p[largest] ? k : largest;",
                 "    return largest;",
             ]
-        elif len(self.about.labels.classes) == 1:
+        elif len(labels.classes) == 1:
             return Function(head, about, ["    (void)x;", "    return 0;"], 0)
         else:
             body = [*self._outputs(), f"    return p[0] > {half};"]
