@@ -62,7 +62,7 @@ def test_the_header_says_what_x_and_out_are():
         " * void leaf_predict(const double *x, double *out);",
         " * int leaf_label(const double *x);",
         " * Network: 2 inputs, 3 relu, 1 logistic.",
-        " * Bytes of arrays on the stack: 24 in leaf_predict, 32 in leaf_label. Bytes of constants: ",
+        " * Bytes of arrays on the stack: 24 in leaf_predict, 32 in leaf_label.",
     ):
         assert line in header
     assert "*/" not in header and "??" not in header

@@ -292,3 +292,14 @@ class NetworkWriter:
             "}",
         ]
         return f"{self.name}_softmax"
+
+
+def layers_of(about: Description) -> str:
+    """The layers of a network, in words."""
+    words = [f"{about.n_features} inputs"]
+    if about.front is not None:
+        kind = "periodic" if about.front.n_periodic else "scale"
+        words.append(f"front of {about.front.width} ({kind})")
+    for layer in about.layers:
+        words.append(f"{layer.coef.shape[1]} {layer.activation or about.output_activation}")
+    return ", ".join(words)

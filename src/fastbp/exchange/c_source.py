@@ -15,10 +15,13 @@ import numpy as np
 from sklearn.pipeline import Pipeline
 
 from ..archives import write_whole
+from ..tables.classifier import TabularClassifier
+from ..tables.regressor import TabularRegressor
 from ..types import Path
 from .c_inputs import SCALERS, Scaling, read_scaler
-from .c_network import Code, NetworkWriter
+from .c_network import Code, NetworkWriter, layers_of
 from .c_program import Function, Program, describe_classes, describe_inputs
+from .c_tables import TableWriter
 from .c_text import SIZES, literal
 from .description import Description, describe_model
 
@@ -97,13 +100,21 @@ def to_c(
     """
     check_name(name)
     scaler, model = split_pipeline(estimator)
-    description = describe_model(model)
-    ctype = ctype_of(dtype, description.dtype)
-    scaling = None if scaler is None else read_scaler(scaler)
-    if scaler is not None:
-        estimator = scaler
-    names = getattr(estimator, "feature_names_in_", None)
-    text = NetworkProgram(description, scaling, name, ctype, names).program().text()
+    writer: NetworkProgram | TableWriter
+    if isinstance(model, (TabularClassifier, TabularRegressor)):
+        if scaler is not None:
+            raise TypeError(
+                f"A {type(scaler).__name__} before a {type(model).__name__} cannot be written in "
+                "C: tabular estimators scale their columns themselves."
+            )
+        writer = TableWriter(model, name, ctype_of(dtype, "float64"))
+    else:
+        description = describe_model(model)
+        scaling = None if scaler is None else read_scaler(scaler)
+        names = getattr(estimator if scaler is None else scaler, "feature_names_in_", None)
+        ctype = ctype_of(dtype, description.dtype)
+        writer = NetworkProgram(description, scaling, name, ctype, names)
+    text = writer.program().text()
     if path is not None:
         write_whole(path, lambda file: file.write(text.encode("ascii")))
     return text
@@ -295,14 +306,3 @@ class NetworkProgram:
         if n < len(about.labels.classes):
             return [f"out  {n} number: the output of the network, above 1/2 for the second class"]
         return describe_classes(n, about.labels.classes.tolist(), self.name, what)
-
-
-def layers_of(about: Description) -> str:
-    """The layers of a network, in words."""
-    words = [f"{about.n_features} inputs"]
-    if about.front is not None:
-        kind = "periodic" if about.front.n_periodic else "scale"
-        words.append(f"front of {about.front.width} ({kind})")
-    for layer in about.layers:
-        words.append(f"{layer.coef.shape[1]} {layer.activation or about.output_activation}")
-    return ", ".join(words)

@@ -16,12 +16,12 @@ from typing import Any
 
 import numpy as np
 
-from ..types import Array, FloatArray
+from ..types import Array
 
 WIDTH = 98  # of a line
 SUFFIX = {"float": "F", "double": ""}
 DTYPES = {"float": np.float32, "double": np.float64}
-SIZES = {"float": 4, "double": 8}  # bytes
+SIZES = {"float": 4, "double": 8, "int": 4}  # bytes
 # What an escape is for: "??" begins a trigraph, which a C99 compiler replaces in texts and comments
 ESCAPES = {ord("\\"): "\\\\", ord('"'): '\\"', ord("?"): "\\?"}
 
@@ -48,9 +48,10 @@ def array(declaration: str, values: Array, ctype: str) -> list[str]:
     return [f"{declaration}{shape} = {{", *_rows(values, ctype), "};"]
 
 
-def _rows(values: FloatArray, ctype: str) -> list[str]:
+def _rows(values: Array, ctype: str) -> list[str]:
     if values.ndim == 1:
-        return wrap([literal(value, ctype) for value in values.tolist()])
+        words = [str(one) if ctype == "int" else literal(one, ctype) for one in values.tolist()]
+        return wrap(words)
     lines = []
     for k, part in enumerate(values):
         inner = _rows(part, ctype)
