@@ -12,7 +12,8 @@ from fastbp import BackpropClassifier, Network, base, threads
 from fastbp import _kernels as kernels
 from fastbp._kernels import core
 from fastbp.data import DataSet, Targets
-from fastbp.exchange import description, extras, onnx_graph, onnx_model
+from fastbp.exchange import description, extras, onnx_graph, onnx_model, onnx_tables
+from fastbp.exchange.description import describe_table
 from fastbp.objective import LOSSES as LOSS_RECORDS
 from fastbp.objective import loss_record
 from fastbp.show.layers import layers_html, with_layers
@@ -58,6 +59,7 @@ __all__ = [
     "n_rows_used",
     "permutation_importances",
     "deal_out",
+    "describe_table",
     "description",
     "make_splits",
     "train_members",
@@ -72,6 +74,7 @@ __all__ = [
     "n_targets",
     "onnx_graph",
     "onnx_model",
+    "onnx_tables",
     "rate_after_epoch",
     "rate_groups",
     "rate_after_stagnation",

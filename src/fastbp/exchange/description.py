@@ -1,4 +1,6 @@
-"""What a fitted estimator computes, as one plain record: all that ONNX and C are generated from.
+"""What a fitted estimator computes, as plain records: all that ONNX and C are generated from.
+
+A Description is a network's:
 
     front       f = the front of the inputs x, or x itself (front.py has its equations)
     layers      a = g_l(a W_l + b_l) for each hidden layer; the last one has no g: z = a W + b
@@ -8,6 +10,13 @@
 
 Everything is computed in `dtype`. Activations are named as in _kernels/activations.pxd, which has
 their equations.
+
+A TableDescription is that of a tabular estimator:
+
+    columns     of the table become float32 inputs (tables/encoder.py), computed in float64
+    members     networks, each a Description
+    values      the mean over the members, in float64, of their probabilities, or of their values
+                on the scale of y (tables/target_scales.py); probabilities are divided by their sum
 """
 
 from __future__ import annotations
@@ -23,6 +32,10 @@ from ..classifier import BackpropClassifier
 from ..front import Front, as_front
 from ..objective import OUTPUTS, loss_record
 from ..regressor import BackpropRegressor
+from ..tables.classifier import TabularClassifier
+from ..tables.encoder import LevelColumn, NumberColumn
+from ..tables.regressor import TabularRegressor
+from ..tables.target_scales import TargetScale
 from ..types import Array, FloatArray
 
 # Numbers of activations, as in _kernels/activations.pxd; rounded to the dtype where they are used.
@@ -128,6 +141,64 @@ class Description:
     def has_std(self) -> bool:
         """Whether exp(p_1 / 2) is a standard deviation."""
         return self.values_rule == "mean"
+
+
+@dataclass(frozen=True)
+class TableDescription:
+    """A fitted tabular estimator.
+
+    Attributes
+    ----------
+    class_name : str
+    columns : tuple of NumberColumn or LevelColumn
+        Of the table, in its order. Their inputs follow each other part by part: see PARTS of
+        tables/encoder.py.
+    column_names : tuple of str
+        Of the columns; x0, x1, ... where the table had no names.
+    members : tuple of Description
+        The networks, over encoded columns.
+    classes : ndarray of shape (n_classes,), or None for regressors
+    target_scale : TargetScale, or None for classifiers
+    has_std : bool
+        Whether the networks predict a standard deviation.
+    """
+
+    class_name: str
+    columns: tuple[NumberColumn | LevelColumn, ...]
+    column_names: tuple[str, ...]
+    members: tuple[Description, ...]
+    classes: Array | None
+    target_scale: TargetScale | None
+    has_std: bool
+
+    @property
+    def n_values(self) -> int:
+        """Columns of the values."""
+        return self.members[0].n_values
+
+
+def describe_table(estimator: TabularClassifier | TabularRegressor) -> TableDescription:
+    """The TableDescription of a fitted TabularClassifier or TabularRegressor.
+
+    Raises
+    ------
+    NotFittedError
+        If the estimator is not fitted.
+    """
+    check_is_fitted(estimator)
+    columns = tuple(estimator.encoder_._columns)
+    names = getattr(estimator, "feature_names_in_", [f"x{i}" for i in range(len(columns))])
+    is_classifier = isinstance(estimator, TabularClassifier)
+    members = tuple(map(describe_model, estimator.estimators_))
+    return TableDescription(
+        class_name=type(estimator).__name__,
+        columns=columns,
+        column_names=tuple(map(str, names)),
+        members=members,
+        classes=estimator.classes_ if is_classifier else None,
+        target_scale=None if is_classifier else estimator._target_scale,
+        has_std=members[0].has_std,
+    )
 
 
 def describe_model(estimator: BackpropClassifier | BackpropRegressor) -> Description:

@@ -18,7 +18,7 @@ values. For the others there are
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import cache
 from itertools import count
@@ -54,13 +54,20 @@ class Graph:
         Of the numbers that are given as operands.
     unique_name : callable, default=None
         Makes a name that no other part of a larger graph has.
+    reserved : collection of str
+        Names that are in use otherwise.
     """
 
-    def __init__(self, dtype: Any, unique_name: Callable[[str], str] | None = None) -> None:
+    def __init__(
+        self,
+        dtype: Any,
+        unique_name: Callable[[str], str] | None = None,
+        reserved: Collection[str] = (),
+    ) -> None:
         self.dtype = np.dtype(dtype)
         self.nodes: list[Node] = []
         self.constants: dict[str, Array] = {}
-        self.unique_name = unique_name or _numbered_names()
+        self.unique_name = unique_name or _numbered_names(set(reserved))
         self._known: dict[Any, str] = {}
 
     def add(
@@ -101,11 +108,12 @@ class Graph:
         return unique
 
 
-def _numbered_names():
+def _numbered_names(reserved):
     numbers: dict[str, Any] = {}
 
     def unique_name(stem):
-        return f"{stem}_{next(numbers.setdefault(stem, count(1)))}"
+        numbered = (f"{stem}_{k}" for k in numbers.setdefault(stem, count(1)))
+        return next(name for name in numbered if name not in reserved)
 
     return unique_name
 
@@ -132,7 +140,7 @@ def add_outputs(graph: Graph, description: Description, x: str) -> str:
     return _add_output(graph, description, a)
 
 
-def add_values(graph: Graph, description: Description, p: str, output: str) -> str:
+def add_values(graph: Graph, description: Description, p: str, output: str | None = None) -> str:
     """The values (n_samples, n_values) of outputs p, by the name `output`."""
     rule = description.values_rule
     if rule == "complement":
@@ -149,7 +157,7 @@ def add_values(graph: Graph, description: Description, p: str, output: str) -> s
     return graph.add("Identity", p, output=output)
 
 
-def add_std(graph: Graph, p: str, output: str) -> str:
+def add_std(graph: Graph, p: str, output: str | None = None) -> str:
     """The standard deviation (n_samples, 1) of the loss 'gaussian'."""
     log_variance = add_columns(graph, p, 1, 2)
     return graph.add("Exp", graph.add("Mul", log_variance, 0.5), output=output)

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from sklearn.pipeline import Pipeline
 
 from ..archives import write_whole
 from ..classifier import BackpropClassifier
 from ..regressor import BackpropRegressor
+from ..tables.classifier import TabularClassifier
+from ..tables.regressor import TabularRegressor
 from ..types import Path
 from ..versions import VERSION
-from .description import Description, describe_model
+from .description import Description, TableDescription, describe_model, describe_table
 from .extras import import_extra
 from .onnx_graph import (
     ML_DOMAIN,
@@ -24,6 +28,7 @@ from .onnx_graph import (
     add_values,
     label_array,
 )
+from .onnx_tables import add_members, add_table, add_table_labels, input_type
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -38,7 +43,8 @@ SCORES, STD = "scores", "std"
 
 
 def to_onnx(
-    estimator: BackpropClassifier | BackpropRegressor, path: Path | None = None
+    estimator: BackpropClassifier | BackpropRegressor | TabularClassifier | TabularRegressor,
+    path: Path | None = None,
 ) -> ModelProto:
     """Make an ONNX model of a fitted estimator.
 
@@ -58,9 +64,15 @@ def to_onnx(
     outputs of the network, instead of probabilities. A regressor with ``loss="gaussian"`` has
     ``std`` (n_samples, 1) as well.
 
+    A tabular estimator has an input (n_samples, 1) for each column of the table, by its name or
+    ``x0``, ``x1``, ...: of strings for text and categories of text, with ``""`` where a value is
+    missing, and of float64 for everything else, with NaN. Its probabilities and numbers are
+    float64. Intervals (``predict_interval``), and the spread of the networks where the loss is not
+    'gaussian', are not in the model.
+
     Parameters
     ----------
-    estimator : BackpropClassifier or BackpropRegressor
+    estimator : BackpropClassifier, BackpropRegressor, TabularClassifier or TabularRegressor
         Fitted.
     path : str or path-like, default=None
         A file to write the model to. At every moment it is the old file or the new one.
@@ -78,6 +90,9 @@ def to_onnx(
         If the estimator is not fitted.
     ValueError
         For labels that ONNX does not have, and for models of more than 2 GB.
+    NotImplementedError
+        For a column of a table that is no tensor of ONNX: text and numbers in one column, empty
+        text beside missing values, categories that are whole numbers beyond 2**53.
 
     See Also
     --------
@@ -92,6 +107,13 @@ def to_onnx(
     ['label', 'probabilities']
     """
     import_extra("onnx", "onnx", "to_onnx")
+    if isinstance(estimator, (TabularClassifier, TabularRegressor)):
+        return _table_to_onnx(describe_table(estimator), path)
+    if isinstance(estimator, Pipeline):
+        raise TypeError(
+            "to_onnx converts a single estimator. For a pipeline import fastbp.onnx, and call "
+            "skl2onnx.to_onnx(pipeline, X[:1], target_opset=17)."
+        )
     description = describe_model(estimator)
     graph = Graph(description.dtype)
     outputs = add_model(graph, description)
@@ -119,6 +141,46 @@ def add_model(graph: Graph, description: Description) -> dict[str, tuple[str, in
     return outputs
 
 
+def _table_to_onnx(description: TableDescription, path: Path | None) -> ModelProto:
+    names = input_names(description.column_names)
+    graph = Graph(np.float64, reserved=names)
+    kinds = [
+        input_type(column, name)
+        for name, column in zip(description.column_names, description.columns, strict=True)
+    ]
+    x = add_table(graph, description, names)
+    outputs: dict[str, tuple[str, int | None]] = {}
+    if description.classes is None:
+        std = STD if description.has_std else None
+        add_members(graph, description, x, VARIABLE, std)
+        outputs[VARIABLE] = "float64", description.n_values
+        if std is not None:
+            outputs[std] = "float64", 1
+    else:
+        add_members(graph, description, x, PROBABILITIES, None)
+        add_table_labels(graph, description.classes, PROBABILITIES, LABEL)
+        outputs[LABEL] = label_type(description.classes), None
+        outputs[PROBABILITIES] = "float64", description.n_values
+    inputs = {name: (kind, 1) for name, kind in zip(names, kinds, strict=True)}
+    properties = {
+        "class": description.class_name,
+        "feature_names": json.dumps(description.column_names),
+    }
+    return finish_model(graph, inputs, outputs, properties, path)
+
+
+def input_names(column_names):
+    """The names of columns: different from one another, and from those of outputs."""
+    taken, names = {LABEL, PROBABILITIES, VARIABLE, STD}, []
+    for i, name in enumerate(column_names):
+        name = name or f"x{i}"  # no name is no input
+        while name in taken:
+            name += "_"
+        taken.add(name)
+        names.append(name)
+    return names
+
+
 def label_type(classes: Any) -> str:
     """The type of labels, a key of ONNX_TYPES."""
     return "int64" if label_array(classes).dtype == np.int64 else "str"
@@ -134,8 +196,8 @@ def _properties(description):
 
 def finish_model(
     graph: Graph,
-    inputs: dict[str, tuple[str, int | None]],
-    outputs: dict[str, tuple[str, int | None]],
+    inputs: Mapping[str, tuple[str, int | None]],
+    outputs: Mapping[str, tuple[str, int | None]],
     properties: dict[str, str],
     path: Path | None,
 ) -> ModelProto:
