@@ -1,9 +1,10 @@
 """A fitted estimator as one C99 file, which needs no more than math.h.
 
-    to_c          the text of a network's estimator, or of a pipeline of a scaler and one
+    to_c          the text of a network's estimator, of a pipeline of a scaler and one, or of a
+                  tabular estimator (c_tables.py)
 
 description.py says what the file computes, c_network.py writes the network, c_inputs.py what stands
-before it, c_program.py the file. Here are the functions that a program calls.
+before it, c_program.py the file. Here are the functions of a network that a program calls.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from .c_network import Code, NetworkWriter, layers_of
 from .c_program import Function, Program, describe_classes, describe_inputs
 from .c_tables import TableWriter
 from .c_text import SIZES, literal
-from .description import Description, describe_model
+from .description import Description, describe_model, describe_table
 
 IDENTIFIER = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 KEYWORDS = frozenset(
@@ -49,20 +50,26 @@ def to_c(
     ``int NAME_label(const T *x)``                       of a classifier: the place of the
                                                          predicted class in ``NAME_classes``
     ``void NAME_labels(const T *x, int *out)``           the same of many labels: 0 or 1 for each
-    ``void NAME_predict_std(const T *x, T *out,``        with ``loss="gaussian"``: mean and
-    ``T *std)``                                          standard deviation
+    ``void NAME_predict_std(const T *x, T *out,``        what ``predict(X, return_std=True)``
+    ``T *std)``                                          returns: with ``loss="gaussian"``, and of
+                                                         a TabularRegressor
+    ``int NAME_code(int feature, const char *text)``     of a tabular estimator: the number that
+                                                         stands for a level in x
     ``NAME_classes``                                     the class labels: numbers or texts
-    ``NAME_n_features``, ``NAME_n_outputs``, ...         sizes of x and out
+    ``NAME_n_features``, ``NAME_n_outputs``,             sizes of x, out and ``NAME_classes``
+    ``NAME_n_classes``
     ===================================================  =====================================
 
     A comment at its beginning says what x and out are, and how many bytes of arrays each function
     needs on the stack. A classifier without ``predict_proba`` (``output_activation="identity"``)
-    writes the outputs of its network to out.
+    writes the outputs of its network to out. Of a tabular estimator, x has a number for each column
+    of the table: NaN where a value is missing, and for a level its code, which the comment lists.
+    ``predict_interval`` is not in the file: it needs the errors of all rows that were held out.
 
     Parameters
     ----------
-    estimator : BackpropClassifier, BackpropRegressor or Pipeline
-        Fitted. A pipeline has a StandardScaler or a RobustSmoothScaler before the network.
+    estimator : estimator of fastbp, or Pipeline
+        Fitted. A pipeline has a StandardScaler or a RobustSmoothScaler before a network.
     path : str or path-like, default=None
         A file to write the text to. At every moment it is the old file or the new one.
     name : str, default='model'
@@ -70,6 +77,7 @@ def to_c(
     dtype : {'float32', 'float64'} or dtype, default=None
         float32 is ``float`` in C, float64 is ``double``. By default the type that the estimator
         predicts in. In another one the weights are rounded, and the results are those of that type.
+        Of a tabular estimator this is the type of x and out; its networks compute in float.
 
     Returns
     -------
@@ -107,7 +115,7 @@ def to_c(
                 f"A {type(scaler).__name__} before a {type(model).__name__} cannot be written in "
                 "C: tabular estimators scale their columns themselves."
             )
-        writer = TableWriter(model, name, ctype_of(dtype, "float64"))
+        writer = TableWriter(describe_table(model), name, ctype_of(dtype, "float64"))
     else:
         description = describe_model(model)
         scaling = None if scaler is None else read_scaler(scaler)

@@ -14,16 +14,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from sklearn.utils.validation import check_is_fitted
 
-from ..tables.classifier import TabularClassifier
-from ..tables.encoder import LevelColumn, NumberColumn, TableEncoder
-from ..tables.regressor import TabularRegressor
+from ..tables.encoder import LevelColumn, NumberColumn
 from .c_inputs import smooth, smooth_clip
 from .c_network import NetworkWriter, layers_of
 from .c_program import Function, Program, describe_classes
 from .c_text import SIZES, array, string, wrap
-from .description import describe_model
+from .description import TableDescription
 
 REAL = "float"  # of the networks
 
@@ -31,43 +28,35 @@ REAL = "float"  # of the networks
 class TableWriter:
     """The file of a tabular estimator."""
 
-    def __init__(
-        self, estimator: TabularClassifier | TabularRegressor, name: str, ctype: str
-    ) -> None:
-        check_is_fitted(estimator)
-        self.estimator, self.name, self.ctype = estimator, name, ctype
-        self.encoder: TableEncoder = estimator.encoder_
-        self.members = [describe_model(member) for member in estimator.estimators_]
-        self.is_classifier = isinstance(estimator, TabularClassifier)
-        self.n_values = self.members[0].n_values
+    def __init__(self, about: TableDescription, name: str, ctype: str) -> None:
+        self.about, self.name, self.ctype = about, name, ctype
+        self.members, self.n_values = about.members, about.n_values
+        self.columns, self.width = _places(about.columns)
         self.tables: list[str] = []
         self.constants = 0
         self.network = NetworkWriter(self.members, name, REAL).write()
         # of the arrays e, p and value
-        self.width = len(self.encoder.feature_of_column_)
         self.stack = self.network.stack + self.width * SIZES[REAL]
         self.stack += self.members[0].n_outputs * SIZES[REAL] + self.n_values * SIZES["double"]
 
     def program(self) -> Program:
         helpers = [*self._encode(), "", *self.network.functions, "", *self._member()]
         functions = [self._predict()]
-        classes = None
-        sizes = {"features": self.encoder.n_features_in_, "outputs": self.n_values}
-        if isinstance(self.estimator, TabularClassifier):
-            functions.append(self._label())
-            classes, sizes["classes"] = self.estimator.classes_, self.n_values
-        else:
+        sizes = {"features": len(self.about.columns), "outputs": self.n_values}
+        if self.about.classes is None:
             functions.append(self._predict_std())
+        else:
+            functions.append(self._label())
+            sizes["classes"] = self.n_values
         functions += self._code()
-        first = self.members[0]
         what = f"{len(self.members)} networks of" if len(self.members) > 1 else "Network:"
         return Program(
             name=self.name,
-            title=f"{self.name}: a {type(self.estimator).__name__}",
-            about=[f"{what} {layers_of(first)}."],
+            title=f"{self.name}: a {self.about.class_name}",
+            about=[f"{what} {layers_of(self.members[0])}."],
             sizes=sizes,
             functions=functions,
-            classes=classes,
+            classes=self.about.classes,
             tables=self.tables + self.network.tables,
             helpers=helpers,
             constants=self.constants + self.network.constants,
@@ -94,7 +83,7 @@ class TableWriter:
             *self._encode_levels(),
             *self._encode_bins(),
         ]
-        clip = [*smooth_clip(self.name), ""] if self.encoder.n_numbers_ else []
+        clip = [*smooth_clip(self.name), ""] if self.columns["number"] else []
         return [
             *clip,
             f"static void {self.name}_encode(const {self.ctype} *x, {REAL} *e)",
@@ -105,22 +94,11 @@ class TableWriter:
             "}",
         ]
 
-    def _columns(self, part: str) -> list[tuple[int, Any, slice]]:
-        """(feature, column, place) of the columns that have such a part, in the order of e."""
-        found = [
-            (i, column, places[part])
-            for i, (column, places) in enumerate(
-                zip(self.encoder._columns, self.encoder._places, strict=True)
-            )
-            if places[part].stop > places[part].start
-        ]
-        return found
-
     def _x(self, place: str) -> str:
         return f"(double)x[{place}]" if self.ctype == "float" else f"x[{place}]"
 
     def _encode_numbers(self) -> list[str]:
-        columns, missing = self._columns("number"), self._columns("missing")
+        columns, missing = self.columns["number"], self.columns["missing"]
         if not columns:
             return []
         features = self._integers("number", [i for i, _, _ in columns])
@@ -143,7 +121,7 @@ class TableWriter:
         return lines
 
     def _encode_signs(self) -> list[str]:
-        columns = self._columns("sign")
+        columns = self.columns["sign"]
         if not columns:
             return []
         features = self._integers("sign", [i for i, _, _ in columns])
@@ -156,7 +134,7 @@ class TableWriter:
         ]
 
     def _encode_levels(self) -> list[str]:
-        columns = self._columns("level")
+        columns = self.columns["level"]
         if not columns:
             return []
         rows = []
@@ -186,7 +164,7 @@ class TableWriter:
         ]
 
     def _encode_bins(self) -> list[str]:
-        columns = self._columns("bin")
+        columns = self.columns["bin"]
         if not columns:
             return []
         features = [i for i, one, _ in columns for _ in one.edges[1:]]
@@ -221,9 +199,9 @@ class TableWriter:
             "{",
             f"    {REAL} p[{n}];",
         ]
-        if not isinstance(self.estimator, TabularRegressor):
+        scale = self.about.target_scale
+        if scale is None:
             return [*lines, *self._probabilities(call), "}"]
-        scale = self.estimator._target_scale
         lines += ["    int k;", "", f"    {call};", f"    for (k = 0; k < {self.n_values}; k++) {{"]
         names = {}
         for what in ("center", "scale", "lowest", "highest"):
@@ -265,7 +243,7 @@ class TableWriter:
             f"    double value[{n}], total[{n}];",
             *([noise] if noise else []),
             "    int k, m;",
-            *(["    double sum = 0;"] if self.is_classifier else []),
+            *(["    double sum = 0;"] if self.about.classes is not None else []),
             "",
             f"    {name}_encode(x, e);",
             f"    for (k = 0; k < {n}; k++)",
@@ -276,7 +254,7 @@ class TableWriter:
             "            total[k] += value[k];",
             "    }",
         ]
-        if self.is_classifier:
+        if self.about.classes is not None:
             body += [
                 f"    for (k = 0; k < {n}; k++)",
                 f"        sum += total[k] /= {n_members};",
@@ -364,7 +342,7 @@ class TableWriter:
         """The function from texts to codes, where there are levels."""
         columns = [
             (i, column)
-            for i, column in enumerate(self.encoder._columns)
+            for i, column in enumerate(self.about.columns)
             if isinstance(column, LevelColumn)
         ]
         words = [string(level) for _, column in columns for level in column.levels]
@@ -408,21 +386,35 @@ class TableWriter:
     # --- what a reader needs to know ------------------------------------------------------------
 
     def _about_inputs(self) -> list[str]:
-        names = getattr(self.encoder, "feature_names_in_", None)
-        lines = [f"x    {self.encoder.n_features_in_} numbers, a column of the table each"]
-        for i, column in enumerate(self.encoder._columns):
-            name = "" if names is None else f"  {string(names[i])}"
+        columns = zip(self.about.column_names, self.about.columns, strict=True)
+        lines = [f"x    {len(self.about.columns)} numbers, a column of the table each"]
+        for i, (name, column) in enumerate(columns):
             first, *others = _about_column(column)
-            lines += [f"     x[{i}]{name}: {first}", *others]
+            lines += [f"     x[{i}]  {string(name)}: {first}", *others]
         return lines
 
     def _about_outputs(self) -> list[str]:
         n = self.n_values
-        if isinstance(self.estimator, TabularClassifier):
-            classes = self.estimator.classes_.tolist()
+        if self.about.classes is not None:
+            classes = self.about.classes.tolist()
             return describe_classes(n, classes, self.name, "the probability")
         what = "the prediction" if n == 1 else "the predictions"
         return [f"out  {n} {'number' if n == 1 else 'numbers'}: {what}, in the units of y"]
+
+
+def _places(
+    columns: Sequence[NumberColumn | LevelColumn],
+) -> tuple[dict[str, list[tuple[int, Any, slice]]], int]:
+    """For each part of e: (feature, column, place in e), in the order of e; and the width of e."""
+    places: dict[str, list[tuple[int, Any, slice]]] = {part: [] for part in PARTS}
+    width = 0
+    for part, found in places.items():
+        for i, column in enumerate(columns):
+            size = len(column.endings().get(part, []))
+            if size:
+                found.append((i, column, slice(width, width + size)))
+            width += size
+    return places, width
 
 
 def _about_column(column: NumberColumn | LevelColumn) -> list[str]:
