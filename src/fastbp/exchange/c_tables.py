@@ -11,11 +11,12 @@ all else in double; x and out are of any type.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from ..tables.encoder import LevelColumn, NumberColumn
+from ..tables.encoder import PARTS, LevelColumn, NumberColumn
 from .c_inputs import smooth, smooth_clip
 from .c_network import NetworkWriter, layers_of
 from .c_program import Function, Program, describe_classes
