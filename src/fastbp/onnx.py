@@ -1,11 +1,12 @@
-"""Converters of skl2onnx for BackpropClassifier and BackpropRegressor, registered on import.
+"""Converters of skl2onnx for fastbp's steps of pipelines, registered on import.
 
     import fastbp.onnx
     model = skl2onnx.to_onnx(pipeline, X[:1], target_opset=17)
 
+They are BackpropClassifier, BackpropRegressor, RobustSmoothScaler and PiecewiseLinearEncoder.
 Inputs of any numeric type are cast to the type that the estimator was fitted in, as predict does
 it; probabilities and numbers come out in the type of the inputs, as of scikit-learn's estimators.
-A single estimator needs no skl2onnx: see :func:`fastbp.to_onnx`.
+A single network or tabular estimator needs no skl2onnx: see :func:`fastbp.to_onnx`.
 """
 
 from __future__ import annotations
@@ -27,7 +28,10 @@ from .exchange.onnx_graph import (
     label_array,
 )
 from .exchange.onnx_model import to_onnx
+from .exchange.onnx_tables import add_ramps, add_smooth_scaling
 from .regressor import BackpropRegressor
+from .tables.piecewise import PiecewiseLinearEncoder
+from .tables.scaling import RobustSmoothScaler
 
 for _package in ("onnx", "skl2onnx"):
     import_extra(_package, "onnx", "fastbp.onnx")
@@ -35,6 +39,7 @@ for _package in ("onnx", "skl2onnx"):
 from onnx import numpy_helper  # noqa: E402
 from skl2onnx import update_registered_converter  # noqa: E402
 from skl2onnx.common.data_types import (  # noqa: E402
+    BooleanTensorType,
     DoubleTensorType,
     FloatTensorType,
     Int64TensorType,
@@ -45,6 +50,7 @@ __all__ = ["to_onnx"]
 
 # The first opset in which all operators of onnx_graph.py have the form that is used there.
 OLDEST_OPSET = 13
+NUMERIC = (FloatTensorType, DoubleTensorType, Int64TensorType, BooleanTensorType)
 OPTIONS = {
     "zipmap": [True, False, "columns"],
     "output_class_labels": [False, True],
@@ -54,6 +60,7 @@ OPTIONS = {
 
 def _declare_classifier(operator):
     """Types and shapes of the outputs: labels and probabilities."""
+    _check_inputs(operator)
     description = describe_model(operator.raw_operator)
     options = _options(operator.scope_inst, operator.raw_operator)
     if options["zipmap"] and not description.gives_probabilities:
@@ -73,6 +80,7 @@ def _declare_classifier(operator):
 
 
 def _declare_regressor(operator):
+    _check_inputs(operator)
     description = describe_model(operator.raw_operator)
     n_samples = operator.inputs[0].get_first_dimension()
     operator.outputs[0].set_type(_value_type(operator)([n_samples, description.n_values]))
@@ -109,18 +117,44 @@ def _convert_regressor(scope, operator, container):
 def _begin(scope, operator, container):
     """The description, a graph, and the outputs of the network in it."""
     description = describe_model(operator.raw_operator)
+    graph, x = _inputs(scope, operator, container, description.dtype)
+    return description, graph, add_outputs(graph, description, x)
+
+
+def _inputs(scope, operator, container, dtype):
+    """A graph, and the inputs in it as one matrix of a type."""
     opset = container.target_opset_any_domain("")
     if opset < OLDEST_OPSET:
         raise ValueError(f"target_opset={opset} is too old: {OLDEST_OPSET} or later is needed.")
-    graph = Graph(description.dtype, scope.get_unique_variable_name)
-    x = add_cast(graph, operator.inputs[0].full_name, description.dtype)
-    return description, graph, add_outputs(graph, description, x)
+    graph = Graph(dtype, scope.get_unique_variable_name)
+    columns = [add_cast(graph, one.full_name, dtype) for one in operator.inputs]
+    return graph, columns[0] if len(columns) == 1 else graph.add("Concat", *columns, axis=1)
+
+
+def _check_inputs(operator):
+    """ValueError unless the inputs are the columns that the estimator was fitted to."""
+    name, n_features = type(operator.raw_operator).__name__, operator.raw_operator.n_features_in_
+    shapes = [one.type.shape for one in operator.inputs]
+    is_sound = all(isinstance(one.type, NUMERIC) for one in operator.inputs)
+    if is_sound and all(shape and len(shape) == 2 and shape[1] for shape in shapes):
+        is_sound = sum(shape[1] for shape in shapes) == n_features
+    elif len(shapes) > 1:
+        is_sound = False
+    if not is_sound:
+        names = [one.onnx_name for one in operator.inputs]
+        raise ValueError(
+            f"{name} has been fitted to {n_features} columns of numbers, and is to be converted "
+            f"with the inputs {names} of the shapes {shapes}. (A network as a transformer, "
+            "a step before the last of a pipeline, cannot be converted.)"
+        )
 
 
 def _end(description, graph, p, output, container):
     """Add the values in the type of `output`, and all of the graph to skl2onnx's."""
-    values = graph.unique_name("values")
-    add_values(graph, description, p, values)
+    _hand_over(graph, add_values(graph, description, p), output, container)
+
+
+def _hand_over(graph, values, output, container):
     is_double = isinstance(output.type, DoubleTensorType)
     add_cast(graph, values, np.float64 if is_double else np.float32, output=output.full_name)
     for name, array in graph.constants.items():
@@ -131,8 +165,37 @@ def _end(description, graph, p, output, container):
             container.add_initializer(name, None, None, numpy_helper.from_array(array))
     for node in graph.nodes:
         container.add_node(
-            node.op, list(node.inputs), list(node.outputs), node.domain, **node.attributes
+            node.op,
+            list(node.inputs),
+            list(node.outputs),
+            node.domain,
+            name=node.outputs[0],
+            **node.attributes,
         )
+
+
+def _declare_numbers(operator):
+    """The output of a transformer: float32 for such inputs, else float64."""
+    _check_inputs(operator)
+    transformer = operator.raw_operator
+    n_columns = len(transformer.get_feature_names_out())
+    is_single = all(isinstance(one.type, FloatTensorType) for one in operator.inputs)
+    kind = FloatTensorType if is_single else DoubleTensorType
+    n_samples = operator.inputs[0].get_first_dimension()
+    operator.outputs[0].set_type(kind([n_samples, n_columns]))
+
+
+def _convert_scaler(scope, operator, container):
+    graph, x = _inputs(scope, operator, container, np.float64)
+    scaler = operator.raw_operator
+    scaled = add_smooth_scaling(graph, x, scaler.center_, scaler.scale_)
+    _hand_over(graph, scaled, operator.outputs[0], container)
+
+
+def _convert_encoder(scope, operator, container):
+    graph, x = _inputs(scope, operator, container, np.float64)
+    encoded = add_ramps(graph, x, operator.raw_operator.bin_edges_)
+    _hand_over(graph, encoded, operator.outputs[0], container)
 
 
 update_registered_converter(
@@ -144,4 +207,10 @@ update_registered_converter(
 )
 update_registered_converter(
     BackpropRegressor, "FastbpBackpropRegressor", _declare_regressor, _convert_regressor
+)
+update_registered_converter(
+    RobustSmoothScaler, "FastbpRobustSmoothScaler", _declare_numbers, _convert_scaler
+)
+update_registered_converter(
+    PiecewiseLinearEncoder, "FastbpPiecewiseLinearEncoder", _declare_numbers, _convert_encoder
 )

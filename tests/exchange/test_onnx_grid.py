@@ -78,3 +78,16 @@ def test_predictions_of_every_kind(activation):
 @pytest.mark.parametrize("dtype", FACTORS["dtype"])
 def test_predictions_of_every_two_parts(dtype):
     assert_within_bounds([case for case in covering_cases() if case["dtype"] == dtype])
+
+
+@pytest.mark.parametrize("dtype", FACTORS["dtype"])
+@pytest.mark.parametrize("activation", FACTORS["activation"], ids=str)
+def test_another_runtime(activation, dtype):
+    """The reference implementation of onnx, in NumPy."""
+    evaluator = pytest.importorskip("onnx.reference").ReferenceEvaluator
+    others = dict(front="periodic", fit_intercept=True, sizes=(7, 5))
+    case = dict(others, activation=activation, task="three quantiles", dtype=dtype)
+    estimator, X = make_estimator(case)
+    (actual,) = evaluator(to_onnx(estimator)).run(None, {"X": X})
+    scales = scales_of_sums(estimator, X)
+    assert error_of(actual.astype(dtype), estimator.predict(X), scales) < BOUNDS[dtype]

@@ -9,14 +9,21 @@ from exported import error_of
 from internals import DTYPES
 from onnx_sessions import onnx, results_of
 from problems import CUT_SHORT, make_classes, make_multilabel, make_regression, small
+from sklearn.base import clone
 from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
 from sklearn.decomposition import PCA
-from sklearn.ensemble import VotingRegressor
+from sklearn.ensemble import BaggingClassifier, StackingClassifier, VotingRegressor
+from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from fastbp import BackpropClassifier, BackpropRegressor
+from fastbp import (
+    BackpropClassifier,
+    BackpropRegressor,
+    PiecewiseLinearEncoder,
+    RobustSmoothScaler,
+)
 
 skl2onnx = pytest.importorskip("skl2onnx")
 with warnings.catch_warnings():
@@ -191,12 +198,74 @@ def test_within_estimators_of_scikit_learn():
     search = GridSearchCV(small(BackpropClassifier), {"alpha": [0.1, 1.0]}, cv=2).fit(X, y)
     results = results_of(convert(search, X, zipmap=False), X)
     np.testing.assert_array_equal(results["label"], search.predict(X))
+    nets = [("a", small(BackpropClassifier)), ("b", small(BackpropClassifier, alpha=1.0))]
+    single = X.astype(np.float32)
+    for ensemble in (
+        StackingClassifier(nets, LogisticRegression(), cv=2),
+        BaggingClassifier(small(BackpropClassifier), 3, random_state=0),
+    ):
+        ensemble.fit(single, y)
+        results = results_of(convert(ensemble, single, zipmap=False), single)
+        np.testing.assert_array_equal(results["label"], ensemble.predict(single))
     X, y = make_regression()
     voting = VotingRegressor([("a", small(BackpropRegressor)), ("b", small(BackpropRegressor))])
     X = X.astype(np.float32)
     voting.fit(X, y)
     results = results_of(convert(voting, X), X)
     assert np.abs(results["variable"][:, 0] - voting.predict(X)).max() < 1e-5
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("kind", ["array", "frame"])
+@pytest.mark.parametrize(
+    "scaler",
+    [
+        RobustSmoothScaler(),
+        PiecewiseLinearEncoder(4),
+        PiecewiseLinearEncoder(4, edges="tree", min_samples_leaf=5),
+    ],
+    ids=["smooth", "quantile", "tree"],
+)
+def test_transformers_of_fastbp(scaler, kind, dtype):
+    X, y = make_classes(labels=NAMES)
+    X[:, 3] = 1.0  # no bins, and no scale
+    X[5] *= 1e6
+    X = X.astype(dtype)
+    if kind == "frame":
+        X = pd.DataFrame(X, columns=list("abcd"))
+    feed = columns_of(X) if kind == "frame" else X
+    scaler = clone(scaler).fit(X, y)
+    results = results_of(convert(scaler, X), feed)
+    # the bits of transform
+    np.testing.assert_array_equal(results["variable"], scaler.transform(X))
+    model = make_pipeline(scaler, small(BackpropClassifier)).fit(X, y)
+    results = results_of(convert(model, X, zipmap=False), feed)
+    np.testing.assert_array_equal(results["label"], model.predict(X))
+
+
+def test_missing_values_of_transformers():
+    X, _ = make_regression()
+    X[::3, 1] = X[:, 2] = np.nan
+    for scaler in (RobustSmoothScaler().fit(X), PiecewiseLinearEncoder(3).fit(X)):
+        results = results_of(convert(scaler, X), X)
+        np.testing.assert_array_equal(results["variable"], scaler.transform(X))
+
+
+def test_a_frame_whose_columns_are_inputs():
+    X, y = make_regression()
+    frame = pd.DataFrame(X, columns=list("abcd"))
+    model = small(BackpropRegressor).fit(frame, y)
+    results = results_of(convert(model, frame), columns_of(frame))
+    assert error_of(results["variable"], model.predict(frame)) < BOUNDS["float64"]
+
+
+@pytest.mark.parametrize("last", [BackpropClassifier, BackpropRegressor])
+def test_a_network_before_the_last_step(last):
+    """skl2onnx passes on what a network predicts, where a pipeline passes on its hidden layer."""
+    X, y = make_classes()
+    model = make_pipeline(small(BackpropClassifier), small(last)).fit(X, y)
+    with pytest.raises(ValueError, match="before the last of a pipeline, cannot be converted"):
+        convert(model, X)
 
 
 def test_what_skl2onnx_has_no_converter_for():

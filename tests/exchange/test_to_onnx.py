@@ -84,24 +84,19 @@ def test_any_number_of_rows(n_rows, front):
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_huge_inputs(activation, dtype):
     """Nothing overflows on the way that does not in predict."""
-    for task in TASKS:
+    for task in ("two classes", "three classes", "three classes, logistic", "three quantiles"):
         case = dict(PLAIN, sizes=(4,), activation=activation, task=task, dtype=dtype)
-        if "exp" in task or "poisson" in task or "gamma" in task:
-            continue  # infinite in both
         estimator, X = make_estimator(case)
         X = (X * 1e5).astype(dtype)
         results = results_of(to_onnx(estimator), X)
         if isinstance(estimator, BackpropRegressor):
             expected, actual = estimator.predict(X), results["variable"]
         else:
-            expected, actual = estimator.network_.forward(X), None
-            if hasattr(estimator, "predict_proba"):
-                expected, actual = estimator.predict_proba(X), results["probabilities"]
+            expected, actual = estimator.predict_proba(X), results["probabilities"]
         assert np.isfinite(expected).all()
-        if actual is not None:
-            # pre-activations of 1e5 have errors of 1e5 roundings
-            bound = {"float32": 1e-1, "float64": 1e-9}[dtype]
-            assert error_of(actual, expected) < bound, task
+        # pre-activations of 1e5 have errors of 1e5 roundings
+        bound = {"float32": 1e-1, "float64": 1e-9}[dtype]
+        assert error_of(actual, expected) < bound, task
 
 
 @ESTIMATORS

@@ -219,7 +219,15 @@ def finish_model(
             "with a float32 X, or with fewer units."
         )
     nodes = [
-        helper.make_node(node.op, node.inputs, node.outputs, domain=node.domain, **node.attributes)
+        helper.make_node(
+            node.op,
+            node.inputs,
+            node.outputs,
+            # onnxruntime 1.18 makes equal names of several that are empty
+            name=node.outputs[0],
+            domain=node.domain,
+            **node.attributes,
+        )
         for node in graph.nodes
     ]
     constants = [numpy_helper.from_array(array, name) for name, array in graph.constants.items()]

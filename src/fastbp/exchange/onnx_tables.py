@@ -12,11 +12,13 @@ tables/encoder.py, so that the networks see the same float32 inputs as in predic
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from ..tables.encoder import PARTS, LevelColumn, NumberColumn
 from ..tables.scaling import BOUND, SATURATED
-from ..types import Array
+from ..types import Array, FloatArray
 from .description import TableDescription
 from .onnx_graph import (
     ML_DOMAIN,
@@ -87,29 +89,37 @@ def add_table(graph: Graph, description: TableDescription, names: list[str]) -> 
 def _add_numbers(graph, names, columns, parts):
     x = names[0] if len(names) == 1 else graph.add("Concat", *names, axis=1)
     is_missing = graph.add("IsNaN", x)
-    scales = np.array([column.scale for column in columns])
-    divisors = np.where(scales == 0, np.inf, scales)
-    z = graph.add("Sub", x, np.array([column.center for column in columns]))
-    z = graph.add("Clip", graph.add("Div", z, divisors), -SATURATED, SATURATED)
-    ratio = graph.add("Div", z, BOUND)
-    square = graph.add("Mul", ratio, ratio)
-    scaled = graph.add("Div", z, graph.add("Sqrt", graph.add("Add", square, 1.0)))
-    scaled = graph.add("Where", is_missing, 0.0, scaled)
+    centers, scales = np.array([[column.center, column.scale] for column in columns]).T
+    scaled = graph.add("Where", is_missing, 0.0, add_smooth_scaling(graph, x, centers, scales))
     parts["number"].append(add_cast(graph, scaled, np.float32))
     with_missing = [i for i, column in enumerate(columns) if column.has_missing]
     if with_missing:
         flags = graph.add("Gather", is_missing, axes(*with_missing), axis=1)
         parts["missing"].append(add_cast(graph, flags, np.float32))
     edges = [np.array(column.edges) for column in columns]
-    places = np.repeat(np.arange(len(columns)), [max(0, len(one) - 1) for one in edges])
-    if len(places):
-        left = np.concatenate([one[:-1] for one in edges])
-        width = np.concatenate([one[1:] - one[:-1] for one in edges])
-        values = graph.add("Gather", x, places, axis=1)
-        ramps = graph.add("Div", graph.add("Sub", values, left), width)
-        ramps = graph.add("Clip", ramps, 0.0, 1.0)
-        ramps = graph.add("Where", graph.add("IsNaN", ramps), 0.0, ramps)
-        parts["bin"].append(add_cast(graph, ramps, np.float32))
+    if any(map(len, edges)):
+        parts["bin"].append(add_cast(graph, add_ramps(graph, x, edges), np.float32))
+
+
+def add_smooth_scaling(graph: Graph, x: str, centers: FloatArray, scales: FloatArray) -> str:
+    """What scale_smoothly of tables/scaling.py makes of float64 x; NaN stays NaN."""
+    divisors = np.where(scales == 0, np.inf, scales)
+    z = graph.add("Div", graph.add("Sub", x, centers), divisors)
+    z = graph.add("Clip", z, -SATURATED, SATURATED)
+    ratio = graph.add("Div", z, BOUND)
+    square = graph.add("Mul", ratio, ratio)
+    return graph.add("Div", z, graph.add("Sqrt", graph.add("Add", square, 1.0)))
+
+
+def add_ramps(graph: Graph, x: str, edges: Sequence[FloatArray]) -> str:
+    """What ramps of tables/piecewise.py makes of float64 x, given the edges of each column."""
+    places = np.repeat(np.arange(len(edges)), [max(0, len(one) - 1) for one in edges])
+    left = np.concatenate([one[:-1] for one in edges])
+    width = np.concatenate([one[1:] for one in edges]) - left
+    values = graph.add("Gather", x, places, axis=1)
+    parts = graph.add("Div", graph.add("Sub", values, left), width)
+    parts = graph.add("Clip", parts, 0.0, 1.0)
+    return graph.add("Where", graph.add("IsNaN", parts), 0.0, parts)
 
 
 def _add_levels(graph, name, column, parts):
