@@ -43,22 +43,17 @@ def to_c(
     The file allocates nothing and keeps no state. It defines, with T for the type of the numbers
     and NAME for `name`:
 
-    ===================================================  =====================================
-    ``void NAME_predict(const T *x, T *out)``            a row of what ``predict_proba`` of a
-                                                         classifier, or ``predict`` of a
-                                                         regressor, returns for the inputs x
-    ``int NAME_label(const T *x)``                       of a classifier: the place of the
-                                                         predicted class in ``NAME_classes``
-    ``void NAME_labels(const T *x, int *out)``           the same of many labels: 0 or 1 for each
-    ``void NAME_predict_std(const T *x, T *out,``        what ``predict(X, return_std=True)``
-    ``T *std)``                                          returns: with ``loss="gaussian"``, and of
-                                                         a TabularRegressor
-    ``int NAME_code(int feature, const char *text)``     of a tabular estimator: the number that
-                                                         stands for a level in x
-    ``NAME_classes``                                     the class labels: numbers or texts
-    ``NAME_n_features``, ``NAME_n_outputs``,             sizes of x, out and ``NAME_classes``
-    ``NAME_n_classes``
-    ===================================================  =====================================
+    - ``void NAME_predict(const T *x, T *out)``: a row of what ``predict_proba`` of a classifier, or
+      ``predict`` of a regressor, returns for the inputs x
+    - ``int NAME_label(const T *x)`` of a classifier: the place of the predicted class in
+      ``NAME_classes``, a table of the labels. For many labels there is
+      ``void NAME_labels(const T *x, int *out)``, 0 or 1 for each.
+    - ``void NAME_predict_std(const T *x, T *out, T *std)``: what ``predict(X, return_std=True)``
+      returns, with ``loss="gaussian"`` and of a TabularRegressor
+    - ``int NAME_code(int feature, const char *text)`` of a tabular estimator: the number that
+      stands for a level in x
+    - ``NAME_n_features``, ``NAME_n_outputs``, ``NAME_n_classes``: sizes of x, out and
+      ``NAME_classes``
 
     A comment at its beginning says what x and out are, and how many bytes of arrays each function
     needs on the stack. A classifier without ``predict_proba`` (``output_activation="identity"``)
