@@ -18,6 +18,7 @@ from .versions import VERSION, show_versions
 
 if TYPE_CHECKING:
     from .batches import BatchError
+    from .exchange.c_source import to_c
     from .exchange.onnx_model import to_onnx
 
 __version__ = VERSION
@@ -40,12 +41,14 @@ __all__ = [
     "pinball_scorer",
     "save_model",
     "show_versions",
+    "to_c",
     "to_onnx",
 ]
 
 # What few need is imported once it is asked for: the module of each name.
 _ON_DEMAND = {
     "BatchError": ".batches",
+    "to_c": ".exchange.c_source",
     "to_onnx": ".exchange.onnx_model",
 }
 
