@@ -17,7 +17,9 @@ import numpy as np
 from .. import _kernels
 from ..network import BACKWARD
 from ..threads import choose_n_threads
+from ..types import FloatArray
 from ..user_warnings import warn
+from .monitor import Monitor
 from .rate_factors import groups_of, largest_decay_factor
 from .run import Run, diverged
 from .schedules import (
@@ -61,13 +63,15 @@ def solve(run: Run) -> None:
     while state.n_iter < settings.max_iter:
         if settings.shuffle:
             _shuffle(state)
-        rates = _rates_of_epoch(state, settings, batch_size) if varies else state.learning_rate
+        rates = state.learning_rate
+        if varies:
+            rates = rates_of_epoch(state, settings, -(-len(state.order) // batch_size))
         if settings.weight_decay > 0:
-            _check_decay(settings.weight_decay, decay_factor * np.max(rates))
+            check_decay(settings.weight_decay, decay_factor * np.max(rates))
         loss = _run_epoch(trainer, rates, state, settings)
         monitor.record(loss, len(state.order), rates if has_rate else None)
         ended = monitor.is_ended()
-        stops = _should_stop(state, settings, monitor)
+        stops = should_stop(state, settings, monitor)
         run.end_epoch()
         if stops or ended or run.is_incremental:
             break
@@ -111,13 +115,15 @@ def _trainer(run, batch_size, groups):
     )
 
 
-def _rates_of_epoch(state, settings, batch_size):
+def rates_of_epoch(
+    state: TrainingState, settings: SimpleNamespace, n_steps: int
+) -> float | FloatArray:
     """The learning rates of the steps of the next epoch; a number if all are the same."""
     return step_rates(
         settings.learning_rate,
         state.learning_rate,
         epoch=state.n_epochs,
-        n_steps=-(-len(state.order) // batch_size),
+        n_steps=n_steps,
         max_epochs=settings.max_iter,
         learning_rate_init=settings.learning_rate_init,
         decay_rate=settings.decay_rate,
@@ -133,7 +139,8 @@ def _shuffle(state):
         _kernels.core.shuffle(state.order, bit_generator)
 
 
-def _check_decay(weight_decay, rate):
+def check_decay(weight_decay: float, rate: float) -> None:
+    """ValueError for a decay that would turn weights round."""
     if weight_decay * rate >= 1:
         raise ValueError(
             f"weight_decay={weight_decay:g} times the learning rate {rate:g} is "
@@ -153,6 +160,18 @@ def _run_epoch(trainer, rates, state, settings):
     finally:
         state.n_steps = trainer.n_steps
     finite_params = trainer.params_are_finite()
+    check_finite(finite_params, loss, rates, state, settings)
+    return loss
+
+
+def check_finite(
+    finite_params: bool,
+    loss: float,
+    rates: float | FloatArray,
+    state: TrainingState,
+    settings: SimpleNamespace,
+) -> None:
+    """DivergenceError after an epoch whose parameters or loss are not finite."""
     if not (finite_params and isfinite(loss)):
         raise diverged(
             "loss" if finite_params else "parameter weights",
@@ -160,10 +179,9 @@ def _run_epoch(trainer, rates, state, settings):
             f"(the rate was {np.max(rates):g})",
             "; or lower learning_rate_init",
         )
-    return loss
 
 
-def _should_stop(state, settings, monitor):
+def should_stop(state: TrainingState, settings: SimpleNamespace, monitor: Monitor) -> bool:
     """Move the learning rate; True once nothing improves any more."""
     schedule = settings.learning_rate
     state.learning_rate = rate_after_epoch(
