@@ -1,7 +1,8 @@
 """Executors: where the tasks of a fit run, on a cluster or in this process.
 
-A task is a function and its arguments, which may be tasks, and what an executor holds. `start` has
-tasks computed and returns what the executor holds of them, `results` waits for the values.
+A task is a function and its arguments, among them tasks, and what an executor holds. `start` has
+tasks computed and returns what the executor holds of them, `results` waits for the values, and
+`answer` is both for a task of a round.
 
 On a cluster a task is never tied to a worker, and whatever is held can be computed again from the
 tasks before it: the scheduler does that when a worker is lost.
@@ -15,8 +16,10 @@ from typing import Any, Protocol
 import dask
 import distributed
 
-# Seconds between two looks at whether the cluster is still there.
+# Seconds between two looks at whether the scheduler is still there, and how long it may take to
+# answer: a busy one may need some, one that is gone without a word would never do it.
 LOOK = 2.0
+PATIENCE = 60.0
 
 
 class Executor(Protocol):
@@ -27,6 +30,7 @@ class Executor(Protocol):
     def task(self, function: Callable[..., Any], *arguments: Any) -> Any: ...
     def start(self, tasks: Sequence[Any]) -> list[Any]: ...
     def results(self, held: Sequence[Any]) -> list[Any]: ...
+    def answer(self, task: Any) -> Any: ...
 
 
 def executor_for(client: Any) -> Executor:
@@ -58,6 +62,10 @@ class InProcess:
     def results(self, held: Sequence[Any]) -> list[Any]:
         return list(dask.compute(*held, scheduler="sync"))
 
+    def answer(self, task: Any) -> Any:
+        (value,) = dask.compute(task, scheduler="threads", optimize_graph=False)
+        return value
+
 
 class OnCluster:
     """The workers of a client's cluster.
@@ -85,6 +93,12 @@ class OnCluster:
     def results(self, held: Sequence[Any]) -> list[Any]:
         return [self._result(future) for future in held]
 
+    def answer(self, task: Any) -> Any:
+        # Parameters that take more than 10 MB are no mistake of the user's.
+        with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1 PiB"}):
+            held = self.start([task])
+        return self._result(*held)
+
     def _result(self, future):
         while True:
             try:
@@ -92,13 +106,18 @@ class OnCluster:
             except TimeoutError:
                 if future.status == "error":
                     raise  # of the task itself
-                self._check()
+                self._check(asks=True)
             except distributed.CancelledError as error:
                 raise ClusterLostError(f"{LOST} ({error})") from None
 
-    def _check(self):
+    def _check(self, *, asks=False):
         if self._client.status != "running":
             raise ClusterLostError(f"{LOST} (the client is {self._client.status})")
+        if asks:
+            try:
+                self._client.sync(self._client.scheduler.identity, callback_timeout=PATIENCE)
+            except (TimeoutError, OSError) as error:
+                raise ClusterLostError(f"{LOST} (it does not answer: {error})") from None
 
 
 LOST = (

@@ -166,8 +166,7 @@ class Rounds:
                 task(add_up, *_below(parent, nodes, vectors)) for parent in parents
             ]
             nodes = parents
-        (total,) = self._executor.results(self._executor.start(vectors))
-        return total
+        return self._executor.answer(vectors[0])
 
 
 def _below(parent, nodes, vectors):
