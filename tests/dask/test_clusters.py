@@ -9,8 +9,10 @@ from sklearn.base import clone
 
 da = pytest.importorskip("dask.array")
 distributed = pytest.importorskip("distributed")
-
-from fastbp.dask import ClusterLostError, DaskBackpropClassifier, executors, rounds
+executors = pytest.importorskip("fastbp.dask.executors")
+rounds = pytest.importorskip("fastbp.dask.rounds")
+DaskBackpropClassifier = pytest.importorskip("fastbp.dask").DaskBackpropClassifier
+ClusterLostError = pytest.importorskip("fastbp.dask").ClusterLostError
 
 pytestmark = [
     CUT_SHORT,
@@ -57,8 +59,7 @@ def test_two_fits_at_once_with_one_client(client):
     expected = [clone(model).fit(*divided(X, Y)) for model in models]
     data = divided(X, Y)
     threads = [
-        threading.Thread(target=model.fit, args=data, kwargs={"client": client})
-        for model in models
+        threading.Thread(target=model.fit, args=data, kwargs={"client": client}) for model in models
     ]
     for thread in threads:
         thread.start()

@@ -16,11 +16,12 @@ from problems import (
 from scipy import sparse
 from sklearn.base import clone
 
-da = pytest.importorskip("dask.array")
-pytest.importorskip("distributed")
-
 from fastbp import BackpropClassifier, BackpropRegressor
-from fastbp.dask import DaskBackpropClassifier, DaskBackpropRegressor, fits
+
+da = pytest.importorskip("dask.array")
+fits = pytest.importorskip("fastbp.dask.fits")
+DaskBackpropClassifier = pytest.importorskip("fastbp.dask").DaskBackpropClassifier
+DaskBackpropRegressor = pytest.importorskip("fastbp.dask").DaskBackpropRegressor
 
 pytestmark = CUT_SHORT
 
@@ -40,7 +41,12 @@ EXACT = {
     "rprop": {"solver": "rprop"},
     "sgd": {"solver": "sgd", "batch_size": N},
     "sgd, clipped": {"solver": "sgd", "batch_size": N, "max_grad_norm": 0.01, "l1_ratio": 0.5},
-    "sgd, decay": {"solver": "sgd", "batch_size": N, "weight_decay": 0.1, "learning_rate": "cosine"},
+    "sgd, decay": {
+        "solver": "sgd",
+        "batch_size": N,
+        "weight_decay": 0.1,
+        "learning_rate": "cosine",
+    },
     "adam": {"solver": "adam", "batch_size": N},
     "adam, small data": {"solver": "adam"},
     "adam, groups": {"solver": "adam", "learning_rate_factors": {"coefs": "fan_in"}},
@@ -219,9 +225,13 @@ def test_what_partitions_end_with_is_averaged_by_weights():
     shares = [weights[half].sum() / weights.sum() for half in halves]
     expected = sum(s * one.network_.params for s, one in zip(shares, alone, strict=True))
     np.testing.assert_allclose(shared.network_.params, expected, rtol=1e-13)
-    moments = sum(s * one._local._training_state.moments for s, one in zip(shares, alone, strict=True))
+    moments = sum(
+        s * one._local._training_state.moments for s, one in zip(shares, alone, strict=True)
+    )
     np.testing.assert_allclose(shared._local._training_state.moments, moments, rtol=1e-13)
-    assert shared.loss_ == pytest.approx(sum(s * one.loss_ for s, one in zip(shares, alone, strict=True)))
+    assert shared.loss_ == pytest.approx(
+        sum(s * one.loss_ for s, one in zip(shares, alone, strict=True))
+    )
 
 
 @pytest.mark.parametrize("parameters", [*EXACT.values(), *LOCAL.values()], ids=str)
@@ -295,19 +305,19 @@ def test_a_checkpoint_goes_on_to_the_same_bits(parameters, tmp_path):
     expected = clone(model).fit(divide(X), divide(y))
     model.set_params(checkpoint=path, checkpoint_interval=0)
 
-    class Cut(Exception):
+    class CutError(Exception):
         pass
 
     def cut(estimator, X, y):
         cut.n_calls += 1
         if cut.n_calls == 4:
-            raise Cut
+            raise CutError
         return 0.0
 
     cut.n_calls = 0
     # the scorer is part of the run; it has no effect without early stopping
     model.set_params(scoring=cut)
-    with pytest.raises(Cut):
+    with pytest.raises(CutError):
         model.fit(divide(X), divide(y), X_val=X, y_val=y)
     assert vars(model) == model.get_params()
     model.fit(divide(X), divide(y), X_val=X, y_val=y)

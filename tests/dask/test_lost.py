@@ -4,7 +4,6 @@ import os
 import signal
 import time
 
-import numpy as np
 import pytest
 from dask_processes import Cluster
 from problems import CUT_SHORT, assert_same_bits, make_classes
@@ -12,8 +11,9 @@ from sklearn.base import clone
 
 da = pytest.importorskip("dask.array")
 distributed = pytest.importorskip("distributed")
-
-from fastbp.dask import ClusterLostError, DaskBackpropClassifier, executors
+executors = pytest.importorskip("fastbp.dask.executors")
+DaskBackpropClassifier = pytest.importorskip("fastbp.dask").DaskBackpropClassifier
+ClusterLostError = pytest.importorskip("fastbp.dask").ClusterLostError
 
 pytestmark = [
     CUT_SHORT,

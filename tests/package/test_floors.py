@@ -12,6 +12,7 @@ ROOT = Path(fastbp.__file__).parent
 # From the top down. Files of one floor may import each other.
 FLOORS = [
     {"__init__", "estimators"},
+    {"dask"},
     {"show", "model_files"},
     {"table_files"},
     {"network_files"},

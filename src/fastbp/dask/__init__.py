@@ -8,8 +8,8 @@ The extra ``dask`` installs what they need. Nothing else in fastbp imports this.
 try:
     import dask.array
     import distributed
-except ImportError as error:
-    raise ImportError(
+except ModuleNotFoundError as error:
+    raise ModuleNotFoundError(
         'fastbp.dask needs Dask\'s arrays and distributed: pip install "fastbp[dask]"'
     ) from error
 else:

@@ -23,7 +23,7 @@ from .fits import fit_on_partitions
 from .predictions import predict_lazily
 
 if TYPE_CHECKING:
-    from typing import Self
+    pass
 
 Class = TypeVar("Class", bound=type)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import dask
+from dask.base import compute
 from sklearn.base import ClassifierMixin
 from sklearn.metrics import accuracy_score
 
@@ -13,7 +13,6 @@ from ..classifier import BackpropClassifier, _gives_probabilities
 from ..sklearn_types import available_if, fits
 from ..types import Array, ArrayLike
 from .base import CONSTRAINTS, BaseDaskBackprop, with_parameters_of
-from .partitions import is_collection
 from .predictions import predict_lazily
 
 if TYPE_CHECKING:
@@ -157,5 +156,5 @@ class DaskBackpropClassifier(ClassifierMixin, BaseDaskBackprop):
         -------
         float
         """
-        outputs, y, weights = dask.compute(self.predict(X), y, sample_weight)
+        outputs, y, weights = compute(self.predict(X), y, sample_weight)
         return float(accuracy_score(y, outputs, sample_weight=weights))

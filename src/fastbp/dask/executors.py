@@ -15,6 +15,8 @@ from typing import Any, Protocol
 
 import dask
 import distributed
+from dask.base import compute
+from dask.delayed import delayed
 
 # Seconds between two looks at whether the scheduler is still there, and how long it may take to
 # answer: a busy one may need some, one that is gone without a word would never do it.
@@ -44,7 +46,7 @@ def executor_for(client: Any) -> Executor:
 
 
 def _task(function, *arguments):
-    return dask.delayed(function, pure=False)(*arguments)
+    return delayed(function, pure=False)(*arguments)
 
 
 class InProcess:
@@ -56,14 +58,14 @@ class InProcess:
         return _task(function, *arguments)
 
     def start(self, tasks: Sequence[Any]) -> list[Any]:
-        values = dask.compute(*tasks, scheduler="threads", optimize_graph=False)
-        return [dask.delayed(value, pure=False, traverse=False) for value in values]
+        values = compute(*tasks, scheduler="threads", optimize_graph=False)
+        return [delayed(value, pure=False, traverse=False) for value in values]
 
     def results(self, held: Sequence[Any]) -> list[Any]:
-        return list(dask.compute(*held, scheduler="sync"))
+        return list(compute(*held, scheduler="sync"))
 
     def answer(self, task: Any) -> Any:
-        (value,) = dask.compute(task, scheduler="threads", optimize_graph=False)
+        (value,) = compute(task, scheduler="threads", optimize_graph=False)
         return value
 
 
@@ -103,7 +105,7 @@ class OnCluster:
         while True:
             try:
                 return future.result(timeout=LOOK)
-            except TimeoutError:
+            except distributed.TimeoutError:
                 if future.status == "error":
                     raise  # of the task itself
                 self._check(asks=True)
@@ -115,8 +117,9 @@ class OnCluster:
             raise ClusterLostError(f"{LOST} (the client is {self._client.status})")
         if asks:
             try:
-                self._client.sync(self._client.scheduler.identity, callback_timeout=PATIENCE)
-            except (TimeoutError, OSError) as error:
+                scheduler: Any = self._client.scheduler
+                self._client.sync(scheduler.identity, callback_timeout=PATIENCE)
+            except (distributed.TimeoutError, OSError) as error:
                 raise ClusterLostError(f"{LOST} (it does not answer: {error})") from None
 
 

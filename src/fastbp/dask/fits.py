@@ -9,27 +9,22 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-import dask
 import numpy as np
+from dask.base import compute
 from sklearn.base import is_classifier
 
 from ..base import BaseBackprop
 from ..checks import as_weights, has_validation
 from ..classes import ClassificationProblem
-from ..data import DataSet
-from ..front import check_dense
 from ..parameters import parameters_of
 from ..random_states import random_source
 from ..scoring import fitted_copy, make_score
-from ..training import scales
 from ..training.checkpoints import Checkpoint, describe
 from ..training.run import begin_run, train
+from ..training.solvers import SOLVERS
 from ..types import Array
-from ..user_warnings import warn
 from .executors import Executor
 from .partitions import (
-    Facts,
-    SharedData,
     blocks_of,
     encode,
     load,
@@ -78,11 +73,11 @@ def fit_on_partitions(
             facts = replace(facts, dtype=local.network_.dtype)
         problem = _problem(local, facts, goes_on)
         data = shared_data(facts, problem, len(loaded))
-        settings: Any = parameters_of(local)
-        solver = solver_for(_namespace(local), facts.n_samples)
+        settings = SOLVERS[local.solver].settings(parameters_of(local))
+        solver = solver_for(settings, facts.n_samples)
         shards = loaded.encoded(problem, facts.dtype, solver.dtype)
-        sums = [one for shard in executor.results(_each(executor, weight_sums, shards)) for one in shard]
-        data = replace(data, total_weight=_total_weight(sums, facts.dtype))
+        sums = _flat(executor.results(_each(executor, weight_sums, shards)))
+        data = replace(data, total_weight=_total_weight(sums))
         _take_columns(local, facts)
         held_out = _held_out(local, data, problem, validation)
         checkpoint = None
@@ -104,7 +99,7 @@ def fit_on_partitions(
             data,
             held_out,
             state,
-            solver.settings(settings),
+            settings,
             source,
             make_score=score_of,
             is_classifier=problem.is_classification,
@@ -123,12 +118,6 @@ def fit_on_partitions(
             network.params = run.network.params
         local._finish(network, state, problem)
         return run.rounds.n_rounds
-
-
-def _namespace(local):
-    from types import SimpleNamespace
-
-    return SimpleNamespace(**parameters_of(local))
 
 
 class _Loaded:
@@ -161,7 +150,7 @@ class _Loaded:
     def summaries(self, *, with_digests):
         of_classes = is_classifier(self._local)
         held = _each(self._executor, summarise, self._shards, of_classes, with_digests)
-        return [one for shard in self._executor.results(held) for one in shard]
+        return _flat(self._executor.results(held))
 
     def encoded(self, problem, dtype, solver_dtype):
         task = self._executor.task
@@ -182,9 +171,13 @@ def _each(executor, function, shards, *arguments):
     return executor.start([executor.task(function, shard, *arguments) for shard in shards])
 
 
-def _total_weight(sums, dtype):
+def _flat(shards):
+    return [one for shard in shards for one in shard]
+
+
+def _total_weight(sums):
     total = float(np.sum(sums))
-    # with the messages of a single data set
+    # for its messages
     as_weights(np.array([total]), 1, np.float64)
     return total
 
@@ -224,7 +217,7 @@ def _held_out(local, data, problem, validation):
     """The DataSet that the user validates on, computed where it is a collection, or None."""
     if not has_validation(*validation):
         return None
-    X_val, y_val, weights = dask.compute(*validation)
+    X_val, y_val, weights = compute(*validation)
     return local._validation_data(data, problem, X_val, y_val, weights)
 
 

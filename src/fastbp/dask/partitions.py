@@ -55,7 +55,7 @@ def blocks_of(X: Any, y: Any, sample_weight: Any) -> tuple[list[Any], list[Any],
                 "same rows."
             )
         all_blocks.append(blocks)
-    return tuple(all_blocks)  # type: ignore[return-value]
+    return all_blocks[0], all_blocks[1], all_blocks[2]
 
 
 def is_collection(array: Any) -> bool:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-import dask
 import numpy as np
+from dask.delayed import delayed
 from sklearn.utils.validation import _check_feature_names
 
 from ..base import BaseBackprop
@@ -29,9 +29,9 @@ def predict_lazily(local: BaseBackprop, X: Any, method: str) -> Any:
         return getattr(local, method)(X)
     predictor = copy.copy(local)
     for name in OF_TRAINING:
-        vars(predictor).pop(name, None)
+        predictor.__dict__.pop(name, None)
     example = _predict(_one_row(local), predictor, method)
-    lazy = dask.delayed(predictor, pure=False, traverse=False)
+    lazy = delayed(predictor, pure=False, traverse=False)
     if not is_array(X):
         _check_feature_names(local, X._meta, reset=False)
         meta = _as_frame(example[:0], X._meta.index[:0], local, method)

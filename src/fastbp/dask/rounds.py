@@ -19,10 +19,11 @@ from ..training.rate_factors import groups_of
 from ..types import FloatArray
 from .executors import Executor
 from .partitions import Part
-from .sums import Node, add_up, levels_of
+from .sums import Node, add_up
 
 # Each of them adds up the vectors of 2 ** 3 shards: few tasks, and no worker gets all vectors.
 LEVELS_OF_A_SUM = 3
+
 
 @dataclass(frozen=True)
 class GradientMessage:
@@ -141,9 +142,7 @@ class Rounds:
         Of encoded partitions, as the executor holds them.
     """
 
-    def __init__(
-        self, executor: Executor, levels: list[list[Node]], shards: Sequence[Any]
-    ) -> None:
+    def __init__(self, executor: Executor, levels: list[list[Node]], shards: Sequence[Any]) -> None:
         self._executor, self._levels, self._shards = executor, levels, shards
         self.n_rounds: int = 0
 
@@ -162,9 +161,7 @@ class Rounds:
         while level > 0:
             level = max(level - LEVELS_OF_A_SUM, 0)
             parents = self._levels[level]
-            vectors = [
-                task(add_up, *_below(parent, nodes, vectors)) for parent in parents
-            ]
+            vectors = [task(add_up, *_below(parent, nodes, vectors)) for parent in parents]
             nodes = parents
         return self._executor.answer(vectors[0])
 

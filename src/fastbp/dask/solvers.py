@@ -79,9 +79,7 @@ class SharedEvaluator:
     def __init__(self, run: SharedRun, l2: float, l1: float) -> None:
         self._run = run
         scale = run.network.loss_scale / run.data.weight_sum
-        self._network: Network = run.network.copy(
-            reduction="sum", loss_scale=scale, l2=l2, l1=l1
-        )
+        self._network: Network = run.network.copy(reduction="sum", loss_scale=scale, l2=l2, l1=l1)
 
     def evaluate(self, params: FloatArray, grad: FloatArray) -> float:
         """J at the parameters; grad (n_params,) becomes its gradient."""
@@ -97,10 +95,9 @@ class SharedEvaluator:
 
 def is_exact(settings: Any, n_samples: int) -> bool:
     """Whether a round is J and its gradient, and not local epochs."""
-    if settings.solver in ("lbfgs", "rprop"):
+    if settings.batch_size is None:  # lbfgs and rprop have no others
         return True
-    batch_size = 200 if settings.batch_size == "auto" else settings.batch_size
-    return batch_size >= n_samples
+    return (200 if settings.batch_size == "auto" else settings.batch_size) >= n_samples
 
 
 def solver_for(settings: SimpleNamespace, n_samples: int) -> solvers.Solver:
@@ -121,7 +118,7 @@ def solver_for(settings: SimpleNamespace, n_samples: int) -> solvers.Solver:
         return solver
     if not is_exact(settings, n_samples):
         return replace(solver, solve=solve_by_local_epochs)
-    if settings.solver != "rprop" and (settings.dropout or settings.input_dropout):
+    if settings.dropout or settings.input_dropout:
         raise ValueError(
             f"dropout needs batches of fewer than all {n_samples} samples with Dask; lower "
             f"batch_size={settings.batch_size!r}."
@@ -129,8 +126,8 @@ def solver_for(settings: SimpleNamespace, n_samples: int) -> solvers.Solver:
     return replace(solver, solve=solve_exactly)
 
 
-def solve_exactly(run: SharedRun) -> None:
-    """rprop, sgd or adam, all samples in one batch."""
+def solve_exactly(run: Any) -> None:
+    """rprop, sgd or adam, all samples in one batch; run is a SharedRun."""
     network, state, settings = run.network, run.state, run.settings
     evaluator = run.evaluator(l2=network.l2, l1=network.l1)
     trainer = network.trainer(
@@ -153,8 +150,8 @@ def solve_exactly(run: SharedRun) -> None:
     _run_epochs(run, run_epoch, n_steps=1, n_passes=1)
 
 
-def solve_by_local_epochs(run: SharedRun) -> None:
-    """sgd or adam, in batches: each epoch is a round of local epochs."""
+def solve_by_local_epochs(run: Any) -> None:
+    """sgd or adam, in batches: each epoch is a round of local epochs; run is a SharedRun."""
     network, state, settings = run.network, run.state, run.settings
     n_params, n_local_epochs = network.n_params, run.n_local_epochs
     for_workers = SimpleNamespace(**{name: getattr(settings, name) for name in OF_TRAINERS})
@@ -193,7 +190,7 @@ def _run_epochs(run, run_epoch, *, n_steps, n_passes):
     while state.n_iter < settings.max_iter:
         rates = stochastic.rates_of_epoch(state, settings, n_steps)
         if settings.weight_decay > 0:
-            stochastic.check_decay(settings.weight_decay, decay_factor * np.max(rates))
+            stochastic.check_decay(settings.weight_decay, decay_factor * float(np.max(rates)))
         loss = run_epoch(rates)
         finite_params = bool(np.isfinite(run.network.params).all())
         stochastic.check_finite(finite_params, loss, rates, state, settings)

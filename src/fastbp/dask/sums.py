@@ -36,7 +36,7 @@ def _middle(start, stop):
 
 
 def add_up(nodes: Sequence[Node], values: Sequence[Any]) -> Any:
-    """The sum of a node, from the values of nodes below it, which follow one another and fill it."""
+    """The sum of a node, from the values of consecutive nodes below it that cover it."""
     if len(nodes) == 1:
         return values[0]
     middle = _middle(nodes[0][0], nodes[-1][1])

@@ -63,11 +63,11 @@ def solve(run: Run) -> None:
     while state.n_iter < settings.max_iter:
         if settings.shuffle:
             _shuffle(state)
-        rates = state.learning_rate
+        rates: float | FloatArray = state.learning_rate
         if varies:
             rates = rates_of_epoch(state, settings, -(-len(state.order) // batch_size))
         if settings.weight_decay > 0:
-            check_decay(settings.weight_decay, decay_factor * np.max(rates))
+            check_decay(settings.weight_decay, decay_factor * float(np.max(rates)))
         loss = _run_epoch(trainer, rates, state, settings)
         monitor.record(loss, len(state.order), rates if has_rate else None)
         ended = monitor.is_ended()
