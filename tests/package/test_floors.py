@@ -14,6 +14,7 @@ FLOORS = [
     {"__init__", "estimators"},
     {"onnx"},
     {"exchange"},
+    {"dask"},
     {"show", "model_files"},
     {"table_files"},
     {"network_files"},

@@ -14,8 +14,11 @@ from fastbp._kernels.shuffling cimport BitGenerator, shuffle_indices
 from fastbp._kernels.team cimport (
     DONE, MAX_TEAM, NO_THREADS, Team, allocate_team, free_team, run_together,
 )
-from fastbp._kernels.training cimport Training, TrainingSettings, train_all
+from fastbp._kernels.training cimport (
+    Training, TrainingSettings, step_along_gradient, train_all,
+)
 from libc.stdlib cimport calloc, free
+from libc.string cimport memcpy
 
 
 cdef int form_team(
@@ -219,6 +222,23 @@ cdef class Trainer:
         if outcome != DONE:
             raise_failure(team, self.bound, outcome)
         return team.total_loss / <double> team.n
+
+    def step(self, grad):
+        """One optimizer step along a gradient of J (n_params,) that was computed elsewhere.
+
+        The gradient of the penalty is in it, so that alpha has no effect here.
+        """
+        cdef Training* training = &self.training
+        cdef Team* team = &training.team
+        cdef Py_ssize_t n_params = team.net.n_params
+        cdef int outcome
+        memcpy(
+            team.grad, vector_of(grad, n_params, team.item_size, False),
+            n_params * team.item_size)
+        with nogil:
+            outcome = run_together(team, step_along_gradient, training)
+        if outcome != DONE:
+            raise_failure(team, self.bound, outcome)
 
     def params_are_finite(self):
         """Whether no parameter is NaN or infinite."""

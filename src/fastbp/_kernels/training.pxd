@@ -280,6 +280,21 @@ cdef inline void train_batches(Training* training, floating* params) noexcept no
     training.step.n_steps = step.n_steps
 
 
+cdef inline void step_along_gradient(void* context) noexcept nogil:
+    """What run_together runs: one step along team.grad, which has the penalty's gradient in it."""
+    cdef Training* training = <Training*> context
+    cdef Team* team = &training.team
+    cdef Step* step = &training.now
+    step[0] = training.step
+    begin_steps(&training.settings.optimizer, step)
+    team.l2 = team.l1 = 0
+    if training.settings.max_grad_norm > 0:
+        find_clipping(training)
+    count_step(&training.settings.optimizer, step)
+    run_phase(team.crew, pieces_of_step(team), work_on_piece_of_step, training)
+    training.step.n_steps = step.n_steps
+
+
 cdef inline void train_all(void* training) noexcept nogil:
     """What run_together runs."""
     cdef Team* team = &(<Training*> training).team

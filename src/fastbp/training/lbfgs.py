@@ -163,12 +163,11 @@ class _Objective:
     """
 
     def __init__(self, run, variables):
-        network, settings = run.network, run.settings
         self.variables = variables
         # without l1, which is the variables' own
-        self.evaluator = network.evaluator(run.samples, l2=network.l2, n_threads=settings.n_threads)
+        self.evaluator = run.evaluator(l2=run.network.l2)
         self.last = self.last_bytes = self.grad = None
-        start = variables.begin(network.params), np.nan
+        start = variables.begin(run.network.params), np.nan
         self._accepted: tuple[int, Any, Any] = run.state.n_iter, start, start
 
     def loss(self, x):

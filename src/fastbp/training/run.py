@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from types import SimpleNamespace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -88,6 +88,10 @@ class Run:
     @cached_property
     def _samples(self):
         return self.data.kernel_samples()
+
+    def evaluator(self, *, l2: float) -> Any:
+        """J of all samples, with this penalty: ``evaluate(params, grad)`` returns and fills."""
+        return self.network.evaluator(self.samples, l2=l2, n_threads=self.settings.n_threads)
 
     def end_epoch(self) -> None:
         """To be called where the run could be cut off and resumed: after an epoch or iteration."""
@@ -166,8 +170,11 @@ def begin_run(
     return Run(solver, network, data, state, settings, monitor, is_incremental)
 
 
-def train(run: Run) -> None:
-    """Let the solver work until it, the monitor or the user ends the run."""
+def train(run: Run, complaint_about: Callable[[Run], str] = complaint_about) -> None:
+    """Let the solver work until it, the monitor or the user ends the run.
+
+    `complaint_about` returns what to warn of at the end, or an empty string.
+    """
     complaint = ""
     try:
         with _checkpointed(run) as is_finished:

@@ -19,7 +19,9 @@ from numpy.typing import NDArray
 from .. import _kernels
 from ..network import BACKWARD
 from ..threads import choose_n_threads
+from ..types import FloatArray
 from ..user_warnings import warn
+from .monitor import Monitor
 from .rate_factors import groups_of, largest_decay_factor
 from .run import Run, diverged
 from .schedules import (
@@ -64,11 +66,11 @@ def solve(run: Run) -> None:
         n_rows: Any = len(state.order) if stream is None else stream.n_rows
         if settings.shuffle and stream is None:
             shuffle(state.order, state.random_state)
-        rates = state.learning_rate
+        rates: float | FloatArray = state.learning_rate
         if varies:
-            rates = _rates_of_epoch(state, settings, -(-(n_rows or 1) // batch_size))
+            rates = rates_of_epoch(state, settings, -(-(n_rows or 1) // batch_size))
         if settings.weight_decay > 0:
-            _check_decay(settings.weight_decay, decay_factor * np.max(rates))
+            check_decay(settings.weight_decay, decay_factor * float(np.max(rates)))
         if stream is None:
             loss = _train_rows(trainer, state.order, rates, state, settings)
         else:
@@ -78,7 +80,7 @@ def solve(run: Run) -> None:
             n_rows = stream.n_rows
         monitor.record(loss, n_rows, rates if has_rate else None)
         ended = monitor.is_ended()
-        stops = _should_stop(state, settings, monitor)
+        stops = should_stop(state, settings, monitor)
         run.end_epoch()
         if stops or ended or run.is_incremental:
             break
@@ -122,7 +124,9 @@ def _trainer(run, batch_size, groups):
     )
 
 
-def _rates_of_epoch(state, settings, n_steps):
+def rates_of_epoch(
+    state: TrainingState, settings: SimpleNamespace, n_steps: int
+) -> float | FloatArray:
     """The learning rates of the steps of the next epoch; a number if all are the same."""
     return step_rates(
         settings.learning_rate,
@@ -146,7 +150,8 @@ def shuffle(order: NDArray[np.intp], random_state: np.random.RandomState) -> Non
         _kernels.core.shuffle(order, bit_generator)
 
 
-def _check_decay(weight_decay, rate):
+def check_decay(weight_decay: float, rate: float) -> None:
+    """ValueError for a decay that would turn weights round."""
     if weight_decay * rate >= 1:
         raise ValueError(
             f"weight_decay={weight_decay:g} times the learning rate {rate:g} is "
@@ -206,6 +211,18 @@ def _train_rows(trainer, order, rates, state, settings):
     finally:
         state.n_steps = trainer.n_steps
     finite_params = trainer.params_are_finite()
+    check_finite(finite_params, loss, rates, state, settings)
+    return loss
+
+
+def check_finite(
+    finite_params: bool,
+    loss: float,
+    rates: float | FloatArray,
+    state: TrainingState,
+    settings: SimpleNamespace,
+) -> None:
+    """DivergenceError after an epoch whose parameters or loss are not finite."""
     if not (finite_params and isfinite(loss)):
         raise diverged(
             "loss" if finite_params else "parameter weights",
@@ -213,10 +230,9 @@ def _train_rows(trainer, order, rates, state, settings):
             f"(the rate was {np.max(rates):g})",
             "; or lower learning_rate_init",
         )
-    return loss
 
 
-def _should_stop(state, settings, monitor):
+def should_stop(state: TrainingState, settings: SimpleNamespace, monitor: Monitor) -> bool:
     """Move the learning rate; True once nothing improves any more."""
     schedule = settings.learning_rate
     state.learning_rate = rate_after_epoch(

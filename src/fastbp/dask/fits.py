@@ -1,0 +1,244 @@
+"""A fit over partitions: what base.py does for one data set, with the data on a cluster.
+
+Takes an estimator without Dask, which has the parameters, and collections; returns it fitted. What
+is drawn, in which order, and what becomes of the network and its state are the same as there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from dask.base import compute
+from sklearn.base import is_classifier
+
+from ..base import BaseBackprop
+from ..checks import as_weights, has_validation
+from ..classes import ClassificationProblem
+from ..parameters import parameters_of
+from ..random_states import random_source
+from ..scoring import fitted_copy, make_score
+from ..training.checkpoints import Checkpoint, describe
+from ..training.run import begin_run, train
+from ..training.solvers import SOLVERS
+from ..types import Array
+from .executors import Executor
+from .partitions import (
+    blocks_of,
+    encode,
+    load,
+    merge,
+    shared_data,
+    summarise,
+    weight_sums,
+    weights_of_classes,
+)
+from .rounds import Rounds
+from .solvers import SharedRun, complaint_about, solver_for
+from .sums import levels_of
+
+# Fewer would leave threads idle where workers differ in number or speed; each costs bytes.
+SHARDS_PER_THREAD = 2
+
+
+def fit_on_partitions(
+    local: BaseBackprop,
+    executor: Executor,
+    collections: tuple[Any, Any, Any],
+    validation: tuple[Any, Any, Any],
+    *,
+    name: str,
+    n_local_epochs: int,
+    classes: Any,
+    goes_on: bool,
+) -> int:
+    """Fit an estimator to (X, y, sample_weight); returns the number of rounds.
+
+    name : str
+        Of the estimator that the user has, for its checkpoint.
+    goes_on : bool
+        Whether training continues from the fitted network (warm_start).
+    """
+    if local.early_stopping and validation[0] is None:
+        raise ValueError(
+            "early_stopping=True needs X_val and y_val with Dask: no samples are set aside from "
+            "the partitions."
+        )
+    with random_source(local.random_state) as source:
+        loaded = _Loaded(local, executor, collections)
+        facts = merge(loaded.summaries(with_digests=local.checkpoint is not None), classes)
+        if goes_on:
+            _check_goes_on(local, facts)
+            facts = replace(facts, dtype=local.network_.dtype)
+        problem = _problem(local, facts, goes_on)
+        data = shared_data(facts, problem, len(loaded))
+        settings = SOLVERS[local.solver].settings(parameters_of(local))
+        solver = solver_for(settings, facts.n_samples)
+        shards = loaded.encoded(problem, facts.dtype, solver.dtype)
+        sums = _flat(executor.results(_each(executor, weight_sums, shards)))
+        data = replace(data, total_weight=_total_weight(sums))
+        _take_columns(local, facts)
+        held_out = _held_out(local, data, problem, validation)
+        checkpoint = None
+        if local.checkpoint is not None:
+            checkpoint = _checkpoint(
+                local, name, n_local_epochs, facts, data, held_out, goes_on, source
+            )
+        network, state = local._begin(data, problem, source, goes_on=goes_on)
+
+        def score_of(network, held_out):
+            def probe():
+                return fitted_copy(local, local._fitted_attributes(network, state, problem))
+
+            return make_score(local._scoring(), probe, problem, held_out)
+
+        run = begin_run(
+            solver,
+            network,
+            data,
+            held_out,
+            state,
+            settings,
+            source,
+            make_score=score_of,
+            is_classifier=problem.is_classification,
+        )
+        run = SharedRun(
+            **vars(run),
+            rounds=Rounds(executor, loaded.levels, shards),
+            first=int(np.flatnonzero(sums)[0]),
+            largest=facts.largest,
+            n_local_epochs=n_local_epochs,
+            seed=int(source.randint(2**31 - 1)),
+        )
+        run.checkpoint = checkpoint
+        train(run, complaint_about)
+        if run.network is not network:
+            network.params = run.network.params
+        local._finish(network, state, problem)
+        return run.rounds.n_rounds
+
+
+class _Loaded:
+    """Shards of checked arrays, which the executor holds."""
+
+    def __init__(self, local, executor, collections):
+        self._local, self._executor = local, executor
+        X_blocks, y_blocks, weight_blocks = blocks_of(*collections)
+        self.levels = levels_of(len(X_blocks), SHARDS_PER_THREAD * executor.n_threads)
+        self._nodes = self.levels[-1]
+        plain = type(local)(**local.get_params(deep=False))
+        checker = executor.task(_same, plain)
+        self._shards = executor.start(
+            [
+                executor.task(
+                    load,
+                    checker,
+                    start,
+                    X_blocks[start:stop],
+                    y_blocks[start:stop],
+                    weight_blocks[start:stop],
+                )
+                for start, stop in self._nodes
+            ]
+        )
+
+    def __len__(self):
+        return self.levels[0][0][1]
+
+    def summaries(self, *, with_digests):
+        of_classes = is_classifier(self._local)
+        held = _each(self._executor, summarise, self._shards, of_classes, with_digests)
+        return _flat(self._executor.results(held))
+
+    def encoded(self, problem, dtype, solver_dtype):
+        task = self._executor.task
+        problem = task(_same, problem)
+        return self._executor.start(
+            [
+                task(encode, shard, start, problem, dtype, solver_dtype)
+                for (start, _), shard in zip(self._nodes, self._shards, strict=True)
+            ]
+        )
+
+
+def _same(value):
+    return value
+
+
+def _each(executor, function, shards, *arguments):
+    return executor.start([executor.task(function, shard, *arguments) for shard in shards])
+
+
+def _flat(shards):
+    return [one for shard in shards for one in shard]
+
+
+def _total_weight(sums):
+    total = float(np.sum(sums))
+    # for its messages
+    as_weights(np.array([total]), 1, np.float64)
+    return total
+
+
+def _problem(local, facts, goes_on):
+    if facts.classes is None:
+        return local._problem(None, goes_on=goes_on)
+    known = facts.classes
+    return ClassificationProblem(
+        known,
+        known.output_activation(local.output_activation),
+        {"label_smoothing": local.label_smoothing},
+        weights_of_classes(local.class_weight, facts),
+    )
+
+
+def _check_goes_on(local, facts):
+    """ValueError where the data are not those of a fitted network that goes on."""
+    if facts.classes is not None:
+        fitted = local._classes
+        same = fitted.multilabel == facts.classes.multilabel
+        if not same or set(fitted.labels) != set(facts.classes.labels):
+            raise ValueError(
+                "warm_start can only be used where `y` has the same classes as in the previous "
+                f"call to fit. Previously got {fitted.labels}, `y` has {facts.classes.labels}"
+            )
+
+
+def _take_columns(local, facts):
+    local.n_features_in_ = len(facts.sizes)
+    vars(local).pop("feature_names_in_", None)
+    if facts.feature_names is not None:
+        local.feature_names_in_ = np.array(facts.feature_names, dtype=object)
+
+
+def _held_out(local, data, problem, validation):
+    """The DataSet that the user validates on, computed where it is a collection, or None."""
+    if not has_validation(*validation):
+        return None
+    X_val, y_val, weights = compute(*validation)
+    return local._validation_data(data, problem, X_val, y_val, weights)
+
+
+def _checkpoint(local, name, n_local_epochs, facts, data, held_out, goes_on, source):
+    arrays: dict[str, list[Array | None]] = {
+        "X, y or sample_weight, or how they are divided": [
+            facts.digests,
+            np.array(len(data)),
+            None if facts.classes is None else facts.classes.labels,
+        ],
+        "X_val": [None],
+        "the network that warm_start continues from": [None],
+    }
+    if held_out is not None:
+        arrays["X_val"] = [held_out.X, *vars(held_out.targets).values(), held_out.weights]
+    if goes_on:
+        arrays["the network that warm_start continues from"] = [
+            local.network_.params,
+            local._training_state.moments,
+        ]
+    parameters = {**parameters_of(local), "n_local_epochs": n_local_epochs}
+    description = describe(name, parameters, arrays)
+    path: Any = local.checkpoint
+    return Checkpoint(path, local.checkpoint_interval, description, source)

@@ -1,0 +1,214 @@
+"""The solvers over partitions, as training/solvers.py has them over one data set.
+
+lbfgs, rprop, and sgd or adam with all samples in one batch are exact: one round gives J and its
+gradient at the present parameters, as one data set would, and the step is done here. Otherwise sgd
+and adam train for local epochs: in a round each partition begins with the same parameters and
+moments, trains on its own samples, and what it ends with is averaged by the weights of the samples
+(McDonald, Hall and Mann, "Distributed training strategies for the structured perceptron", NAACL
+(2010); McMahan et al., "Communication-efficient learning of deep networks from decentralized
+data", AISTATS (2017), where it is called federated averaging).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from ..network import Network
+from ..training import solvers, stochastic
+from ..training.rate_factors import groups_of, largest_decay_factor
+from ..training.run import Run
+from ..training.scales import advice
+from ..types import FloatArray
+from .rounds import GradientMessage, Rounds, TrainingMessage, gradient_of, train_on
+
+# What a Trainer reads, and what train_on does.
+OF_TRAINERS = (
+    "solver",
+    "alpha",
+    "l1_ratio",
+    "weight_decay",
+    "dropout",
+    "input_dropout",
+    "max_grad_norm",
+    "batch_size",
+    "shuffle",
+    "learning_rate_init",
+    "learning_rate_factors",
+    "momentum",
+    "nesterovs_momentum",
+    "beta_1",
+    "beta_2",
+    "epsilon",
+    "n_threads",
+)
+
+
+@dataclass
+class SharedRun(Run):
+    """A Run over partitions.
+
+    Attributes
+    ----------
+    rounds : Rounds
+    first : int
+        A partition with samples.
+    largest : int
+        Samples of the largest partition.
+    n_local_epochs : int
+    seed : int
+        Of all that is random in partitions.
+    """
+
+    rounds: Rounds = None  # type: ignore[assignment]
+    first: int = 0
+    largest: int = 0
+    n_local_epochs: int = 1
+    seed: int = 0
+
+    def evaluator(self, *, l2: float, l1: float = 0.0) -> SharedEvaluator:
+        return SharedEvaluator(self, l2, l1)
+
+
+class SharedEvaluator:
+    """J and its gradient over all partitions, in place of the kernels' Evaluator."""
+
+    def __init__(self, run: SharedRun, l2: float, l1: float) -> None:
+        self._run = run
+        scale = run.network.loss_scale / run.data.weight_sum
+        self._network: Network = run.network.copy(reduction="sum", loss_scale=scale, l2=l2, l1=l1)
+
+    def evaluate(self, params: FloatArray, grad: FloatArray) -> float:
+        """J at the parameters; grad (n_params,) becomes its gradient."""
+        run, network = self._run, self._network.copy()
+        network.params = params
+        # a worker has several threads, which have a shard each
+        n_threads = 1 if run.settings.n_threads is None else run.settings.n_threads
+        message = GradientMessage(network, run.first, n_threads)
+        total = run.rounds.total(gradient_of, message)
+        grad[...] = total[1:]
+        return float(total[0])
+
+
+def is_exact(settings: Any, n_samples: int) -> bool:
+    """Whether a round is J and its gradient, and not local epochs."""
+    if settings.batch_size is None:  # lbfgs and rprop have no others
+        return True
+    return (200 if settings.batch_size == "auto" else settings.batch_size) >= n_samples
+
+
+def solver_for(settings: SimpleNamespace, n_samples: int) -> solvers.Solver:
+    """The Solver over partitions that parameters ask for.
+
+    Raises
+    ------
+    ValueError
+        For a solver, or a parameter, that partitions do not allow.
+    """
+    solver = solvers.SOLVERS[settings.solver]
+    if settings.solver == "levenberg_marquardt":
+        raise ValueError(
+            "solver='levenberg_marquardt' needs the derivatives of all outputs in one place and is "
+            "not available with Dask; use 'lbfgs'."
+        )
+    if settings.solver == "lbfgs":
+        return solver
+    if not is_exact(settings, n_samples):
+        return replace(solver, solve=solve_by_local_epochs)
+    if settings.dropout or settings.input_dropout:
+        raise ValueError(
+            f"dropout needs batches of fewer than all {n_samples} samples with Dask; lower "
+            f"batch_size={settings.batch_size!r}."
+        )
+    return replace(solver, solve=solve_exactly)
+
+
+def solve_exactly(run: Any) -> None:
+    """rprop, sgd or adam, all samples in one batch; run is a SharedRun."""
+    network, state, settings = run.network, run.state, run.settings
+    evaluator = run.evaluator(l2=network.l2, l1=network.l1)
+    trainer = network.trainer(
+        run.samples,  # never read: the gradient comes from the partitions
+        state.moments,
+        settings,
+        batch_size=1,
+        n_steps=state.n_steps,
+        groups=groups_of(network, settings.learning_rate_factors),
+    )
+    grad = np.empty(network.n_params, network.dtype)
+
+    def run_epoch(rates):
+        loss = evaluator.evaluate(network.params, grad)
+        trainer.learning_rate = rates
+        trainer.step(grad)
+        state.n_steps = trainer.n_steps
+        return loss
+
+    _run_epochs(run, run_epoch, n_steps=1, n_passes=1)
+
+
+def solve_by_local_epochs(run: Any) -> None:
+    """sgd or adam, in batches: each epoch is a round of local epochs; run is a SharedRun."""
+    network, state, settings = run.network, run.state, run.settings
+    n_params, n_local_epochs = network.n_params, run.n_local_epochs
+    for_workers = SimpleNamespace(**{name: getattr(settings, name) for name in OF_TRAINERS})
+    batch_size = 200 if settings.batch_size == "auto" else settings.batch_size
+
+    def run_epoch(rates):
+        message = TrainingMessage(
+            network.copy(),
+            state.moments.copy(),
+            for_workers,
+            state.n_steps,
+            rates,
+            run.seed,
+            state.n_epochs,
+            n_local_epochs,
+            run.data.weight_sum,
+        )
+        loss, n_steps, *_ = total = run.rounds.total(train_on, message)
+        network.params = total[2 : 2 + n_params]
+        state.moments[...] = total[2 + n_params :].reshape(state.moments.shape)
+        # partitions of different sizes take different numbers of steps
+        state.n_steps = float(np.rint(n_steps))
+        return float(loss)
+
+    n_steps = -(-run.largest // min(batch_size, run.largest))
+    _run_epochs(run, run_epoch, n_steps=n_steps, n_passes=n_local_epochs)
+
+
+def _run_epochs(run, run_epoch, *, n_steps, n_passes):
+    """Epochs until nothing improves any more, or for max_iter of them, as stochastic.solve has."""
+    state, settings, monitor = run.state, run.settings, run.monitor
+    decay_factor = largest_decay_factor(
+        groups_of(run.network, settings.learning_rate_factors), run.network
+    )
+    has_rate = "learning_rate" not in run.solver.ignores
+    while state.n_iter < settings.max_iter:
+        rates = stochastic.rates_of_epoch(state, settings, n_steps)
+        if settings.weight_decay > 0:
+            stochastic.check_decay(settings.weight_decay, decay_factor * float(np.max(rates)))
+        loss = run_epoch(rates)
+        finite_params = bool(np.isfinite(run.network.params).all())
+        stochastic.check_finite(finite_params, loss, rates, state, settings)
+        monitor.record(loss, run.data.n_samples * n_passes, rates if has_rate else None)
+        ended = monitor.is_ended()
+        stops = stochastic.should_stop(state, settings, monitor)
+        run.end_epoch()
+        if stops or ended:
+            break
+        if state.n_iter == settings.max_iter:
+            run.complaint = (
+                f"Stochastic Optimizer: Maximum iterations ({settings.max_iter}) reached and "
+                "the optimization hasn't converged yet."
+            )
+
+
+def complaint_about(run: Run) -> str:
+    """Why a run has not converged, and what to scale; or nothing."""
+    if not run.complaint:
+        return ""
+    return f"{run.complaint}{advice(run.data, run.network.output_activation)}"
