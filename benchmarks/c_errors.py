@@ -3,8 +3,8 @@
     python benchmarks/c_errors.py      # a minute; needs gcc; Markdown to stdout
 
 Two measures of an error. One is in ulps of the number itself: the distance to the next float. The
-other is in ulps of the sums that it comes from: see rounding_units in tests/c_programs.py. Beside the
-C stands predict for one row, whose sums are added in another order than those of many.
+other is in ulps of the sums that it comes from: see rounding_units in tests/c_programs.py. Beside
+the C stands predict for one row, whose sums are added in another order than those of many.
 """
 
 import sys

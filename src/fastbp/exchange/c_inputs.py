@@ -86,9 +86,14 @@ def smooth_clip(name: str) -> list[str]:
     ]
 
 
-def read_scaler(scaler: Any) -> Scaling:
-    """The Scaling of a fitted scaler."""
+def read_scaler(scaler: Any, n_features: int) -> Scaling:
+    """The Scaling of a fitted scaler before a network of so many inputs."""
     check_is_fitted(scaler)
+    if scaler.n_features_in_ != n_features:
+        raise ValueError(
+            f"The {type(scaler).__name__} has {scaler.n_features_in_} features, and the network "
+            f"after it {n_features} inputs."
+        )
     if isinstance(scaler, RobustSmoothScaler):
         center, scale = scaler.center_, np.where(scaler.scale_ == 0, np.inf, scaler.scale_)
         return Scaling(np.nan_to_num(center), scale, True)

@@ -85,7 +85,7 @@ class NetworkWriter:
         self.widths = [0, 0]  # of the two arrays
 
     def write(self, before: Callable[[str, str], list[str]] | None = None) -> Code:
-        """The network; `before` (source, target) writes what makes its inputs of x."""
+        """The network; `before`(source, target) is what computes its inputs from x."""
         first = self.members[0]
         self.lines: list[str] = []
         self.source = "x"
@@ -130,8 +130,8 @@ class NetworkWriter:
             values = values.astype(DTYPES[self.ctype])
         if not np.isfinite(values).all():
             raise ValueError(
-                f"The weights of the network are not all finite as {self.ctype}; {name} is one "
-                "table of which not."
+                f"The weights of the network must be finite numbers of the type {self.ctype}; "
+                f"those of {name} are not."
             )
         self.constants += values.nbytes
         full = f"{self.name}_{name}"

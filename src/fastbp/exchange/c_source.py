@@ -16,6 +16,8 @@ import numpy as np
 from sklearn.pipeline import Pipeline
 
 from ..archives import write_whole
+from ..classifier import BackpropClassifier
+from ..regressor import BackpropRegressor
 from ..tables.classifier import TabularClassifier
 from ..tables.regressor import TabularRegressor
 from ..types import Path
@@ -32,6 +34,7 @@ KEYWORDS = frozenset(
     "inline int long register restrict return short signed sizeof static struct switch typedef "
     "union unsigned void volatile while".split()
 )
+WRITABLE = (BackpropClassifier, BackpropRegressor, TabularClassifier, TabularRegressor)
 CTYPES = {"float32": "float", "float64": "double"}
 
 
@@ -103,6 +106,11 @@ def to_c(
     """
     check_name(name)
     scaler, model = split_pipeline(estimator)
+    if not isinstance(model, WRITABLE):
+        raise TypeError(
+            f"{type(model).__name__} cannot be written in C: {', '.join(map(_name, WRITABLE))} "
+            "can, and pipelines of a scaler and a network. Of a search, pass best_estimator_."
+        )
     writer: NetworkProgram | TableWriter
     if isinstance(model, (TabularClassifier, TabularRegressor)):
         if scaler is not None:
@@ -113,14 +121,18 @@ def to_c(
         writer = TableWriter(describe_table(model), name, ctype_of(dtype, "float64"))
     else:
         description = describe_model(model)
-        scaling = None if scaler is None else read_scaler(scaler)
-        names = getattr(estimator if scaler is None else scaler, "feature_names_in_", None)
+        scaling = None if scaler is None else read_scaler(scaler, description.n_features)
+        names = getattr(model if scaler is None else scaler, "feature_names_in_", None)
         ctype = ctype_of(dtype, description.dtype)
         writer = NetworkProgram(description, scaling, name, ctype, names)
     text = writer.program().text()
     if path is not None:
         write_whole(path, lambda file: file.write(text.encode("ascii")))
     return text
+
+
+def _name(cls):
+    return cls.__name__
 
 
 def check_name(name: Any) -> None:

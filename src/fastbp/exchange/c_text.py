@@ -20,41 +20,42 @@ from ..types import Array
 
 WIDTH = 98  # of a line
 SUFFIX = {"float": "F", "double": ""}
-DTYPES = {"float": np.float32, "double": np.float64}
+DTYPES: dict[str, Any] = {"float": np.float32, "double": np.float64}
 SIZES = {"float": 4, "double": 8, "int": 4}  # bytes
 # What an escape is for: "??" begins a trigraph, which a C99 compiler replaces in texts and comments
 ESCAPES = {ord("\\"): "\\\\", ord('"'): '\\"', ord("?"): "\\?"}
 
 
 def literal(value: float, ctype: str) -> str:
-    """A number of a C type, exactly."""
-    value = float(value)
+    """A number, rounded to a C type, exactly as that is."""
+    return _digits(float(DTYPES[ctype](value))) + SUFFIX[ctype]
+
+
+def _digits(value: float) -> str:
+    if abs(value) < 1000 and (8 * value).is_integer():
+        return f"{value}"
     if value == float("inf"):
         return "HUGE_VAL"  # a double
-    if ctype == "float":
-        value = float(np.float32(value))
-    if abs(value) < 1000 and (8 * value).is_integer():
-        digits = f"{value}"
-    else:
-        mantissa, exponent = value.hex().split("p")
-        mantissa = mantissa.rstrip("0") if "." in mantissa else mantissa
-        digits = f"{mantissa.rstrip('.')}p{exponent}"
-    return digits + SUFFIX[ctype]
+    mantissa, _, exponent = value.hex().partition("p")
+    return f"{mantissa.rstrip('0').rstrip('.')}p{exponent}"
 
 
 def array(declaration: str, values: Array, ctype: str) -> list[str]:
     """Lines that define a table of numbers: `declaration` without its sizes."""
     shape = "".join(f"[{size}]" for size in values.shape)
-    return [f"{declaration}{shape} = {{", *_rows(values, ctype), "};"]
+    if ctype in DTYPES:
+        values = values.astype(DTYPES[ctype], copy=False)
+    return [f"{declaration}{shape} = {{", *_rows(values, SUFFIX.get(ctype)), "};"]
 
 
-def _rows(values: Array, ctype: str) -> list[str]:
+def _rows(values: Array, suffix: str | None) -> list[str]:
+    """Lines within the braces of a table; suffix None: of integers."""
     if values.ndim == 1:
-        words = [str(one) if ctype == "int" else literal(one, ctype) for one in values.tolist()]
-        return wrap(words)
+        numbers = values.tolist()
+        return wrap(map(str, numbers) if suffix is None else [_digits(x) + suffix for x in numbers])
     lines = []
     for k, part in enumerate(values):
-        inner = _rows(part, ctype)
+        inner = _rows(part, suffix)
         end = "}" if k == len(values) - 1 else "},"
         if len(inner) == 1 and values.ndim == 2:
             lines.append(f"    {{{inner[0].strip()}{end}")
