@@ -229,8 +229,8 @@ class CheckedBatches:
         if sparse.issparse(X):
             used = X.indptr[-1]
             X = type(X)((X.data[:used], X.indices[:used], X.indptr), shape=X.shape)
-        if is_classifier(self._estimator):
-            check_classification_targets(y)
+        if is_classifier(self._estimator) and self.problem is None:
+            check_classification_targets(y)  # later, encode compares with the classes
         if first is not None:
             if sparse.issparse(X) != sparse.issparse(first.X):
                 kinds = ("dense", "sparse")
