@@ -148,6 +148,25 @@ def test_sorted_rows_are_mixed():
     assert 0.3 < np.mean(delay[1000:9000] > -500) < 0.9
 
 
+@pytest.mark.parametrize("kind", [np.asarray, sparse.csr_matrix])
+@pytest.mark.parametrize("n_places", [48, 100])
+def test_rows_may_be_others_in_each_epoch(n_places, kind):
+    """As where noise is added to them: each epoch is read anew."""
+    X, y = make_regression()
+    calls = []
+
+    def batches():
+        calls.append(1)
+        return batches_of(kind(X * len(calls)), y, size=10)()
+
+    params = {"shuffle": False, "max_iter": 3}
+    model = small(BackpropRegressor, **params).fit_batches(batches, buffer_rows=n_places)
+    stepwise = small(BackpropRegressor, **params)
+    for factor in (1, 2, 3):
+        stepwise.partial_fit(kind(X * factor), y)
+    assert_equal_networks(model, stepwise)
+
+
 @ESTIMATORS
 def test_batches_that_the_user_fills_again(cls):
     """The thread copies: what is read ahead is not overwritten."""
