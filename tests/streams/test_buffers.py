@@ -107,19 +107,19 @@ MANY = {
 }
 
 
-@pytest.mark.parametrize("n_places", [30, 100])
+@pytest.mark.parametrize("n_places", [30, 64])
 @pytest.mark.parametrize("problem", MANY)
 def test_the_sizes_of_batches_have_no_effect(problem, n_places):
     cls, make = MANY[problem]
-    X, y = make(n_samples=200)
+    X, y = make(n_samples=110)
     if problem == "sparse":
         X = sparse.csr_matrix(np.where(np.abs(X) > 0.5, X, 0))
-    weights = make_weights(200)
+    weights = make_weights(110)
     models = [
         small(cls, max_iter=3, dropout=0.1).fit_batches(batches, buffer_rows=n_places)
         for batches in (
-            batches_of(X, y, weights, size=200),
-            batches_of(X, y, weights, size=1),
+            batches_of(X, y, weights, size=110),
+            batches_of(X, y, weights, size=3),
             batches_of(X, y, weights, size=33),
             uneven_batches_of(X, y, weights),
         )
