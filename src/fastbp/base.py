@@ -8,6 +8,8 @@ scikit-learn's MLP. On the way:
     begin_run       what a solver needs (training/run.py); train lets it work
     _finish         the copies become the fitted attributes
 
+_fit_batches does the same with a Stream in place of the data (batches.py, training/streams.py).
+
 A fit that fails leaves the estimator as it was.
 """
 

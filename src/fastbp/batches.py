@@ -113,7 +113,6 @@ class CheckedBatches:
         self.epoch = 1  # the number that errors state
         self._first: Part | None = None
         self._columns: Any = None  # of the first batch, if it was a DataFrame
-        self._n_outputs = 0
         self._ahead: Reader | None = None
         self._rows_ahead = 0
         self._reader = Reader(self._open)
@@ -198,7 +197,9 @@ class CheckedBatches:
 
             raise self._located(check_first, (X, y, weights), error) from error
         if self._first is None:
-            self._first, self._dtypes, self._resets = part.first_rows(1), (part.X.dtype,), False
+            y = part.y[:1].copy()  # without the rest of the batch
+            self._first = replace(part.first_rows(1), X=part.X[:1].copy(), y=y)
+            self._dtypes, self._resets = (part.X.dtype,), False
             self._columns = columns
         return part
 
@@ -229,8 +230,8 @@ class CheckedBatches:
         if sparse.issparse(X):
             used = X.indptr[-1]
             X = type(X)((X.data[:used], X.indices[:used], X.indptr), shape=X.shape)
-        if is_classifier(self._estimator):
-            check_classification_targets(y)
+        if is_classifier(self._estimator) and self.problem is None:
+            check_classification_targets(y)  # later, encode compares with the classes
         if first is not None:
             if sparse.issparse(X) != sparse.issparse(first.X):
                 kinds = ("dense", "sparse")

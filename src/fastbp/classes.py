@@ -91,8 +91,12 @@ class Classes:
             )
 
     def has_all(self, y: Any) -> bool:
-        """Whether every label of a vector is one of these; False for what cannot be compared."""
+        """Whether every label of y is one of these; False also where that takes a longer check."""
         if self.multilabel:
+            is_dense = isinstance(y, np.ndarray) and y.ndim == 2 and y.dtype.kind in "iufb"
+            is_dense = is_dense and y.shape[1] == len(self.labels)
+            return is_dense and bool(((y == 0) | (y == 1)).all())
+        if y.ndim != 1:
             return False
         try:
             places = np.searchsorted(self.labels, y)
@@ -250,7 +254,7 @@ class ClassificationProblem:
 
     def targets_of_part(self, y: Any, dtype: Any) -> Targets:
         """Targets of some of the rows, whose classes must be known."""
-        if y.ndim > 1 or not self.classes.has_all(y):
+        if not self.classes.has_all(y):
             self.classes.check_known(y)
         return self.classes.encode(y, self.output_activation, dtype)
 

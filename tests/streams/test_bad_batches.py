@@ -252,6 +252,15 @@ def test_a_function_that_returns_the_same_iterator_again():
     assert model.n_iter_ == 1
 
 
+@pytest.mark.parametrize("n_rows", [10, 20, 40])
+def test_rows_that_are_gone_after_they_were_counted(n_rows):
+    batches = Changing(
+        batches_of(X, NAMES, size=10), batches_of(X[:n_rows], NAMES[:n_rows], size=10), 1
+    )
+    with pytest.raises(BatchError, match=f"has {n_rows} rows now, and had 48 before"):
+        small(BackpropClassifier).fit_batches(batches, buffer_rows=32)
+
+
 @pytest.mark.parametrize("batches", [[], [(X[:0], NUMBERS[:0])]], ids=["none", "empty"])
 def test_no_rows_at_all(batches):
     model = small(BackpropRegressor)

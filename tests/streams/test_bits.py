@@ -151,6 +151,18 @@ def test_data_frames_lists_and_other_types():
     assert_fit(again, of_ints)
 
 
+def test_tables_of_targets():
+    X, Y = make_regression(2)
+    whole = small(BackpropRegressor).fit(X, pd.DataFrame(Y))
+    streamed = small(BackpropRegressor)
+    streamed.fit_batches(
+        lambda: ((pd.DataFrame(X[k : k + 9]), pd.DataFrame(Y[k : k + 9])) for k in range(0, 48, 9))
+    )
+    assert_same_bits(streamed, whole)
+    with pytest.raises(ValueError, match="got a tuple of 0"):
+        small(BackpropRegressor).fit_batches([()])
+
+
 def test_the_first_batch_decides_on_the_type():
     X, y = make_regression()
     first = [(X[:8].astype(np.float32), y[:8]), (X[8:], y[8:])]

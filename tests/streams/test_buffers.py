@@ -107,19 +107,19 @@ MANY = {
 }
 
 
-@pytest.mark.parametrize("n_places", [30, 100])
+@pytest.mark.parametrize("n_places", [30, 64])
 @pytest.mark.parametrize("problem", MANY)
 def test_the_sizes_of_batches_have_no_effect(problem, n_places):
     cls, make = MANY[problem]
-    X, y = make(n_samples=200)
+    X, y = make(n_samples=110)
     if problem == "sparse":
         X = sparse.csr_matrix(np.where(np.abs(X) > 0.5, X, 0))
-    weights = make_weights(200)
+    weights = make_weights(110)
     models = [
         small(cls, max_iter=3, dropout=0.1).fit_batches(batches, buffer_rows=n_places)
         for batches in (
-            batches_of(X, y, weights, size=200),
-            batches_of(X, y, weights, size=1),
+            batches_of(X, y, weights, size=110),
+            batches_of(X, y, weights, size=3),
             batches_of(X, y, weights, size=33),
             uneven_batches_of(X, y, weights),
         )
@@ -146,6 +146,25 @@ def test_sorted_rows_are_mixed():
     delay = np.argsort(order) - np.arange(10_000)
     assert np.percentile(delay, 75) > 500 - 1000
     assert 0.3 < np.mean(delay[1000:9000] > -500) < 0.9
+
+
+@pytest.mark.parametrize("kind", [np.asarray, sparse.csr_matrix])
+@pytest.mark.parametrize("n_places", [48, 100])
+def test_rows_may_be_others_in_each_epoch(n_places, kind):
+    """As where noise is added to them: each epoch is read anew."""
+    X, y = make_regression()
+    calls = []
+
+    def batches():
+        calls.append(1)
+        return batches_of(kind(X * len(calls)), y, size=10)()
+
+    params = {"shuffle": False, "max_iter": 3}
+    model = small(BackpropRegressor, **params).fit_batches(batches, buffer_rows=n_places)
+    stepwise = small(BackpropRegressor, **params)
+    for factor in (1, 2, 3):
+        stepwise.partial_fit(kind(X * factor), y)
+    assert_equal_networks(model, stepwise)
 
 
 @ESTIMATORS

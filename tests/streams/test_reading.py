@@ -306,3 +306,19 @@ def test_ctrl_c_while_the_reader_is_waited_for():
     assert facts["took"] < 30
     assert facts["n"] == 1
     assert not facts["alive"]
+
+
+@pytest.mark.slow
+def test_nothing_of_it_is_imported_with_the_package():
+    facts = run(
+        """
+        import sys
+        import fastbp
+        names = ["fastbp.batches", "fastbp.training.streams", "fastbp.training.reader"]
+        before = [name for name in names if name in sys.modules]
+        fastbp.BatchError
+        print(json.dumps({"before": before, "listed": "BatchError" in dir(fastbp)}))
+        """,
+        fresh=True,
+    )
+    assert facts == {"before": [], "listed": True}

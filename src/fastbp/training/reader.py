@@ -136,7 +136,10 @@ def detached(batch: Any) -> Any:
     """A batch whose arrays nobody else has; what is no tuple or list is left as it is."""
     if not isinstance(batch, tuple | list):
         return batch
-    return tuple(_detached_array(part) for part in batch)
+    parts = [_detached_array(part) for part in batch]
+    # only X has names of columns that count
+    others = [part.values if isinstance(part, Frame) else part for part in parts[1:]]
+    return (*parts[:1], *others)
 
 
 def _detached_array(part):

@@ -188,7 +188,7 @@ def _train_rounds(run, trainer, rates, batch_size, groups):
             return None
         if order is None:
             break
-        if stream.is_sparse and not stream.is_whole:
+        if stream.is_sparse:
             trainer = _trainer(run, batch_size, groups)  # other rows are another matrix
         n_steps = -(-len(order) // batch_size)
         is_array = isinstance(rates, np.ndarray)

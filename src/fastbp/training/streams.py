@@ -107,7 +107,7 @@ class Stream:
         self._pending: DataSet | None = None  # rows that have been read and have no place yet
         self.weight_sum: float = 0.0
         self.weight_sum_is_known = False
-        self._n_read = self._n_trained = 0  # rows of this epoch
+        self._n_read = 0  # rows of this epoch
         self._samples: Samples | None = None
         self._is_filled = False  # by the first rows of the epoch that comes next
 
@@ -143,6 +143,8 @@ class Stream:
             n += part.X.shape[0]
         self._source.begin_epoch(1)
         self.read_first()
+        if self.is_whole:
+            raise self._source.error(self._other_count(self.n_rows, n))
         self.n_rows = n
 
     def begin(self) -> None:
@@ -244,7 +246,7 @@ class Stream:
 
     def begin_epoch(self, state: TrainingState) -> None:
         """Read the first rows of an epoch into the buffer."""
-        self._n_trained, self._weights_of_epoch = 0, 0.0
+        self._weights_of_epoch = 0.0
         self._last: Any = None  # places of the round before
         self._is_last_round = False
         if not self.is_whole:
@@ -281,7 +283,6 @@ class Stream:
             shuffle(live, state.random_state)
         places = live[:n_rows]
         self._last = places.copy()
-        self._n_trained += n_rows
         self._weights_of_epoch += self._sum_of(places)
         if self._is_last_round:
             self._end_epoch()
@@ -338,9 +339,11 @@ class Stream:
                 "time it is called"
             )
         if self.n_rows is not None and self._n_read != self.n_rows:
-            raise self._source.error(
-                f"batches has {self._n_read} rows now, and had {self.n_rows} before"
-            )
+            raise self._source.error(self._other_count(self._n_read, self.n_rows))
+
+    @staticmethod
+    def _other_count(now, before):
+        return f"batches has {now} rows now, and had {before} before"
 
     def _end_epoch(self):
         self.n_rows, self.weight_sum_is_known = self._n_read, True
