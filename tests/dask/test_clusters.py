@@ -16,7 +16,6 @@ ClusterLostError = pytest.importorskip("fastbp.dask").ClusterLostError
 
 pytestmark = [
     CUT_SHORT,
-    pytest.mark.filterwarnings("ignore:Port .* is already in use"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
 
