@@ -3,12 +3,15 @@ Deploying a model
 =================
 
 A fitted model leaves Python as a file that many programs can run. Here a tabular estimator goes to
-ONNX with its preprocessing, and onnxruntime predicts from it, without fastbp or scikit-learn.
+ONNX with its preprocessing, and onnxruntime predicts from it, without fastbp or scikit-learn. Then
+it becomes a C file, which a compiler makes a library of.
 """
 
 # %%
 # The prices of houses, by a formula that we know, in a table with text and missing values.
 
+import ctypes
+import subprocess
 import tempfile
 import time
 from pathlib import Path
@@ -19,7 +22,7 @@ import numpy as np
 import onnxruntime
 import pandas as pd
 
-from fastbp import TabularRegressor, to_onnx
+from fastbp import TabularRegressor, to_c, to_onnx
 
 
 def draw(n, rng):
@@ -112,3 +115,27 @@ axes.legend()
 plt.show()
 for size, one, other in zip(sizes, in_python, in_runtime, strict=True):
     print(f"{size:6} rows: predict {one:9.0f} us, onnxruntime {other:9.0f} us")
+
+# %%
+# As C
+# ----
+#
+# ``to_c`` writes one file without dependencies, for a program in C or a small device. Its first
+# comment says what the inputs are: here a number for each column, and for text a code. The compiler
+# of this machine makes a library of it, and ctypes calls it for the first house.
+
+source = path.with_suffix(".c")
+text = to_c(model, source, name="price")
+print(text.partition("*/")[0])
+
+library = path.with_suffix(".so")
+command = ["cc", "-O2", "-shared", "-fPIC", str(source), "-o", str(library), "-lm"]
+subprocess.run(command, check=True)
+c = ctypes.CDLL(str(library))
+code = c.price_code(2, new["town"].iloc[0].encode())
+house = new.iloc[0]
+x = np.array([house["area"], house["year"], code, house["garage"]], dtype=np.float64)
+out = np.empty(1)
+pointer = ctypes.POINTER(ctypes.c_double)
+c.price_predict(x.ctypes.data_as(pointer), out.ctypes.data_as(pointer))
+print(f"C: {out[0]:.6f}, predict: {expected[0]:.6f}")
