@@ -15,6 +15,7 @@ DaskBackpropClassifier = pytest.importorskip("fastbp.dask").DaskBackpropClassifi
 ClusterLostError = pytest.importorskip("fastbp.dask").ClusterLostError
 
 pytestmark = [
+    pytest.mark.slow,
     CUT_SHORT,
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]

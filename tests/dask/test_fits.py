@@ -233,6 +233,7 @@ def test_what_partitions_end_with_is_averaged_by_weights():
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["lbfgs, l1", "sgd, clipped", "adam", *LOCAL])
 def test_bits_depend_on_the_partitions_alone(name, monkeypatch):
     """Not on how many shards the partitions are grouped into, for one worker or many."""

@@ -16,6 +16,7 @@ DaskBackpropClassifier = pytest.importorskip("fastbp.dask").DaskBackpropClassifi
 ClusterLostError = pytest.importorskip("fastbp.dask").ClusterLostError
 
 pytestmark = [
+    pytest.mark.slow,
     CUT_SHORT,
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
@@ -69,7 +70,6 @@ def test_a_worker_that_is_lost_leaves_no_trace(parameters, client, monkeypatch):
     assert model.n_rounds_ == undisturbed.n_rounds_
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="kills processes")
 def test_processes_that_are_killed(tmp_path, monkeypatch):
     models = [make(**parameters) for parameters in SOLVERS[:2]]
@@ -118,7 +118,6 @@ def test_processes_that_are_killed(tmp_path, monkeypatch):
         cluster.close()
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="stops a process")
 def test_a_scheduler_that_does_not_answer(tmp_path, monkeypatch):
     monkeypatch.setattr(executors, "LOOK", 0.2)

@@ -125,6 +125,7 @@ ENDS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("end", ENDS)
 def test_the_iterators_are_closed_however_a_fit_ends(end):
     batches = Watched()

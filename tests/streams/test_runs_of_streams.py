@@ -50,6 +50,7 @@ def path(tmp_path):
     return tmp_path / "run.npz"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("buffer_rows", [None, 64])
 @pytest.mark.parametrize("name", RUNS)
 @ESTIMATORS
