@@ -1,5 +1,6 @@
 """The text of to_c: what it says, what it refuses, and what compilers say to it."""
 
+import re
 import subprocess
 import sys
 
@@ -21,7 +22,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
-from fastbp import BackpropClassifier, BackpropRegressor, RobustSmoothScaler, to_c
+from fastbp import BackpropClassifier, BackpropRegressor, RobustSmoothScaler, TabularRegressor, to_c
 from fastbp.exchange.c_text import comment, literal, string
 
 SCALERS = {
@@ -152,7 +153,9 @@ def test_weights_that_are_not_finite():
     net, _ = made()
     net.coefs_[0][0, 0] = 1e300
     to_c(net)
-    with pytest.raises(ValueError, match="must be finite numbers of the type float; those of coef_0"):
+    with pytest.raises(
+        ValueError, match="must be finite numbers of the type float; those of coef_0"
+    ):
         to_c(net, dtype="float32")
 
 
@@ -232,6 +235,64 @@ def test_sums_are_added_in_the_order_of_predict(build, dtype, tmp_path):
     options = ["-mfma"] if build in ("avx2", "avx512") else []
     library = Library(to_c(net), tmp_path, "-O1", *options)
     np.testing.assert_array_equal(library.values("model", X, 3), net.predict(X))
+
+
+FRAME = 112  # bytes that a function needs beside its arrays, unoptimised, at most
+
+
+@pytest.mark.slow
+def test_the_stated_stack(tmp_path):
+    """gcc's own numbers for the functions on the way to the deepest one."""
+    iris = TabularRegressor(3, max_iter=1, hidden_layer_sizes=(40, 30), random_state=0)
+    table = np.random.default_rng(0).standard_normal((60, 3))
+    models = {
+        "wide": (made("three classes", "relu", sizes=(50, 7, 80))[0], []),
+        "scaled": (made_pipeline(SCALERS["smooth"], "float32")[0], ["smooth_clip"]),
+        "periodic": (made("three labels", "mish", front="periodic")[0], []),
+        "shares": (made("three classes, logistic", "tanh", sizes=())[0], []),
+        "table": (iris.fit(table, table[:, 0]), ["member"]),
+    }
+    texts = [to_c(model, name=name) for name, (model, _) in models.items()]
+    options = ["-O0", "-fstack-usage", "-c"]
+    compile_c("\n".join(texts), tmp_path / "models.o", *options, compiler="gcc")
+    used = {}
+    for line in (tmp_path / "models.su").read_text().splitlines():
+        place, n_bytes, kind = line.split("\t")
+        assert kind == "static"
+        used[place.split(":")[-1]] = int(n_bytes)
+    for text, (name, (_, between)) in zip(texts, models.items(), strict=True):
+        stated = re.findall(r"(\d+) in (\w+)", text.partition("on the stack: ")[2].split("\n")[0])
+        assert stated
+        for n_bytes, function in stated:
+            chain = [function, *(f"{name}_{one}" for one in ["network", *between])]
+            if function == "table_predict_std" or "predict" not in function:
+                continue
+            total = sum(used[one] for one in chain)
+            assert int(n_bytes) <= total <= int(n_bytes) + FRAME * len(chain)
+
+
+@pytest.mark.slow
+def test_no_access_out_of_bounds(tmp_path):
+    """Under the sanitizers of addresses and of undefined behaviour."""
+    names, texts, calls = [], [], []
+    for k, text in enumerate(many_texts()):
+        name, ctype = re.search(r"void (\w+)_predict\(const (\w+)", text).groups()
+        names.append(name)
+        texts.append(text)
+        others = {
+            f"int {name}_label(": f"{name}_label(x);",
+            f"void {name}_labels(": f"{{ int labels[{name}_n_outputs]; {name}_labels(x, labels); }}",
+            f"void {name}_predict_std(": f"{name}_predict_std(x, out, out + 1);",
+        }
+        more = "".join(call for head, call in others.items() if head in text)
+        calls.append(
+            f"{{ {ctype} x[{name}_n_features] = {{{k}, -1, 2, -3, 0.5}}, out[{name}_n_outputs + 1];"
+            f" {name}_predict(x, out); {more} }}"
+        )
+    main = "int main(void)\n{\n" + "\n".join(calls) + "\nreturn 0;\n}\n"
+    checks = ["-fsanitize=address,undefined,float-cast-overflow", "-fno-sanitize-recover=all"]
+    compile_c("\n".join([*texts, main]), tmp_path / "checked", *checks, "-O1", "-w", compiler="gcc")
+    subprocess.run([tmp_path / "checked"], check=True)
 
 
 @pytest.mark.slow
