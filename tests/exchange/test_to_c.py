@@ -153,9 +153,7 @@ def test_weights_that_are_not_finite():
     net, _ = made()
     net.coefs_[0][0, 0] = 1e300
     to_c(net)
-    with pytest.raises(
-        ValueError, match="must be finite numbers of the type float; those of coef_0"
-    ):
+    with pytest.raises(ValueError, match="finite numbers of the type float; those of coef_0"):
         to_c(net, dtype="float32")
 
 
@@ -187,17 +185,14 @@ def many_texts():
         yield to_c(made(tasks[k % len(tasks)], activation, dtype, **others)[0], name=f"model_{k}")
     for k, scaler in enumerate(SCALERS.values()):
         for dtype in ("float32", "float64"):
-            yield to_c(made_pipeline(scaler, dtype)[0], name=f"scaled_{k}", dtype=dtype)
+            yield to_c(made_pipeline(scaler, dtype)[0], name=f"scaled_{k}_{dtype}")
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("compiler", COMPILERS)
 def test_compilers_have_nothing_to_say(compiler, tmp_path):
-    texts = list(many_texts())
-    compile_c("\n".join(texts[:-10]), tmp_path / "models.o", *STRICT, "-c", compiler=compiler)
-    for k in (0, 1):
-        text = "\n".join(texts[len(texts) - 10 + k :: 2])
-        compile_c(text, tmp_path / "scaled.o", *STRICT, "-c", compiler=compiler)
+    text = "\n".join(many_texts())
+    compile_c(text, tmp_path / "models.o", *STRICT, "-c", compiler=compiler)
 
 
 @pytest.mark.slow
@@ -281,7 +276,7 @@ def test_no_access_out_of_bounds(tmp_path):
         texts.append(text)
         others = {
             f"int {name}_label(": f"{name}_label(x);",
-            f"void {name}_labels(": f"{{ int labels[{name}_n_outputs]; {name}_labels(x, labels); }}",
+            f"void {name}_labels(": f"int k[{name}_n_outputs]; {name}_labels(x, k);",
             f"void {name}_predict_std(": f"{name}_predict_std(x, out, out + 1);",
         }
         more = "".join(call for head, call in others.items() if head in text)
