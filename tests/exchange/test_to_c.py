@@ -2,7 +2,6 @@
 
 import re
 import subprocess
-import sys
 
 import numpy as np
 import pandas as pd
@@ -286,7 +285,7 @@ def test_no_access_out_of_bounds(tmp_path):
         )
     main = "int main(void)\n{\n" + "\n".join(calls) + "\nreturn 0;\n}\n"
     checks = ["-fsanitize=address,undefined,float-cast-overflow", "-fno-sanitize-recover=all"]
-    compile_c("\n".join([*texts, main]), tmp_path / "checked", *checks, "-O1", "-w", compiler="gcc")
+    compile_c("\n".join([*texts, main]), tmp_path / "checked", *checks, "-O0", "-w", compiler="gcc")
     subprocess.run([tmp_path / "checked"], check=True)
 
 
@@ -314,9 +313,3 @@ int main(void)
     assert [row[0] for row in rows] == named.classes_.tolist()
     assert [int(row[1]) for row in rows] == numbered.classes_.tolist()
     assert [float.fromhex(row[2]) for row in rows] == floats.classes_.tolist()
-
-
-@pytest.mark.slow
-def test_the_package_does_not_import_it():
-    code = "import fastbp, sys; assert not [m for m in sys.modules if 'exchange' in m]"
-    subprocess.run([sys.executable, "-c", code], check=True)
