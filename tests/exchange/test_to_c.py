@@ -1,7 +1,7 @@
 """The text of to_c: what it says, what it refuses, and what compilers say to it."""
 
+import re
 import subprocess
-import sys
 
 import numpy as np
 import pandas as pd
@@ -21,7 +21,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
-from fastbp import BackpropClassifier, BackpropRegressor, RobustSmoothScaler, to_c
+from fastbp import BackpropClassifier, BackpropRegressor, RobustSmoothScaler, TabularRegressor, to_c
 from fastbp.exchange.c_text import comment, literal, string
 
 SCALERS = {
@@ -152,7 +152,7 @@ def test_weights_that_are_not_finite():
     net, _ = made()
     net.coefs_[0][0, 0] = 1e300
     to_c(net)
-    with pytest.raises(ValueError, match="must be finite numbers of the type float; those of coef_0"):
+    with pytest.raises(ValueError, match="finite numbers of the type float; those of coef_0"):
         to_c(net, dtype="float32")
 
 
@@ -184,17 +184,14 @@ def many_texts():
         yield to_c(made(tasks[k % len(tasks)], activation, dtype, **others)[0], name=f"model_{k}")
     for k, scaler in enumerate(SCALERS.values()):
         for dtype in ("float32", "float64"):
-            yield to_c(made_pipeline(scaler, dtype)[0], name=f"scaled_{k}", dtype=dtype)
+            yield to_c(made_pipeline(scaler, dtype)[0], name=f"scaled_{k}_{dtype}")
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("compiler", COMPILERS)
 def test_compilers_have_nothing_to_say(compiler, tmp_path):
-    texts = list(many_texts())
-    compile_c("\n".join(texts[:-10]), tmp_path / "models.o", *STRICT, "-c", compiler=compiler)
-    for k in (0, 1):
-        text = "\n".join(texts[len(texts) - 10 + k :: 2])
-        compile_c(text, tmp_path / "scaled.o", *STRICT, "-c", compiler=compiler)
+    text = "\n".join(many_texts())
+    compile_c(text, tmp_path / "models.o", *STRICT, "-c", compiler=compiler)
 
 
 @pytest.mark.slow
@@ -234,6 +231,64 @@ def test_sums_are_added_in_the_order_of_predict(build, dtype, tmp_path):
     np.testing.assert_array_equal(library.values("model", X, 3), net.predict(X))
 
 
+FRAME = 112  # bytes that a function needs beside its arrays, unoptimised, at most
+
+
+@pytest.mark.slow
+def test_the_stated_stack(tmp_path):
+    """gcc's own numbers for the functions on the way to the deepest one."""
+    iris = TabularRegressor(3, max_iter=1, hidden_layer_sizes=(40, 30), random_state=0)
+    table = np.random.default_rng(0).standard_normal((60, 3))
+    models = {
+        "wide": (made("three classes", "relu", sizes=(50, 7, 80))[0], []),
+        "scaled": (made_pipeline(SCALERS["smooth"], "float32")[0], ["smooth_clip"]),
+        "periodic": (made("three labels", "mish", front="periodic")[0], []),
+        "shares": (made("three classes, logistic", "tanh", sizes=())[0], []),
+        "table": (iris.fit(table, table[:, 0]), ["member"]),
+    }
+    texts = [to_c(model, name=name) for name, (model, _) in models.items()]
+    options = ["-O0", "-fstack-usage", "-c"]
+    compile_c("\n".join(texts), tmp_path / "models.o", *options, compiler="gcc")
+    used = {}
+    for line in (tmp_path / "models.su").read_text().splitlines():
+        place, n_bytes, kind = line.split("\t")
+        assert kind == "static"
+        used[place.split(":")[-1]] = int(n_bytes)
+    for text, (name, (_, between)) in zip(texts, models.items(), strict=True):
+        stated = re.findall(r"(\d+) in (\w+)", text.partition("on the stack: ")[2].split("\n")[0])
+        assert stated
+        for n_bytes, function in stated:
+            chain = [function, *(f"{name}_{one}" for one in ["network", *between])]
+            if function == "table_predict_std" or "predict" not in function:
+                continue
+            total = sum(used[one] for one in chain)
+            assert int(n_bytes) <= total <= int(n_bytes) + FRAME * len(chain)
+
+
+@pytest.mark.slow
+def test_no_access_out_of_bounds(tmp_path):
+    """Under the sanitizers of addresses and of undefined behaviour."""
+    names, texts, calls = [], [], []
+    for k, text in enumerate(many_texts()):
+        name, ctype = re.search(r"void (\w+)_predict\(const (\w+)", text).groups()
+        names.append(name)
+        texts.append(text)
+        others = {
+            f"int {name}_label(": f"{name}_label(x);",
+            f"void {name}_labels(": f"int k[{name}_n_outputs]; {name}_labels(x, k);",
+            f"void {name}_predict_std(": f"{name}_predict_std(x, out, out + 1);",
+        }
+        more = "".join(call for head, call in others.items() if head in text)
+        calls.append(
+            f"{{ {ctype} x[{name}_n_features] = {{{k}, -1, 2, -3, 0.5}}, out[{name}_n_outputs + 1];"
+            f" {name}_predict(x, out); {more} }}"
+        )
+    main = "int main(void)\n{\n" + "\n".join(calls) + "\nreturn 0;\n}\n"
+    checks = ["-fsanitize=address,undefined,float-cast-overflow", "-fno-sanitize-recover=all"]
+    compile_c("\n".join([*texts, main]), tmp_path / "checked", *checks, "-O0", "-w", compiler="gcc")
+    subprocess.run([tmp_path / "checked"], check=True)
+
+
 @pytest.mark.slow
 def test_labels_are_kept_in_the_file(tmp_path):
     """A program prints the classes: text of any characters, and numbers."""
@@ -258,9 +313,3 @@ int main(void)
     assert [row[0] for row in rows] == named.classes_.tolist()
     assert [int(row[1]) for row in rows] == numbered.classes_.tolist()
     assert [float.fromhex(row[2]) for row in rows] == floats.classes_.tolist()
-
-
-@pytest.mark.slow
-def test_the_package_does_not_import_it():
-    code = "import fastbp, sys; assert not [m for m in sys.modules if 'exchange' in m]"
-    subprocess.run([sys.executable, "-c", code], check=True)
