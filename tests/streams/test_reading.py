@@ -279,6 +279,26 @@ def test_ctrl_c_ends_the_fit_and_the_thread(buffer_rows):
 
 
 @pytest.mark.slow
+def test_ctrl_c_before_the_first_epoch():
+    """Nothing has been trained: KeyboardInterrupt, and the estimator as it was."""
+    facts = run("""
+        def batches():
+            while True:
+                time.sleep(0.01)
+                yield np.ones((5, 2)), np.ones(5)
+        estimator = BackpropRegressor((20,))
+        try:
+            interrupted(lambda: estimator.fit_batches(batches, buffer_rows=10**9), 0.4)
+        except KeyboardInterrupt:
+            raised = True
+        alive = [one.name for one in threading.enumerate() if one.name == "fastbp reader"]
+        unfitted = vars(estimator) == estimator.get_params()
+        print(json.dumps({"raised": raised, "alive": alive, "unfitted": unfitted}))
+    """)
+    assert facts == {"raised": True, "alive": [], "unfitted": True}
+
+
+@pytest.mark.slow
 def test_ctrl_c_while_the_reader_is_waited_for():
     """The source blocks: the fit ends all the same, and the thread once the source returns."""
     facts = run("""
