@@ -155,12 +155,15 @@ class _Loaded:
     def encoded(self, problem, dtype, solver_dtype):
         task = self._executor.task
         problem = task(_same, problem)
-        return self._executor.start(
+        encoded = self._executor.start(
             [
                 task(encode, shard, start, problem, dtype, solver_dtype)
                 for (start, _), shard in zip(self._nodes, self._shards, strict=True)
             ]
         )
+        # what is encoded may be a copy of it; if that is lost, it is loaded again
+        self._shards = []
+        return encoded
 
 
 def _same(value):
