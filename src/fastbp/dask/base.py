@@ -16,14 +16,11 @@ from ..base import BaseBackprop
 from ..layer_arrays import LayerArrays
 from ..network import Network
 from ..parameters import check_parameters, parameters_of
-from ..types import Array
+from ..types import Array, LayerSizes
 from ..whole_fits import whole_fit
 from .executors import executor_for
 from .fits import fit_on_partitions
 from .predictions import predict_lazily
-
-if TYPE_CHECKING:
-    pass
 
 Class = TypeVar("Class", bound=type)
 
@@ -73,6 +70,16 @@ class BaseDaskBackprop(BaseEstimator):
     n_features_in_: int
     feature_names_in_: Array
     _local: BaseBackprop
+
+    if TYPE_CHECKING:  # with_parameters_of writes it
+
+        def __init__(
+            self,
+            hidden_layer_sizes: int | LayerSizes = (100,),
+            *,
+            n_local_epochs: int = 1,
+            **parameters: Any,
+        ) -> None: ...
 
     def _validate_params(self):
         check_parameters(self)

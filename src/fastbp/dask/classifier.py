@@ -63,8 +63,11 @@ class DaskBackpropClassifier(ClassifierMixin, BaseDaskBackprop):
     Examples
     --------
     >>> import dask.array as da
+    >>> import numpy as np
     >>> from fastbp.dask import DaskBackpropClassifier
-    >>> X = da.random.default_rng(0).standard_normal((200, 2), chunks=(50, 2))
+    >>> rng = np.random.default_rng(0)
+    >>> blocks = [da.from_array(rng.standard_normal((50, 2))) for _ in range(4)]
+    >>> X = da.concatenate(blocks)
     >>> y = X[:, 0] > X[:, 1]
     >>> model = DaskBackpropClassifier((8,), solver="lbfgs", random_state=0).fit(X, y)
     >>> bool((model.predict(X) == y).mean() > 0.95)

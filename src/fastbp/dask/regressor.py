@@ -48,8 +48,11 @@ class DaskBackpropRegressor(RegressorMixin, BaseDaskBackprop):
     Examples
     --------
     >>> import dask.array as da
+    >>> import numpy as np
     >>> from fastbp.dask import DaskBackpropRegressor
-    >>> X = da.random.default_rng(0).standard_normal((200, 2), chunks=(50, 2))
+    >>> rng = np.random.default_rng(0)
+    >>> blocks = [da.from_array(rng.standard_normal((50, 2))) for _ in range(4)]
+    >>> X = da.concatenate(blocks)
     >>> y = X[:, 0] * X[:, 1]
     >>> model = DaskBackpropRegressor((16,), solver="lbfgs", tol=1e-2, random_state=0).fit(X, y)
     >>> model.score(X, y) > 0.9
