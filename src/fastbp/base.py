@@ -8,16 +8,14 @@ scikit-learn's MLP. On the way:
     begin_run       what a solver needs (training/run.py); train lets it work
     _finish         the copies become the fitted attributes
 
-_fit_batches does the same with a Stream in place of the data (batches.py, training/streams.py).
+_fit_batches does the same with a Stream in place of the data (stream_fits.py).
 
 A fit that fails leaves the estimator as it was.
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Sequence
-from contextlib import closing
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -37,7 +35,6 @@ from .checks import (
     as_kernel_matrix,
     as_layer_sizes,
     as_weights,
-    as_whole_number,
     check_storage,
     check_unmasked,
     has_validation,
@@ -58,7 +55,6 @@ from .sklearn_types import InheritedMethods, fits
 from .training import scales
 from .training.checkpoints import Checkpoint, describe
 from .training.run import begin_run, train
-from .training.schedules import depends_on_n_steps
 from .training.solvers import SOLVERS
 from .training.state import TrainingState
 from .types import (
@@ -360,71 +356,9 @@ class BaseBackprop(
 
     def _fit_batches(self, batches, validation, buffer_rows, classes=None):
         """fit on a stream, whose code is imported where it is needed."""
-        from .batches import CheckedBatches, LabelCounts
-        from .training.streams import Stream
+        from .stream_fits import fit_stream
 
-        solver = SOLVERS[self.solver]
-        if not solver.is_incremental:
-            names = " or ".join(repr(name) for name, one in SOLVERS.items() if one.is_incremental)
-            raise ValueError(
-                f"fit_batches needs solver={names}, got solver={self.solver!r}, each step of which "
-                "needs all samples."
-            )
-        if self.early_stopping and not has_validation(*validation):
-            raise ValueError(
-                "fit_batches sets no samples aside: early_stopping=True needs X_val and y_val."
-            )
-        if buffer_rows is not None:
-            buffer_rows = as_whole_number("buffer_rows", buffer_rows, 1)
-        context = begin_fit(self, max_epochs=self.max_iter)
-        with whole_fit(self), random_source(self.random_state) as random_state:
-            goes_on = self.warm_start and hasattr(self, "network_")
-            known = self._known_classes(goes_on, classes)
-            is_counted = known is None or getattr(self, "class_weight", None) == "balanced"
-            source = CheckedBatches(
-                self,
-                batches,
-                (self.network_.dtype,) if goes_on else (np.float64, np.float32),
-                resets=not goes_on,
-                labels=LabelCounts() if is_counted and not is_regressor(self) else None,
-            )
-            with closing(source):
-                settings = solver.settings(parameters_of(self))
-                stream = Stream(source, buffer_rows, settings.batch_size)
-                problem = self._read_first(stream, source, settings, known)
-                held_out = self._validation_data(stream, problem, *validation)
-                failure = self._train_on(
-                    stream,
-                    problem,
-                    held_out,
-                    random_state,
-                    (None, None, None),
-                    goes_on=goes_on,
-                    context=context,
-                    stream=stream,
-                )
-        if failure is not None:
-            raise failure
-        return self
-
-    def _read_first(self, stream, source, settings, known):
-        """Fill the buffer; returns the problem that the targets pose, after a pass over all rows
-        where it takes one."""
-        labels = source.labels
-        stream.read_first()
-        needs_labels = labels is not None and (
-            self.class_weight == "balanced" or not labels.classes.multilabel
-        )
-        needs_n_rows = depends_on_n_steps(settings.learning_rate, settings.warmup_epochs)
-        if not stream.is_whole and (needs_labels or needs_n_rows):
-            began = time.monotonic()
-            stream.count()
-            if self.verbose:
-                seconds = time.monotonic() - began
-                print(f"Counted {stream.n_rows} rows, time = {seconds:.2f} s")
-        problem = source.problem = self._problem_of_stream(source.first_y, labels, known)
-        stream.begin()
-        return problem
+        return fit_stream(self, batches, validation, buffer_rows, classes)
 
     def _train_on(
         self,

@@ -22,6 +22,7 @@ FLOORS = [
     {"classifier", "regressor"},
     {"base"},
     {
+        "stream_fits",
         "batches",
         "parameters",
         "random_states",

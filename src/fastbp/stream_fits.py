@@ -1,0 +1,105 @@
+"""fit_batches: what base.py does with arrays, with a user's batches.
+
+Takes an estimator and its batches; returns it fitted. CheckedBatches (batches.py) stand in place of
+the arrays, a Stream (training/streams.py) in place of the DataSet.
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import closing
+from typing import Any
+
+import numpy as np
+from sklearn.base import is_regressor
+
+from .batches import CheckedBatches, LabelCounts
+from .callbacks import begin_fit
+from .checks import as_whole_number, has_validation
+from .parameters import parameters_of
+from .random_states import random_source
+from .training.schedules import depends_on_n_steps
+from .training.solvers import SOLVERS
+from .training.streams import Stream
+from .types import ArrayLike, Batches
+from .whole_fits import whole_fit
+
+
+def fit_stream(
+    estimator: Any,
+    batches: Batches,
+    validation: tuple[Any, Any, Any],
+    buffer_rows: int | None,
+    classes: ArrayLike | None = None,
+) -> Any:
+    """Fit a BackpropClassifier or BackpropRegressor; its fit_batches says to what, and how.
+
+    If reading fails after one epoch or more, the estimator is fitted before the error is raised.
+    """
+    solver = SOLVERS[estimator.solver]
+    _check(estimator, solver, validation)
+    if buffer_rows is not None:
+        buffer_rows = as_whole_number("buffer_rows", buffer_rows, 1)
+    context = begin_fit(estimator, max_epochs=estimator.max_iter)
+    with whole_fit(estimator), random_source(estimator.random_state) as random_state:
+        goes_on = estimator.warm_start and hasattr(estimator, "network_")
+        known = estimator._known_classes(goes_on, classes)
+        is_counted = known is None or getattr(estimator, "class_weight", None) == "balanced"
+        source = CheckedBatches(
+            estimator,
+            batches,
+            (estimator.network_.dtype,) if goes_on else (np.float64, np.float32),
+            resets=not goes_on,
+            labels=LabelCounts() if is_counted and not is_regressor(estimator) else None,
+        )
+        with closing(source):
+            settings = solver.settings(parameters_of(estimator))
+            stream = Stream(source, buffer_rows, settings.batch_size)
+            problem = _read_first(estimator, stream, source, settings, known)
+            held_out = estimator._validation_data(stream, problem, *validation)
+            failure = estimator._train_on(
+                stream,
+                problem,
+                held_out,
+                random_state,
+                (None, None, None),
+                goes_on=goes_on,
+                context=context,
+                stream=stream,
+            )
+    if failure is not None:
+        raise failure
+    return estimator
+
+
+def _check(estimator, solver, validation):
+    if not solver.is_incremental:
+        names = " or ".join(repr(name) for name, one in SOLVERS.items() if one.is_incremental)
+        raise ValueError(
+            f"fit_batches needs solver={names}, got solver={estimator.solver!r}, each step of "
+            "which needs all samples."
+        )
+    if estimator.early_stopping and not has_validation(*validation):
+        raise ValueError(
+            "fit_batches sets no samples aside: early_stopping=True needs X_val and y_val."
+        )
+
+
+def _read_first(estimator, stream, source, settings, known):
+    """Fill the buffer; returns the problem that the targets pose, after a pass over all rows where
+    it takes one."""
+    labels = source.labels
+    stream.read_first()
+    needs_labels = labels is not None and (
+        estimator.class_weight == "balanced" or not labels.classes.multilabel
+    )
+    needs_n_rows = depends_on_n_steps(settings.learning_rate, settings.warmup_epochs)
+    if not stream.is_whole and (needs_labels or needs_n_rows):
+        began = time.monotonic()
+        stream.count()
+        if estimator.verbose:
+            seconds = time.monotonic() - began
+            print(f"Counted {stream.n_rows} rows, time = {seconds:.2f} s")
+    problem = source.problem = estimator._problem_of_stream(source.first_y, labels, known)
+    stream.begin()
+    return problem
