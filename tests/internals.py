@@ -34,6 +34,7 @@ from fastbp.training.schedules import (
     step_rates,
 )
 from fastbp.training.solvers import SOLVERS as SOLVER_RECORDS
+from fastbp.training.stochastic import shuffle
 from fastbp.training.verdicts import loss_of_constant
 
 __all__ = [
@@ -85,6 +86,7 @@ __all__ = [
     "rate_after_epoch",
     "rate_groups",
     "rate_after_stagnation",
+    "shuffle",
     "step_rates",
     "threads",
     "trainer",

@@ -2,9 +2,11 @@
 
 import sys
 
+from internals import shuffle
+
 # Holds a lock. Python lets no Ctrl-C through between the last call in a with-block and the release
 # of its lock, but traces a line there: an interrupt would leave the random source locked for good.
-UNTRACED = ("_shuffle",)
+UNTRACED = (shuffle.__code__,)
 
 
 class Interrupter:
@@ -26,7 +28,7 @@ class Interrupter:
     def __call__(self, frame, event, argument):
         if not frame.f_code.co_filename.replace("\\", "/").endswith(self.files):
             return None
-        if frame.f_code.co_name in UNTRACED:
+        if frame.f_code in UNTRACED:
             return None
         frame.f_trace_opcodes = self.bytecodes
         if event == "line" or (self.bytecodes and event in ("opcode", "call")):
