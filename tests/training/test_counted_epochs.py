@@ -56,6 +56,7 @@ CASES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("solver", "early_stopping"), CASES)
 def test_fit(solver, early_stopping):
     data, validation = arguments(BackpropRegressor)
@@ -88,6 +89,7 @@ def test_fit(solver, early_stopping):
 EITHER = [BackpropRegressor, pytest.param(BackpropClassifier, marks=pytest.mark.grid)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cls", EITHER)
 @STOCHASTIC
 def test_partial_fit(cls, solver):
