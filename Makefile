@@ -100,8 +100,14 @@ $(VENV)/built: $(VENV)/bin/python $(SOURCES)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[dev]"
 	touch $@
 
+# The packages of the extra only: with fastbp itself, pip would compile it again.
+EXTRA = from importlib.metadata import requires; \
+	print(*(one.split(";")[0] for one in requires("fastbp") if one.endswith("extra == \"docs\"")), sep="\n")
+
 $(VENV)/documents: $(VENV)/built
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[docs]"
+	mkdir -p build
+	$(BIN)/python -c '$(EXTRA)' > build/docs.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement build/docs.txt
 	touch $@
 
 clean:
