@@ -381,7 +381,15 @@ class BaseBackprop(
         """
         checkpoint = None
         if self.checkpoint is not None and not how.get("is_incremental"):
-            checkpoint = self._checkpoint(data, problem, held_out, goes_on, source, stream)
+            classes = problem.fitted_attributes.get("classes_")
+            known_by = {
+                "X": [data.X],
+                "y": [*vars(data.targets).values(), classes],
+                "sample_weight": [data.weights],
+            }
+            # of a stream these are its first rows
+            more = {} if stream is None else {"buffer_rows": len(stream)}
+            checkpoint = self._checkpoint(known_by, held_out, goes_on, source, **more)
         network, state = self._begin(data, problem, source, goes_on=goes_on, **how)
 
         def fitted_attributes():
@@ -440,25 +448,20 @@ class BaseBackprop(
         """What scores the validation samples; None: ``score``."""
         return self.scoring
 
-    def _checkpoint(self, data, problem, held_out, goes_on, source, stream=None):
-        arrays = {
-            "X": [data.X],
-            "y": [*vars(data.targets).values(), problem.fitted_attributes.get("classes_")],
-            "sample_weight": [data.weights],
-            "X_val": [None],
-            "the network that warm_start continues from": [None],
-        }
+    def _checkpoint(self, arrays, held_out, goes_on, source, name=None, **more):
+        """The Checkpoint of a run on some arrays; it knows the run by them and by all parameters.
+
+        name : of the estimator that the user has, if it is another one
+        more : what has an effect beside the estimator's parameters
+        """
+        before = "the network that warm_start continues from"
+        arrays |= {"X_val": [None], before: [None]}
         if held_out is not None:
             arrays["X_val"] = [held_out.X, *vars(held_out.targets).values(), held_out.weights]
         if goes_on:
-            arrays["the network that warm_start continues from"] = [
-                self.network_.params,
-                self._training_state.moments,
-            ]
-        parameters = parameters_of(self)
-        if stream is not None:  # X, y and sample_weight are its first rows
-            parameters["buffer_rows"] = len(stream)
-        description = describe(type(self).__name__, parameters, arrays)
+            arrays[before] = [self.network_.params, self._training_state.moments]
+        parameters = {**parameters_of(self), **more}
+        description = describe(name or type(self).__name__, parameters, arrays)
         path: Any = self.checkpoint
         return Checkpoint(path, self.checkpoint_interval, description, source)
 

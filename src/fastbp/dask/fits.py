@@ -19,10 +19,8 @@ from ..classes import ClassificationProblem
 from ..parameters import parameters_of
 from ..random_states import random_source
 from ..scoring import fitted_copy, make_score
-from ..training.checkpoints import Checkpoint, describe
 from ..training.run import begin_run, train
 from ..training.solvers import SOLVERS
-from ..types import Array
 from .executors import Executor
 from .partitions import (
     blocks_of,
@@ -82,8 +80,13 @@ def fit_on_partitions(
         held_out = _held_out(local, data, problem, validation)
         checkpoint = None
         if local.checkpoint is not None:
-            checkpoint = _checkpoint(
-                local, name, n_local_epochs, facts, data, held_out, goes_on, source
+            checkpoint = local._checkpoint(
+                _arrays_of(facts, data),
+                held_out,
+                goes_on,
+                source,
+                name,
+                n_local_epochs=n_local_epochs,
             )
         network, state = local._begin(data, problem, source, goes_on=goes_on)
 
@@ -224,24 +227,8 @@ def _held_out(local, data, problem, validation):
     return local._validation_data(data, problem, X_val, y_val, weights)
 
 
-def _checkpoint(local, name, n_local_epochs, facts, data, held_out, goes_on, source):
-    arrays: dict[str, list[Array | None]] = {
-        "X, y or sample_weight, or how they are divided": [
-            facts.digests,
-            np.array(len(data)),
-            None if facts.classes is None else facts.classes.labels,
-        ],
-        "X_val": [None],
-        "the network that warm_start continues from": [None],
-    }
-    if held_out is not None:
-        arrays["X_val"] = [held_out.X, *vars(held_out.targets).values(), held_out.weights]
-    if goes_on:
-        arrays["the network that warm_start continues from"] = [
-            local.network_.params,
-            local._training_state.moments,
-        ]
-    parameters = {**parameters_of(local), "n_local_epochs": n_local_epochs}
-    description = describe(name, parameters, arrays)
-    path: Any = local.checkpoint
-    return Checkpoint(path, local.checkpoint_interval, description, source)
+def _arrays_of(facts, data):
+    """What a checkpoint knows the data by."""
+    classes = None if facts.classes is None else facts.classes.labels
+    name = "X, y or sample_weight, or how they are divided"
+    return {name: [facts.digests, np.array(len(data)), classes]}
