@@ -192,7 +192,7 @@ def test_columns_that_onnx_does_not_have(values, message, tmp_path):
     column = np.resize(np.array(values, dtype=object), N_ROWS)
     frame = pd.DataFrame({"number": make_frame()["number"], "odd": pd.Categorical(column)})
     model = quick(TabularRegressor).fit(frame, make_targets("numbers"))
-    with pytest.raises(NotImplementedError, match=message):
+    with pytest.raises(ValueError, match=message):
         to_onnx(model, tmp_path / "model.onnx")
     assert not list(tmp_path.iterdir())
 

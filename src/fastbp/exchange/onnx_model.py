@@ -89,10 +89,9 @@ def to_onnx(
     NotFittedError
         If the estimator is not fitted.
     ValueError
-        For labels that ONNX does not have, and for models of more than 2 GB.
-    NotImplementedError
-        For a column of a table that is no tensor of ONNX: text and numbers in one column, empty
-        text beside missing values, categories that are whole numbers beyond 2**53.
+        For labels that ONNX does not have, and for models of more than 2 GB. For a column of a
+        table that is no tensor of ONNX: text and numbers in one column, empty text beside missing
+        values, categories that are whole numbers beyond 2**53.
 
     See Also
     --------

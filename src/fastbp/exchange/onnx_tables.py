@@ -39,7 +39,7 @@ def input_type(column: NumberColumn | LevelColumn, name: str) -> str:
 
     Raises
     ------
-    NotImplementedError
+    ValueError
         For levels that no type of ONNX has.
     """
     if isinstance(column, NumberColumn):
@@ -47,20 +47,20 @@ def input_type(column: NumberColumn | LevelColumn, name: str) -> str:
     texts = [level for level in column.levels if isinstance(level, str)]
     if len(texts) < len(column.levels):
         if texts:
-            raise NotImplementedError(
+            raise ValueError(
                 f"The column {name!r} holds text and numbers, and a column of ONNX has one type. "
                 "Fit with all of its values as text."
             )
         numbers = [level for level in column.levels if not isinstance(level, str)]
         too_large = [level for level in numbers if abs(level) > LARGEST_WHOLE]
         if too_large:
-            raise NotImplementedError(
+            raise ValueError(
                 f"The column {name!r} holds the category {too_large[0]}, which is no float64. "
                 "Fit with its categories as text."
             )
         return "float64"
     if "" in texts and column.has_missing:
-        raise NotImplementedError(
+        raise ValueError(
             f"The column {name!r} holds empty text and missing values, and text of ONNX cannot be "
             'missing: "" stands for it. Fit with another text instead of the empty one.'
         )
