@@ -354,6 +354,5 @@ class LabelCounts:
                     f"{missing}."
                 )
             labels = np.array(sorted(counts)) if classes.multilabel else classes.labels
-            n = np.array([counts[label] for label in labels.tolist()], dtype=np.float64)
-            tables.append((labels, n.sum() / (len(n) * n)))
-        return ClassWeights(tuple(tables))
+            tables.append((labels, np.array([counts[label] for label in labels.tolist()])))
+        return ClassWeights.balanced(tables)

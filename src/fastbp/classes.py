@@ -12,6 +12,7 @@ them.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, TypeAlias
 
@@ -206,6 +207,15 @@ class ClassWeights:
             classes = labels if y.ndim == 1 else of_label
             weights = compute_class_weight(choice, classes=classes, y=column)
             tables.append((classes, weights))
+        return cls(tuple(tables))
+
+    @classmethod
+    def balanced(cls, columns: Iterable[tuple[Array, Array]]) -> ClassWeights:
+        """From labels, and how often each occurs, of each column: what 'balanced' means."""
+        tables = []
+        for labels, counts in columns:
+            seen = counts > 0
+            tables.append((labels[seen], counts.sum() / (seen.sum() * counts[seen])))
         return cls(tuple(tables))
 
     def of_samples(self, y: Any) -> FloatArray:

@@ -328,15 +328,9 @@ def weights_of_classes(class_weight: Any, facts: Facts) -> ClassWeights | None:
     if not (isinstance(class_weight, str) and class_weight == "balanced"):
         return ClassWeights.of_training(class_weight, y, labels)
     if not facts.classes.multilabel:
-        with np.errstate(divide="ignore"):
-            weights = facts.n_samples / (np.count_nonzero(counts) * counts)
-        return ClassWeights(((labels, np.where(counts > 0, weights, 1.0)),))
-    tables = []
-    for count in counts:
-        of_both = np.array([facts.n_samples - count, count])
-        kept = of_both > 0
-        tables.append((np.array([0, 1])[kept], facts.n_samples / (kept.sum() * of_both[kept])))
-    return ClassWeights(tuple(tables))
+        return ClassWeights.balanced([(labels, counts)])
+    of_both = (np.array([facts.n_samples - count, count]) for count in counts)
+    return ClassWeights.balanced((np.array([0, 1]), both) for both in of_both)
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ import numpy as np
 
 from ..network import Network
 from ..training.rate_factors import groups_of
+from ..training.stochastic import largest_batch
 from ..types import FloatArray
 from .executors import Executor
 from .partitions import Part
@@ -98,7 +99,7 @@ def train_on(part: Part, message: TrainingMessage) -> FloatArray:
     network, moments = message.network.copy(), message.moments.copy()
     seeds = np.random.SeedSequence([message.seed, message.round, part.number])
     random_state = np.random.RandomState(np.random.MT19937(seeds))
-    batch_size = min(200 if settings.batch_size == "auto" else settings.batch_size, n)
+    batch_size = min(largest_batch(settings.batch_size), n)
     trainer = network.trainer(
         part.samples,
         moments,

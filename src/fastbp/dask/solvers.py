@@ -97,7 +97,7 @@ def is_exact(settings: Any, n_samples: int) -> bool:
     """Whether a round is J and its gradient, and not local epochs."""
     if settings.batch_size is None:  # lbfgs and rprop have no others
         return True
-    return (200 if settings.batch_size == "auto" else settings.batch_size) >= n_samples
+    return stochastic.largest_batch(settings.batch_size) >= n_samples
 
 
 def solver_for(settings: SimpleNamespace, n_samples: int) -> solvers.Solver:
@@ -155,7 +155,7 @@ def solve_by_local_epochs(run: Any) -> None:
     network, state, settings = run.network, run.state, run.settings
     n_params, n_local_epochs = network.n_params, run.n_local_epochs
     for_workers = SimpleNamespace(**{name: getattr(settings, name) for name in OF_TRAINERS})
-    batch_size = 200 if settings.batch_size == "auto" else settings.batch_size
+    batch_size = stochastic.largest_batch(settings.batch_size)
 
     def run_epoch(rates):
         message = TrainingMessage(

@@ -32,6 +32,8 @@ from .schedules import (
 )
 from .state import TrainingState
 
+AUTO_BATCH_SIZE = 200  # of batch_size="auto", where there are as many samples
+
 
 def begin(state: TrainingState, settings: SimpleNamespace, goes_on: bool) -> None:
     """Give the state the moments of the optimizer, and the seed of dropout.
@@ -91,12 +93,17 @@ def solve(run: Run) -> None:
             )
 
 
+def largest_batch(batch_size: int | str) -> int:
+    """Samples of a batch where there are enough; 'auto' is scikit-learn's."""
+    return AUTO_BATCH_SIZE if batch_size == "auto" else int(batch_size)
+
+
 def _batch_size(batch_size, n_samples):
     """Samples of a batch; None: all."""
     if batch_size is None:
         return n_samples
     if batch_size == "auto":
-        return min(200, n_samples)
+        return min(AUTO_BATCH_SIZE, n_samples)
     if batch_size > n_samples:
         warn(
             "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped "

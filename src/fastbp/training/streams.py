@@ -29,7 +29,7 @@ from .. import _kernels
 from ..checks import as_weights, check_weight_sum
 from ..data import DataSet, Targets
 from ..types import FloatArray
-from .stochastic import shuffle
+from .stochastic import largest_batch, shuffle
 
 if TYPE_CHECKING:
     from .._kernels.core_baseline import Samples
@@ -39,8 +39,6 @@ if TYPE_CHECKING:
 BUFFER_BYTES = 128 * 2**20
 # Of sparse rows, whose size is not known before all are read.
 SPARSE_ROWS = 100_000
-# Of batch_size="auto".
-LARGEST_AUTO_BATCH = 200
 
 
 class Source(Protocol):
@@ -94,10 +92,9 @@ class Stream:
 
     def __init__(self, source: Source, buffer_rows: int | None, batch_size: int | str) -> None:
         self._source, self._buffer_rows = source, buffer_rows
-        largest = (
-            LARGEST_AUTO_BATCH if buffer_rows is None else min(LARGEST_AUTO_BATCH, buffer_rows)
-        )
-        self._batch_size = largest if batch_size == "auto" else int(batch_size)
+        self._batch_size = largest_batch(batch_size)
+        if batch_size == "auto" and buffer_rows is not None:
+            self._batch_size = min(self._batch_size, buffer_rows)
         self.is_whole = False
         self.n_rows: int | None = None
         self.X: Any = None
