@@ -138,6 +138,7 @@ class CheckedBatches:
     def read_ahead(self) -> None:
         if self._ahead is None:
             self._ahead = Reader(self._open, self._rows_ahead)
+            self._ahead.start()
 
     def limit(self, rows_ahead: int) -> None:
         self._rows_ahead = self._reader.rows_ahead = rows_ahead
