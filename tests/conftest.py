@@ -16,12 +16,12 @@ def _seeded():
 
 
 @pytest.fixture
-def build(request, monkeypatch):
+def build(request):
     """Run the test once in every build of the compiled core that this machine can execute."""
-    from internals import kernels
+    from internals import in_build
 
-    monkeypatch.setattr(kernels, "core", kernels.load_build(request.param))
-    return request.param
+    with in_build(request.param):
+        yield request.param
 
 
 @pytest.hookimpl(wrapper=True)

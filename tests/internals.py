@@ -5,6 +5,7 @@ A part of the package that moves is followed by an edit here. The compiled core 
 """
 
 import itertools
+from contextlib import contextmanager
 
 import numpy as np
 
@@ -72,6 +73,7 @@ __all__ = [
     "core",
     "ends_of_waves",
     "evaluator",
+    "in_build",
     "is_worse_wave",
     "extras",
     "kernels",
@@ -115,6 +117,17 @@ PAIRS = [
 ]
 OPTIMIZERS = list(core.OPTIMIZERS)
 SOLVERS = list(SOLVER_RECORDS)
+
+
+@contextmanager
+def in_build(name):
+    """Networks that are built here run in this build of the compiled core."""
+    before, kernels.core = kernels.core, kernels.load_build(name)
+    try:
+        yield
+    finally:
+        kernels.core = before
+
 
 DISPLAY_MODULES = ["fastbp.show.curves", "fastbp.show.importance", "fastbp.show.weights"]
 
