@@ -336,9 +336,11 @@ STEPS = {
 }
 
 
-@pytest.mark.parametrize("then", [("fit", False), ("fit", True), ("partial_fit", False)], ids=str)
-@pytest.mark.parametrize("first", ["array", "frame", "NaN"])
-@ESTIMATORS
+@grid(
+    cls=[BackpropClassifier, BackpropRegressor],
+    first=["array", "frame", "NaN"],
+    then=[("fit", False), ("fit", True), ("partial_fit", False)],
+)
 def test_features_seen_are_those_scikit_learn_saw(cls, first, then):
     """The first call sets them; the second replaces, removes, warns or refuses."""
     X, y = make_quarters(), make_targets(cls)
