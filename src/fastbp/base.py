@@ -45,8 +45,9 @@ from .checks import (
 from .data import DataSet
 from .front import as_front, check_dense
 from .layer_arrays import LayerArrays, assign_layers
+from .layout import Layout
 from .near_names import hint_of_parameter
-from .network import Network, count_params
+from .network import Network
 from .objective import penalty_factors
 from .parameters import check_parameters, defaults_of, parameters_of
 from .random_states import random_source
@@ -553,8 +554,8 @@ class BaseBackprop(
             **problem.network_settings,
         }
         front = as_front(self.front, self.n_periodic, layer_sizes[0])
-        n_params = count_params(layer_sizes, self.fit_intercept, front)
-        SOLVERS[self.solver].require(self, n_params, layer_sizes[-1])
+        layout = Layout(tuple(layer_sizes), bool(self.fit_intercept), front)
+        SOLVERS[self.solver].require(self, layout.n_params, layer_sizes[-1])
         if not goes_on:
             network = Network(
                 layer_sizes, dtype=data.X.dtype, random_state=random_state, **settings

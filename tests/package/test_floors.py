@@ -35,7 +35,7 @@ FLOORS = [
     {"training"},
     {"gradcheck"},
     {"network"},
-    {"initialization", "objective"},
+    {"initialization", "layout", "objective"},
     {"front"},
     {"checks"},
     {"data", "threads"},
