@@ -21,9 +21,11 @@ FLOORS = [
     {"tables"},
     {"classifier", "regressor"},
     {"base"},
+    {"stream_fits"},
+    {"fits"},
+    {"batches"},
+    {"fit_data"},
     {
-        "stream_fits",
-        "batches",
         "parameters",
         "random_states",
         "scoring",
