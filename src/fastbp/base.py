@@ -1,12 +1,12 @@
 """BaseBackprop: what classifier and regressor are to scikit-learn.
 
 Parameters, fit and initialize, coefs_ and intercepts_, outputs, transform, pickling, repr, tags.
-What a fit does stands in fits.py. It asks the subclasses, by
+What a fit does stands in fits.py. It asks the subclasses for
 
-    _problem                what y poses: targets, output, settings of the network, score
-    _incremental_problem    the same in partial_fit
-    _problem_of_stream, _known_classes    the same in fit_batches
-    _scoring                what scores validation samples
+    _problem(y)                what y poses: targets, output, settings of the network, score
+    _incremental_problem(y)    the same in partial_fit
+    _problem_of_stream(y)      the same in fit_batches, after _known_classes
+    _scoring()                 how validation samples are scored
 """
 
 from __future__ import annotations
@@ -15,20 +15,12 @@ from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from sklearn.base import (
-    BaseEstimator,
-    ClassNamePrefixFeaturesOutMixin,
-    TransformerMixin,
-)
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.exceptions import InconsistentVersionWarning
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .callbacks import CallbackSupportMixin
-from .checks import (
-    as_kernel_matrix,
-    check_storage,
-    plain_array_of,
-)
+from .checks import as_kernel_matrix, check_storage, plain_array_of
 from .fits import fit_arrays, initialize_network
 from .layer_arrays import LayerArrays, assign_layers
 from .near_names import hint_of_parameter
@@ -79,7 +71,7 @@ class BaseBackprop(
     TransformerMixin,
     BaseEstimator,
 ):
-    """What classifier and regressor share. A subclass says what problem its y poses (_problem)."""
+    """What classifier and regressor share."""
 
     # The parameters. The subclasses have them in their constructors, and a few more.
     hidden_layer_sizes: int | LayerSizes

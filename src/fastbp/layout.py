@@ -21,33 +21,32 @@ from .front import Front
 from .types import FloatArray
 
 
-@dataclass(frozen=True)
 class Layout:
     """Where the parameters of a network lie in its vector.
 
-    Attributes
+    Parameters
     ----------
     layer_sizes : tuple of int
         ``(n_features, hidden..., n_outputs)``.
     fit_intercept : bool
     front : Front or None
+
+    Attributes
+    ----------
+    shapes : list of (fan_in, fan_out)
+        Of the layers; with a front, the first one reads what that returns.
+    n_params : int
     """
 
-    layer_sizes: tuple[int, ...]
-    fit_intercept: bool = True
-    front: Front | None = None
-
-    @property
-    def shapes(self) -> list[tuple[int, int]]:
-        """(fan_in, fan_out) of each layer; with a front, the first one reads what that returns."""
-        n_features, *sizes = self.layer_sizes
-        width = n_features if self.front is None else self.front.width
-        return list(pairwise((width, *sizes)))
-
-    @property
-    def n_params(self) -> int:
-        of_layers = sum((fan_in + self.fit_intercept) * fan_out for fan_in, fan_out in self.shapes)
-        return of_layers + (0 if self.front is None else self.front.n_params)
+    def __init__(
+        self, layer_sizes: tuple[int, ...], fit_intercept: bool, front: Front | None
+    ) -> None:
+        self.layer_sizes, self.fit_intercept, self.front = layer_sizes, fit_intercept, front
+        width = layer_sizes[0] if front is None else front.width
+        self.shapes: list[tuple[int, int]] = list(pairwise((width, *layer_sizes[1:])))
+        self.n_params: int = 0 if front is None else front.n_params
+        for fan_in, fan_out in self.shapes:
+            self.n_params += (fan_in + fit_intercept) * fan_out
 
     def split(
         self, flat: FloatArray
