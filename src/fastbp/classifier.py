@@ -1,7 +1,7 @@
 """BackpropClassifier: scikit-learn's MLPClassifier, trained by the compiled core.
 
-fits.py fits. What is here is the classifier's own: its parameters, how class labels become targets
-of the network (classes.py), and what its predictions are made of.
+How it is fitted stands in fits.py. What is here is the classifier's own: its parameters, how class
+labels become targets of the network (classes.py), and what its predictions are made of.
 """
 
 from __future__ import annotations

@@ -65,9 +65,9 @@ def validation_data(estimator: Any, validation: Arrays, data: Any, problem: Any)
     estimator : BackpropClassifier or BackpropRegressor
     validation : (X_val, y_val, sample_weight_val)
     data : DataSet, or what stands for one
-        Of the training.
+        That of the training.
     problem : ClassificationProblem or RegressionProblem
-        The same.
+        What the y of the training poses.
     """
     X_val, y_val, sample_weight_val = validation
     if not has_validation(X_val, y_val, sample_weight_val):

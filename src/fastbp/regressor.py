@@ -1,7 +1,7 @@
 """BackpropRegressor: scikit-learn's MLPRegressor, trained by the compiled core.
 
-fits.py fits. What is here is the regressor's own: its parameters, how numbers become targets of the
-network, and what its predictions are made of.
+How it is fitted stands in fits.py. What is here is the regressor's own: its parameters, how numbers
+become targets of the network, and what its predictions are made of.
 """
 
 from __future__ import annotations

@@ -103,7 +103,7 @@ cdef inline size_t lay_out(
     Workspace* ws, const NetworkSizes* net, size_t item_size, bint gathers, bint backward,
     void* memory
 ) noexcept nogil:
-    """Points a workspace into its memory; NULL: into none. Returns the bytes that it takes."""
+    """Points a workspace into memory, or only adds up sizes (NULL); returns the bytes it takes."""
     cdef Cursor cursor
     cdef Py_ssize_t rows = ws.block_rows, stride, l
     cdef void* matrix = NULL
@@ -150,7 +150,7 @@ cdef inline int allocate(
     Workspace* ws, const NetworkSizes* net, Py_ssize_t rows, size_t item_size, bint gathers,
     bint backward, Dropout* dropout=NULL
 ) noexcept nogil:
-    """Memory for the blocks of a batch of `rows`; -1 when there is none."""
+    """Allocates the memory for the blocks of a batch of `rows`; returns -1 if there is none."""
     cdef size_t row_bytes = (net.n_units + net.n_features + units_of_front(&net.front)) * item_size
     cdef Py_ssize_t i
     ws.block_rows = max(<Py_ssize_t> (BLOCK_BYTES // row_bytes), <Py_ssize_t> MIN_BLOCK_ROWS)
@@ -181,5 +181,5 @@ cdef inline void release(Workspace* ws) noexcept nogil:
 cdef inline void* rows_of(
     void* matrix, Py_ssize_t start, Py_ssize_t stride, size_t item_size
 ) noexcept nogil:
-    """Where row `start` of a matrix of a workspace begins; NULL: no matrix."""
+    """The place where row `start` of a matrix begins; NULL where there is no matrix."""
     return <char*> matrix + start * stride * <Py_ssize_t> item_size if matrix != NULL else NULL
