@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from fastbp import BackpropClassifier, Network, base, threads
+from fastbp import BackpropClassifier, Network, base, fit_data, threads
 from fastbp import _kernels as kernels
 from fastbp._kernels import core
 from fastbp.data import DataSet, Targets
@@ -185,6 +185,6 @@ def trained_moments(estimator):
 
 def check_everything(monkeypatch):
     """From now on every array goes through all checks, whatever is known of it."""
-    monkeypatch.setattr(base, "is_kernel_matrix", lambda X, dtypes: False)
+    monkeypatch.setattr(fit_data, "is_kernel_matrix", lambda X, dtypes: False)
     monkeypatch.setattr(base, "plain_array_of", lambda X, names: None)
     monkeypatch.setattr(Network, "try_forward", lambda self, X, n_threads=None: None)

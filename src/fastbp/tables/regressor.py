@@ -10,6 +10,7 @@ from sklearn.base import RegressorMixin
 from sklearn.metrics import r2_score
 from sklearn.utils.validation import validate_data
 
+from ..fit_data import as_column
 from ..parameters import OF_REGRESSOR, Names
 from ..regressor import BackpropRegressor, pinball_score
 from ..types import (
@@ -150,7 +151,7 @@ class TabularRegressor(RegressorMixin, BaseTabular):
     def _checked_targets(self, y):
         settings = {"multi_output": True, "y_numeric": True}
         y = validate_data(self, X="no_validation", y=y, **settings)
-        return BackpropRegressor._as_column(y).astype(np.float64, copy=False)
+        return as_column(y).astype(np.float64, copy=False)
 
     def _begin_targets(self, y, weights, preset):
         BackpropRegressor(loss=self.loss, quantile=self.quantile)._warn_of_ignored()
