@@ -188,10 +188,10 @@ for number, room in enumerate(rooms):
 print(json.dumps(dict(n_refused=n_refused)))
 """
 
-IN_ONE_PROCESS = 20
+IN_ONE_PROCESS = times(12, 20)
 
 
-@pytest.mark.parametrize("seed", shares(times(20, 1000), IN_ONE_PROCESS))
+@pytest.mark.parametrize("seed", shares(times(12, 1000), IN_ONE_PROCESS))
 def test_limits_of_the_address_space(seed):
     """At each size of what is left: a MemoryError and the old estimator, or the right result."""
     facts = run(LIMITED.format(seed=seed, n_limits=IN_ONE_PROCESS), timeout=5 * HANGS)
