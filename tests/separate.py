@@ -21,32 +21,46 @@ import numpy as np
 from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning
 from fastbp import BackpropClassifier, BackpropRegressor, Network
+from fastbp.training import lbfgs, stochastic
 
 # as at a terminal: a gate that runs in the background has SIGINT ignored, and so have its children
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ENDLESS = 10**9
 
-def interrupted(action, after):
-    # Ctrl-C in so many seconds; the messages of the warnings that action gave
+def interrupted(action, after, event=None):
+    # Ctrl-C in so many seconds, from now or once an event is set; the messages of the warnings that
+    # action gave
+    def interrupt():
+        if event is None or event.wait(60):
+            time.sleep(after)
+            signal.raise_signal(signal.SIGINT)
+
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        timer = threading.Timer(after, signal.raise_signal, [signal.SIGINT])
-        timer.start()
+        thread = threading.Thread(target=interrupt)
+        thread.start()
         action()
-        timer.join()
+        thread.join()
     return [str(warning.message) for warning in caught]
 
-def seconds(action):
-    # the fastest of three: where others were at work during one, what is interrupted would be over
-    times = []
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        for _ in range(3):
-            start = time.perf_counter()
-            action()
-            times.append(time.perf_counter() - start)
-    return min(times)
+def call_of(owner, name):
+    # the event that a function is called, for the first time
+    function, event = getattr(owner, name), threading.Event()
+
+    def call(*arguments):
+        setattr(owner, name, function)
+        event.set()
+        return function(*arguments)
+
+    setattr(owner, name, call)
+    return event
+
+def begun(solver):
+    # the event that the first compiled call of a fit begins
+    if solver == "lbfgs":
+        return call_of(lbfgs._Objective, "loss")
+    return call_of(stochastic, "_train_rows")
 
 def facts(estimator, X, y, **more):
     prediction = estimator.predict(X[:20])

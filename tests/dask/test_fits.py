@@ -61,7 +61,7 @@ LOCAL = {
 
 
 def make(cls, **parameters):
-    defaults = {"hidden_layer_sizes": (5,), "max_iter": 6, "alpha": 0.1, "random_state": 0}
+    defaults = {"hidden_layer_sizes": (5,), "max_iter": 4, "alpha": 0.1, "random_state": 0}
     return cls(**(defaults | parameters))
 
 

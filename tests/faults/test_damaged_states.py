@@ -20,8 +20,8 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:The truth value of an empty array:DeprecationWarning"),
 ]
 
-IN_ONE_TEST = 500
-SEEDS = shares(times(2_000, 100_000), IN_ONE_TEST)
+IN_ONE_TEST = times(150, 500)
+SEEDS = shares(times(600, 100_000), IN_ONE_TEST)
 X = np.random.default_rng(0).normal(size=(12, 3))
 N_PARAMS = 3 * 4 + 4 + 4 * 2 + 2
 

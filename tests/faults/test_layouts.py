@@ -32,7 +32,7 @@ pytestmark = [
 
 N_FEATURES = 3
 EXAMPLES = settings(
-    max_examples=times(30, 1_000),
+    max_examples=times(15, 1_000),
     derandomize=True,
     deadline=None,
     database=None,

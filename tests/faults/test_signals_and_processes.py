@@ -158,8 +158,12 @@ def fitted_params(estimator, X, y):
 
 
 SPAWN = """
+    import importlib
     import multiprocessing
-    import operator
+    import multiprocessing.forkserver
+
+    # this process is no parent of a server that another test has started
+    importlib.reload(multiprocessing.forkserver)
 
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(40, 3)), rng.normal(size=40)
@@ -178,7 +182,7 @@ SPAWN = """
 @pytest.mark.parametrize("method", sorted({*multiprocessing.get_all_start_methods()} - {"fork"}))
 def test_spawned_processes(method):
     """By every method but fork, which is tried above."""
-    assert run(SPAWN.format(method=method, hangs=HANGS), fresh=True) == {"same": True}
+    assert run(SPAWN.format(method=method, hangs=HANGS)) == {"same": True}
 
 
 def test_worker_processes_of_joblib():

@@ -1,5 +1,6 @@
 """Files that nobody has written: every defect is a ModelFileError, or the model is a sound one."""
 
+import functools
 import io
 import json
 import os
@@ -59,6 +60,7 @@ with warnings.catch_warnings():
 TABLES = (TabularClassifier, TabularRegressor)
 
 
+@functools.cache
 def content_of(model):
     """The bytes of a sound file."""
     with tempfile.TemporaryDirectory(dir=MEMORY) as folder:
@@ -77,8 +79,10 @@ MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 
 
 @pytest.fixture
-def load():
-    """Load a model from bytes."""
+def load(monkeypatch):
+    """Load a model from bytes. Members that are in many of the files are parsed once."""
+    parse = functools.lru_cache(100)(archives._array)
+    monkeypatch.setattr(archives, "_array", lambda name, content: parse(name, content).copy())
     with tempfile.TemporaryDirectory(dir=MEMORY) as folder:
         path = Path(folder) / "model.npz"
 
@@ -106,7 +110,7 @@ CASES = [
     (model, seed)
     for model in MODELS
     for seed in shares(
-        times(20_000, 1_000_000) if model == "classifier" else times(2_000, 50_000), IN_ONE_TEST
+        times(4_000, 1_000_000) if model == "classifier" else times(500, 50_000), IN_ONE_TEST
     )
 ]
 
@@ -167,6 +171,11 @@ def parts_of(content):
     with np.load(io.BytesIO(content)) as arrays:
         members = {name: arrays[name] for name in arrays.files if name != "checksum"}
     return json.loads(str(members.pop("header"))), members
+
+
+def npy_of(arrays):
+    """Arrays as they are in a file: made once where many files hold them."""
+    return {name: archives._npy(one) for name, one in arrays.items()}
 
 
 @pytest.fixture(scope="module")
@@ -232,16 +241,19 @@ def assert_sound(estimator):
 def test_changed_headers(model, load):
     """Every value replaced by others of every type, or missing; the checksum is right.
 
-    A table has some hundred places: each gets a quarter of the values, in turn, but for torture.
+    But for torture, a place of the other models gets a quarter of the values, in turn, and one of
+    a table's network, which is read as the file of a network is, a twelfth.
     """
     header, arrays = parts_of(content_of(model))
-    n_errors = 0
-    n_turns = 1 if model == "classifier" else times(4, 1)
+    arrays = npy_of(arrays)
+    n_errors = n_tried = 0
     for i_place, path in enumerate(places(header)):
         if path[:2] == ("networks", 1):  # it is read as network 0 is
             continue
+        n_turns = 1 if model == "classifier" else times(12 if path[:1] == ("networks",) else 4, 1)
         for new in VALUES[i_place % n_turns :: n_turns]:
             estimator = outcome(load, archive(json.dumps(changed_at(header, path, new)), arrays))
+            n_tried += 1
             n_errors += estimator is None
             if estimator is not None:
                 assert_sound(estimator)
@@ -249,7 +261,7 @@ def test_changed_headers(model, load):
         less = {name: value for name, value in header.items() if name != key}
         if key not in ("fastbp", "feature_names"):  # a table's names are its encoder's
             assert outcome(load, archive(json.dumps(less), arrays)) is None
-    assert n_errors > 500 / n_turns
+    assert n_errors > 0.7 * n_tried
 
 
 ARRAYS = [
@@ -281,9 +293,11 @@ OPTIONAL = ("best_params", "validation_loss_curve", "validation_scores")
 )
 def test_changed_arrays(model, load):
     header, arrays = parts_of(content_of(model))
+    arrays = npy_of(arrays)
     text = json.dumps(header)
     for name in arrays:
-        for new in ARRAYS:
+        # those of network 1 are read as those of network 0 are
+        for new in ARRAYS[:1] if name.startswith("network_1_") else ARRAYS:
             estimator = outcome(load, archive(text, {**arrays, name: new}))
             if estimator is not None:
                 assert_sound(estimator)
@@ -293,8 +307,8 @@ def test_changed_arrays(model, load):
     assert outcome(load, archive(text, {**arrays, "more": np.zeros(1)})) is None
 
 
-EXCHANGED_IN_ONE_TEST = 200
-EXCHANGES = shares(times(200, 10_000), EXCHANGED_IN_ONE_TEST)
+EXCHANGED_IN_ONE_TEST = times(60, 200)
+EXCHANGES = shares(times(60, 10_000), EXCHANGED_IN_ONE_TEST)
 
 
 @pytest.mark.slow
@@ -304,6 +318,7 @@ def test_exchanged_parts(model, seed, load):
     """Values, and arrays, in the places of others: their types are often right."""
     rng = np.random.default_rng(seed)
     header, arrays = parts_of(content_of(model))
+    arrays = npy_of(arrays)
     paths, names = [path for path in places(header) if path], sorted(arrays)
     n_errors = 0
     for _ in range(EXCHANGED_IN_ONE_TEST):
@@ -374,19 +389,19 @@ def test_an_array_that_claims_to_be_large(model, name, shape, load):
 
 # Columns of a table that need much memory for few bytes of the file.
 NO_LEVELS = {"kind": "levels", "levels": [], "has_missing": False, "has_others": False}
-MANY_LEVELS = {**NO_LEVELS, "levels": list(range(20_000))}
+MANY_LEVELS = {**NO_LEVELS, "levels": list(range(5_000))}
 MANY_BINS = {
     "kind": "numbers",
     "center": 0,
     "scale": 1,
     "has_missing": False,
-    "edges": list(range(20_000)),
+    "edges": list(range(5_000)),
 }
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "columns", [[NO_LEVELS] * 5_000, [MANY_LEVELS], [MANY_BINS], [MANY_BINS, MANY_LEVELS] * 3]
+    "columns", [[NO_LEVELS] * 1_500, [MANY_LEVELS], [MANY_BINS], [MANY_BINS, MANY_LEVELS] * 3]
 )
 def test_an_encoder_that_claims_to_be_large(columns, load):
     header, arrays = parts_of(content_of("table of classes"))

@@ -251,8 +251,11 @@ def test_a_child_that_is_forked_from_the_reader_or_in_an_epoch_fits_as_well():
 def test_ctrl_c_ends_the_fit_and_the_thread(buffer_rows):
     facts = run(f"""
         X = np.random.default_rng(0).standard_normal((500, 10))
-        closed = []
+        opened, closed, third = [], [], threading.Event()
         def batches():
+            opened.append(1)
+            if len(opened) == 3:  # the first epoch is over
+                third.set()
             try:
                 for start in range(0, 500, 50):
                     time.sleep(0.0005)
@@ -263,11 +266,8 @@ def test_ctrl_c_ends_the_fit_and_the_thread(buffer_rows):
             (20,), tol=0.0, n_iter_no_change=np.inf, max_iter=ENDLESS, learning_rate_init=1e-5,
             random_state=0,
         )
-        # once before, so that the time is that of epochs: imports may take a busy machine a second
-        seconds(lambda: BackpropRegressor((20,), max_iter=1).fit_batches(batches))
-        closed.clear()
         messages = interrupted(
-            lambda: estimator.fit_batches(batches, buffer_rows={buffer_rows}), 1.0
+            lambda: estimator.fit_batches(batches, buffer_rows={buffer_rows}), 0.1, third
         )
         alive = [one.name for one in threading.enumerate() if one.name == "fastbp reader"]
         facts(estimator, X, X[:, 0], messages=messages, alive=alive, n_closed=len(closed))
@@ -333,45 +333,45 @@ def test_ctrl_c_before_the_first_epoch():
 @pytest.mark.slow
 def test_ctrl_c_while_the_reader_is_waited_for():
     """The source blocks: the fit ends all the same, and the thread once the source returns."""
-    facts = run("""
+    facts = run(f"""
         X = np.random.default_rng(0).standard_normal((500, 10))
-        blocks, calls = threading.Event(), []
+        blocks, has_come, calls = threading.Event(), threading.Event(), []
         def batches():
             calls.append(1)
             yield X, X[:, 0]
             if len(calls) == 3:
-                blocks.wait(60)
+                has_come.set()
+                blocks.wait({HANGS})
         from fastbp.training import reader
         reader.PATIENCE = 0.2
         estimator = BackpropRegressor((20,), max_iter=9, random_state=0)
-        began = time.perf_counter()
-        messages = interrupted(lambda: estimator.fit_batches(batches), 2.0)
-        took = time.perf_counter() - began
+        messages = interrupted(lambda: estimator.fit_batches(batches), 0.2, has_come)
         waiting = [one for one in threading.enumerate() if one.name == "fastbp reader"]
         blocks.set()
         for one in waiting:
             one.join(60)
         alive = any(one.is_alive() for one in waiting)
-        facts(estimator, X, X[:, 0], messages=messages, took=took, n=len(waiting), alive=alive)
+        facts(estimator, X, X[:, 0], messages=messages, n=len(waiting), alive=alive)
     """)
     assert facts["messages"] == ["Training interrupted by user."]
     assert facts["n_iter"] == 2
-    assert facts["took"] < 30
-    assert facts["n"] == 1
+    assert facts["n"] == 1  # the source has not returned yet
     assert not facts["alive"]
 
 
 @pytest.mark.slow
 def test_nothing_of_it_is_imported_with_the_package():
-    facts = run(
-        """
+    facts = run("""
         import sys
+
+        # compiled modules are loaded once per process, and import none of these
+        for name in [*sys.modules]:
+            if name.split(".")[0] == "fastbp" and "_kernels" not in name:
+                del sys.modules[name]
         import fastbp
         names = ["fastbp.batches", "fastbp.training.streams", "fastbp.training.reader"]
         before = [name for name in names if name in sys.modules]
         fastbp.BatchError
         print(json.dumps({"before": before, "listed": "BatchError" in dir(fastbp)}))
-        """,
-        fresh=True,
-    )
+    """)
     assert facts == {"before": [], "listed": True}

@@ -11,7 +11,6 @@ import pytest
 import threadpoolctl
 from interrupts import Interrupter, count_steps
 from problems import CUT_SHORT, make_regression, small
-from separate import run
 
 from fastbp import BackpropRegressor, threads
 from fastbp.training import lbfgs, levenberg_marquardt
@@ -59,14 +58,20 @@ def test_each_bytecode():
 
 @pytest.mark.grid(covering="test_each_bytecode")
 def test_a_second_interrupt():
-    """Ctrl-C while the work is done, and again during any step of restoring the numbers."""
+    """Ctrl-C while the work is done, and again during any step of restoring the numbers.
+
+    What comes before the work is in test_each_bytecode.
+    """
+
+    counter, n_before = Interrupter(TRACED, bytecodes=True), []
 
     def interrupted():
+        n_before.append(counter.n_steps)
         raise KeyboardInterrupt
 
-    counter = Interrupter(TRACED, bytecodes=True)
     assert counter.run(lambda: threads.call_with_blas_threads(1, interrupted))
-    for step in range(1, counter.n_steps + 1):
+    assert 100 < n_before[0] < counter.n_steps - 100
+    for step in range(n_before[0] + 1, counter.n_steps + 1):
         interrupter = Interrupter(TRACED, step, bytecodes=True)
         interrupter.run(lambda: threads.call_with_blas_threads(1, interrupted))
         assert set(numbers()) == {BEFORE}, step
@@ -87,7 +92,7 @@ def test_fits(solver):
         estimator.fit(X, y)
         seen.append(estimator.n_iter_)
 
-    assert_restored_after_any_interrupt(fit, every=3)
+    assert_restored_after_any_interrupt(fit, every=11)
     assert module.call_with_blas_threads is threads.call_with_blas_threads
     assert max(seen) == 2
 
@@ -149,30 +154,3 @@ def test_other_threads_than_the_main_one_change_nothing():
     thread.start()
     thread.join()
     assert set(seen[0]) == {BEFORE}
-
-
-@pytest.mark.slow
-def test_the_control_over_blas_is_handed_back():
-    """Threadpoolctl lets one Python thread limit BLAS at a time: not the main one for ever."""
-    facts = run(
-        """
-        import threadpoolctl
-        from fastbp import threads
-
-        before = [one["num_threads"] for one in threads._blas().info()]
-        threads.call_with_blas_threads(1, list)
-        seen = []
-
-        def work():
-            with threadpoolctl.threadpool_limits(1, "blas"):
-                seen.extend(one["num_threads"] for one in threads._blas().info())
-
-        thread = threading.Thread(target=work)
-        thread.start()
-        thread.join()
-        after = [one["num_threads"] for one in threads._blas().info()]
-        print(json.dumps(dict(seen=seen, restored=before == after)))
-        """,
-        fresh=True,
-    )
-    assert set(facts["seen"]) == {1} and facts["restored"]

@@ -60,7 +60,9 @@ def targets(cls):
 
 
 @pytest.fixture
-def path(tmp_path):
+def path(tmp_path, monkeypatch):
+    # what a disk keeps when the power fails is not looked at here, and takes most of the time
+    monkeypatch.setattr(os, "fsync", lambda handle: None)
     return tmp_path / "run.npz"
 
 
@@ -78,7 +80,8 @@ def every_file(estimator, path, monkeypatch, *data, **more):
     return contents
 
 
-# Other forms of X change nothing between two epochs: make check tries them with one run.
+# Other forms of X change nothing between two epochs: make check tries them with one run, and the
+# other runs go on from every third file.
 CASES = [(run, "float64") for run in RUNS] + [("adam", "float32"), ("adam", "CSR")]
 CASES += [
     pytest.param(run, form, marks=pytest.mark.grid)
@@ -96,7 +99,7 @@ def test_cut_off_after_any_epoch(cls, run, form, path, monkeypatch):
     alone = make(cls, **RUNS[run]).fit(inputs, y)
     contents = every_file(make(cls, **RUNS[run]), path, monkeypatch, inputs, y)
     assert len(contents) >= alone.n_iter_ + 2
-    for content in contents:
+    for content in contents[:: 1 if form == "float64" or run == "adam" else 3]:
         path.write_bytes(content)
         resumed = make(cls, **RUNS[run], checkpoint=path).fit(inputs, y)
         assert_same_bits(resumed, alone)
@@ -107,7 +110,7 @@ def test_cut_off_after_any_epoch(cls, run, form, path, monkeypatch):
 
 @pytest.mark.slow
 def test_lbfgs_starts_again_from_its_point(path, monkeypatch):
-    parameters = {"solver": "lbfgs", "max_iter": 500, "alpha": 0.1, "tol": 1e-8}
+    parameters = {"solver": "lbfgs", "max_iter": 500, "alpha": 0.1, "tol": 1e-6}
     alone = make(BackpropRegressor, **parameters).fit(X, NUMBERS)
     contents = every_file(make(BackpropRegressor, **parameters), path, monkeypatch, X, NUMBERS)
     for content in contents[:: len(contents) // 4]:
@@ -155,7 +158,7 @@ def test_validation_samples_and_weights(path, monkeypatch):
 # --- killed processes -----------------------------------------------------------------------------
 
 IN_ONE_TEST = 5
-SEEDS = shares(times(20, 500), IN_ONE_TEST)
+SEEDS = shares(times(10, 500), IN_ONE_TEST)
 
 
 @CAN_FORK
@@ -355,7 +358,7 @@ def test_damaged_files(path, monkeypatch):
     contents = every_file(make(BackpropClassifier), path, monkeypatch, X, LABELS)
     alone = make(BackpropClassifier).fit(X, LABELS)
     damage = np.random.default_rng(0)
-    for _ in range(times(300, 10_000)):
+    for _ in range(times(100, 10_000)):
         changed = bytearray(contents[3])
         changed[damage.integers(len(changed))] ^= 1 << damage.integers(8)
         path.write_bytes(changed)

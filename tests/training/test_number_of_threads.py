@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from internals import LEAST_CALL, LEAST_STEP, OPTIMIZERS, allowed, choose_n_threads, core, threads
 from problems import CUT_SHORT, assert_same_bits
-from separate import CAN_FORK, in_forked_child
+from separate import CAN_FORK, in_forked_child, run
 from sklearn.datasets import make_regression
 from sklearn.model_selection import GridSearchCV
 from threadpoolctl import threadpool_limits  # scikit-learn needs it: it is always there
@@ -185,3 +185,26 @@ def test_affinity():
     before, alone, after = in_forked_child(confined)
     assert alone == (1, 1)
     assert before == after == allowed()
+
+
+def test_the_control_over_blas_is_handed_back():
+    """Threadpoolctl lets one Python thread limit BLAS at a time: not the main one for ever."""
+    facts = run("""
+        import threadpoolctl
+        from fastbp import threads
+
+        before = [one["num_threads"] for one in threads._blas().info()]
+        threads.call_with_blas_threads(1, list)
+        seen = []
+
+        def work():
+            with threadpoolctl.threadpool_limits(1, "blas"):
+                seen.extend(one["num_threads"] for one in threads._blas().info())
+
+        thread = threading.Thread(target=work)
+        thread.start()
+        thread.join()
+        after = [one["num_threads"] for one in threads._blas().info()]
+        print(json.dumps(dict(seen=seen, restored=before == after)))
+    """)
+    assert set(facts["seen"]) == {1} and facts["restored"]

@@ -243,7 +243,7 @@ def test_interrupts_and_the_limit_of_openmp(monkeypatch):
             (20,), solver="{solver}", tol=0.0, n_iter_no_change=np.inf, max_iter=ENDLESS,
             learning_rate_init=1e-5, random_state=0, n_threads=2,
         )
-        messages = interrupted(lambda: estimator.fit(X, y), 0.2)
+        messages = interrupted(lambda: estimator.fit(X, y), 0.1, begun("{solver}"))
         facts(estimator, X, y, messages=messages, allowed=allowed())
     """
     giant = """
@@ -255,8 +255,7 @@ def test_interrupts_and_the_limit_of_openmp(monkeypatch):
             (600, 600), solver="{solver}", batch_size=len(y), max_iter=1, max_fun=1,
             random_state=0, n_threads=2,
         )
-        duration = seconds(lambda: estimator.fit(X, y))
-        messages = interrupted(lambda: estimator.fit(X, y), duration / 4)
+        messages = interrupted(lambda: estimator.fit(X, y), 0.01, begun("{solver}"))
         same = bool((estimator.network_.params == network.params).all())
         facts(estimator, X, y, messages=messages, allowed=allowed(), same=same)
     """

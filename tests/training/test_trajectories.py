@@ -1,11 +1,11 @@
 """The estimators walk the trajectory of scikit-learn's MLP.
 
-Both classes get the same parameters, random_state and data; after about a dozen epochs the
+Both classes get the same parameters, random_state and data; after six epochs of four batches the
 weights, the reported losses and scores, the counters and the predictions must agree. The weights
 hang on every draw of the random state, on the order of the batches, on each gradient and each
 update, and on the epoch at which training stops, so that little can be wrong unseen.
 
-Bounds. In float64 the two sides differ by the rounding of sums only; a dozen epochs multiply that
+Bounds. In float64 the two sides differ by the rounding of sums only; the epochs multiply that
 to about 1e-12 on these data, and 1e-7 is promised. L-BFGS amplifies rounding in its line search:
 1e-4. The float32 bounds are explained where they stand.
 """
@@ -432,7 +432,7 @@ def each(cases):
 
 
 def parameters(case, solver_defaults):
-    """The case's own parameters over settings under which a dozen epochs do visible work."""
+    """The case's own parameters over settings under which a few epochs do visible work."""
     given = dict(case.params)
     if given.pop("defaults", False):
         return {"random_state": 5, **given}
@@ -440,7 +440,7 @@ def parameters(case, solver_defaults):
     params = {
         "hidden_layer_sizes": (7, 5),
         "batch_size": 16,
-        "max_iter": 12,
+        "max_iter": 6 if given.get("batch_size") != 1 else 2,  # of 61 batches
         "tol": 0.0,
         "n_iter_no_change": 20,
         "learning_rate_init": 0.02 if solver == "sgd" else 0.01,
