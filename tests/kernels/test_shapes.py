@@ -48,22 +48,30 @@ def test_every_shape_agrees_with_the_twin(width):
             assert_both_types_agree(*problem, weights)
 
 
-SHAPES = covering(
+SHAPES = dict(
     fan_in=WIDTHS, hidden=WIDTHS, n_outputs=WIDTHS, n_samples=ROWS, dtype=DTYPES, depth=[0, 1]
 )
 
 
-@grid(1, build=BUILDS, fan_in=WIDTHS)
-def test_a_covering_subset_of_shapes_agrees_with_the_twin(build, fan_in):
-    rng = np.random.default_rng(fan_in)
-    for shape in SHAPES:
-        if shape["fan_in"] == fan_in:
-            hidden = [shape["hidden"]] * shape["depth"]
-            layer_sizes = [fan_in, *hidden, shape["n_outputs"]]
-            n_samples, dtype = shape["n_samples"], shape["dtype"]
-            net, twin, X, y = draw_shape(rng, layer_sizes, n_samples, dtype)
-            weights, what = random_weights(rng, n_samples, dtype), f"{net!r}, {n_samples} rows"
-            assert_agrees(net, Expected(twin, X, y), X, y, weights, what)
+def assert_shapes_agree(shapes, seed):
+    rng = np.random.default_rng(seed)
+    for shape in shapes:
+        layer_sizes = [shape["fan_in"], *[shape["hidden"]] * shape["depth"], shape["n_outputs"]]
+        n_samples, dtype = shape["n_samples"], shape["dtype"]
+        net, twin, X, y = draw_shape(rng, layer_sizes, n_samples, dtype)
+        weights, what = random_weights(rng, n_samples, dtype), f"{net!r}, {n_samples} rows"
+        assert_agrees(net, Expected(twin, X, y), X, y, weights, what)
+
+
+def test_a_covering_subset_of_shapes_agrees_with_the_twin(build):
+    assert_shapes_agree(covering(1, **SHAPES), seed=0)
+
+
+@pytest.mark.grid(covering="test_a_covering_subset_of_shapes_agrees_with_the_twin")
+@pytest.mark.parametrize("fan_in", WIDTHS)
+def test_every_two_sizes_agree_with_the_twin(build, fan_in):
+    shapes = [shape for shape in covering(2, **SHAPES) if shape["fan_in"] == fan_in]
+    assert_shapes_agree(shapes, seed=fan_in)
 
 
 NETWORKS = [(1, 1), (1, 10, 1), (7, 33, 2), (31, 16, 8, 3), (64, 100, 10)]
@@ -215,7 +223,7 @@ def test_every_small_shape_agrees_with_the_twin(i, n_samples):
                 assert_agrees(typed, expected, X.astype(dtype), y.astype(dtype), some, what)
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
+@grid(1, build=BUILDS, dtype=DTYPES)
 def test_a_covering_subset_of_small_shapes_agrees_with_the_twin(build, dtype):
     rng = np.random.default_rng(0)
     indices = range(len(SMALL_WIDTHS))

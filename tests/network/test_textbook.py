@@ -105,13 +105,13 @@ GOALS = {"T1": 0.01, "T2": 0.05, "T3": 0.01, "T4a": 0.5, "T4b": 1e-9, "T5": 0.2}
 SHARE_OF_J = {"T1": 1, "T2": 1, "T3": 1 / 2, "T4a": 1 / 200, "T4b": 1 / 2, "T5": 1}
 
 
-# make check trains the slowest of them to the same goals in the example, without descent by hand.
-SLOW = pytest.mark.grid(covering="test_the_example_runs_and_prints_the_five_systems")
+# make check takes the two of which nothing is slow; the gradients of all are compared above.
+SLOW = pytest.mark.grid
 
 
 @pytest.mark.parametrize(
     "name",
-    [pytest.param(name, marks=SLOW if name in ("T1", "T2", "T5") else []) for name in GOALS],
+    [pytest.param(name, marks=SLOW if name in ("T1", "T2", "T4a", "T5") else []) for name in GOALS],
 )
 def test_the_estimator_converges_as_descent_by_hand(name):
     """T2 in its mini-batches, the others in full batches."""

@@ -4,6 +4,7 @@ import time
 
 import numpy as np
 import pytest
+from covering import grid
 from problems import (
     CUT_SHORT,
     ESTIMATORS,
@@ -79,13 +80,17 @@ def test_the_rows_are_trained_in_the_order_that_is_documented(n_places, solver):
     assert (model.t_, model.n_iter_) == (144, 3)
 
 
-@pytest.mark.parametrize("n_places", BUFFERS)
-@pytest.mark.parametrize(
-    "setting",
-    [{}, {"learning_rate": "cosine"}, {"warmup_epochs": 1.3}, {"learning_rate": "one_cycle"}],
-    ids=str,
+@grid(
+    1,
+    n_places=BUFFERS,
+    setting=[
+        {},
+        {"learning_rate": "cosine"},
+        {"warmup_epochs": 1.3},
+        {"learning_rate": "one_cycle"},
+    ],
+    solver=["sgd", "adam"],
 )
-@STOCHASTIC
 def test_without_shuffling_the_buffer_has_no_effect(n_places, setting, solver):
     X, y = make_named_classes()
     arrays = X, y, make_weights()
