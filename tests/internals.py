@@ -8,11 +8,11 @@ import itertools
 
 import numpy as np
 
-from fastbp import BackpropClassifier, Network, base, threads
+from fastbp import BackpropClassifier, Network, base, extras, threads
 from fastbp import _kernels as kernels
 from fastbp._kernels import core
 from fastbp.data import DataSet, Targets
-from fastbp.exchange import description, extras, onnx_graph, onnx_model, onnx_tables
+from fastbp.exchange import description, onnx_graph, onnx_model, onnx_tables
 from fastbp.exchange.description import describe_table
 from fastbp.objective import LOSSES as LOSS_RECORDS
 from fastbp.objective import loss_record

@@ -17,7 +17,6 @@ import numpy as np
 
 from .classifier import BackpropClassifier
 from .exchange.description import Description, Labels, describe_model
-from .exchange.extras import import_extra
 from .exchange.onnx_graph import (
     ONNX_TYPES,
     Graph,
@@ -29,6 +28,7 @@ from .exchange.onnx_graph import (
 )
 from .exchange.onnx_model import to_onnx
 from .exchange.onnx_tables import add_ramps, add_smooth_scaling
+from .extras import import_extra
 from .regressor import BackpropRegressor
 from .tables.piecewise import PiecewiseLinearEncoder
 from .tables.scaling import RobustSmoothScaler

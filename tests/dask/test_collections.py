@@ -214,9 +214,11 @@ def test_targets_that_a_loss_does_not_allow():
         model.fit(lazy(X), lazy(replaced(np.ones(48), 30, -1)))
 
 
-def test_without_dask_one_sentence_says_what_to_install(monkeypatch):
+@pytest.mark.parametrize("package", ["dask", "distributed"])
+def test_without_dask_one_sentence_says_what_to_install(package, monkeypatch):
     for name in [name for name in sys.modules if name.startswith("fastbp.dask")]:
         monkeypatch.delitem(sys.modules, name)
-    monkeypatch.setitem(sys.modules, "distributed", None)
-    with pytest.raises(ModuleNotFoundError, match=r'pip install "fastbp\[dask\]"$'):
+    monkeypatch.setitem(sys.modules, package, None)
+    message = rf'^fastbp.dask needs {package}: pip install "fastbp\[dask\]".$'
+    with pytest.raises(ModuleNotFoundError, match=message):
         importlib.import_module("fastbp.dask")

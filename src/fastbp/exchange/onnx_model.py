@@ -11,13 +11,13 @@ from sklearn.pipeline import Pipeline
 
 from ..archives import write_whole
 from ..classifier import BackpropClassifier
+from ..extras import import_extra
 from ..regressor import BackpropRegressor
 from ..tables.classifier import TabularClassifier
 from ..tables.regressor import TabularRegressor
 from ..types import Path
 from ..versions import VERSION
 from .description import Description, TableDescription, describe_model, describe_table
-from .extras import import_extra
 from .onnx_graph import (
     ML_DOMAIN,
     ONNX_TYPES,
