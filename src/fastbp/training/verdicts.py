@@ -108,10 +108,12 @@ def loss_of_constant(network: Network, data: DataSet) -> float:
     """The loss of the best prediction that is the same for all samples, without penalty.
 
     Infinite where it is unknown or no measure: for a user's own loss, for a network without
-    intercepts, and for targets that are all the same.
+    intercepts, and for targets that are all the same where there is weight.
     """
     targets = data.targets
     values = targets.labels if targets.values is None else targets.values
+    if data.weights is not None:
+        values = values[data.weights > 0]
     statistic = loss_record(network.loss_name).best_constant
     if not (statistic and network.fit_intercept) or (values == values[0]).all():
         return np.inf
