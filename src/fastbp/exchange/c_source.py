@@ -63,7 +63,8 @@ def to_c(
     Parameters
     ----------
     estimator : estimator of fastbp, or Pipeline
-        Fitted. A pipeline has a StandardScaler or a RobustSmoothScaler before a network, or nothing.
+        Fitted. A pipeline has a StandardScaler or a RobustSmoothScaler before a network, or
+        nothing that does anything.
     path : str or path-like, default=None
         A file to write the text to. At every moment it is the old file or the new one.
     name : str, default='model'
