@@ -12,14 +12,13 @@ import numpy as np
 from sklearn.base import ClassifierMixin
 from sklearn.utils.multiclass import (
     _check_partial_fit_first_call,
-    check_classification_targets,
     type_of_target,
     unique_labels,
 )
 
 from . import parameters
 from .base import BaseBackprop, has_incremental_solver
-from .classes import Classes, ClassificationProblem, ClassWeights
+from .classes import Classes, ClassificationProblem, ClassWeights, check_labels
 from .sklearn_types import available_if, fits
 from .types import (
     Activations,
@@ -451,7 +450,7 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
 
     def _problem(self, y, *, goes_on, is_incremental=False, classes=None):
         """The classes of y, their output and their weights."""
-        check_classification_targets(y)
+        check_labels(y)
         if is_incremental:
             known = self._classes_of_first_call(y, classes)
             known.check_known(y)

@@ -21,10 +21,10 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 from sklearn.base import clone, is_classifier
-from sklearn.utils.multiclass import check_classification_targets, unique_labels
+from sklearn.utils.multiclass import unique_labels
 
 from ..checks import as_weights
-from ..classes import Classes, ClassWeights
+from ..classes import Classes, ClassWeights, check_labels
 from ..data import DataSet
 from ..front import check_dense
 from ..training.scales import root_mean_squares
@@ -140,7 +140,7 @@ def _load(estimator, X, y, weights):
     checker = clone(estimator)
     X, y = checker._checked_arrays(X, y, (np.float64, np.float32), reset=True)
     if is_classifier(estimator):
-        check_classification_targets(y)
+        check_labels(y)
     if weights is not None:
         weights = np.asarray(weights)
         is_zero = weights.shape == (n,) and weights.dtype.kind in "biuf" and not weights.any()
