@@ -13,7 +13,7 @@ libraries are imported here only once a table of theirs has come.
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
@@ -95,11 +95,7 @@ class Table:
 
 def open_table(X: Any) -> Table:
     """The table that X is; TypeError or ValueError where it is none."""
-    if sparse.issparse(X):
-        raise TypeError(
-            "X is a sparse matrix, and tables are dense. BackpropClassifier and BackpropRegressor "
-            "take CSR matrices as they are; a small one can be converted by X.toarray()."
-        )
+    check_is_table(X)
     library = _library_of(X)
     if library is None:
         return _open_array(X)
@@ -109,12 +105,29 @@ def open_table(X: Any) -> Table:
     return table
 
 
+def check_is_table(X: Any) -> None:
+    """TypeError for what is no table, found before its rows are counted."""
+    if sparse.issparse(X):
+        raise TypeError(
+            "X is a sparse matrix, and tables are dense. BackpropClassifier and BackpropRegressor "
+            "take CSR matrices as they are; a small one can be converted by X.toarray()."
+        )
+    if isinstance(X, Mapping):
+        raise TypeError(f"X is a {type(X).__name__}: make a table of it by pandas.DataFrame(X).")
+    if isinstance(X, (str, bytes, Iterator)):
+        raise TypeError(
+            f"X is a {type(X).__name__}: pass a table of pandas, polars or pyarrow, an array, or a "
+            "list of rows."
+        )
+    classes = {(cls.__module__.partition(".")[0], cls.__name__) for cls in type(X).__mro__}
+    if ("polars", "LazyFrame") in classes:
+        raise TypeError("X is a LazyFrame, which has no rows yet: pass X.collect().")
+
+
 def _library_of(X):
     """The library whose table X is, or None."""
     for cls in type(X).__mro__:
         library = cls.__module__.partition(".")[0]
-        if (library, cls.__name__) == ("polars", "LazyFrame"):
-            raise TypeError("X is a LazyFrame, which has no rows yet: pass X.collect().")
         if library in _OPEN and cls.__name__ in ("DataFrame", "Table", "RecordBatch"):
             return library
     return None
@@ -129,6 +142,8 @@ def _table(source, shape, names, read):
 
 
 def _open_array(X):
+    if isinstance(X, np.ndarray) and X.dtype.kind in "mM":
+        _refuse_dates("column 0", X.dtype)
     check_storage(X)
     # Of lists, NumPy would make an array of text if a single value is text.
     kind: Any = object if isinstance(X, (list, tuple)) else None

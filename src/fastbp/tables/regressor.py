@@ -10,6 +10,7 @@ from sklearn.base import RegressorMixin
 from sklearn.metrics import r2_score
 from sklearn.utils.validation import validate_data
 
+from ..checks import as_number, check_storage
 from ..parameters import OF_REGRESSOR, Names
 from ..regressor import BackpropRegressor, pinball_score
 from ..types import (
@@ -149,6 +150,7 @@ class TabularRegressor(RegressorMixin, BaseTabular):
 
     def _checked_targets(self, y):
         settings = {"multi_output": True, "y_numeric": True}
+        check_storage(y, "y")
         y = validate_data(self, X="no_validation", y=y, **settings)
         return BackpropRegressor._as_column(y).astype(np.float64, copy=False)
 
@@ -282,12 +284,11 @@ class TabularRegressor(RegressorMixin, BaseTabular):
 
         Raises
         ------
-        ValueError
-            After a fit with ``X_val`` or to several targets.
+        TypeError, ValueError
+            For another coverage; ValueError after a fit with ``X_val`` or to several targets.
         """
         each = np.array(self._predictions_of_members(X))
-        if not 0 < coverage < 1:
-            raise ValueError(f"coverage={coverage!r} must be between 0 and 1.")
+        coverage = as_number("coverage", coverage, lowest=0, included=False, below=1)
         errors: ConformalErrors | None = vars(self).get("_errors")
         if errors is None:
             raise ValueError(
