@@ -123,7 +123,7 @@ class Classes:
             is_dense = isinstance(y, np.ndarray) and y.ndim == 2 and y.dtype.kind in "iufb"
             is_dense = is_dense and y.shape[1] == len(self.labels)
             return is_dense and bool(((y == 0) | (y == 1)).all())
-        if y.ndim != 1:
+        if y.ndim != 1 or len(self.labels) == 0:
             return False
         try:
             places = np.searchsorted(self.labels, y)
