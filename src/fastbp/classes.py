@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any, ClassVar, Literal, TypeAlias
 
 import numpy as np
@@ -52,6 +53,12 @@ def _check_types_of_labels(y):
         raise ValueError(
             f"y has labels of several types: {labels}. Convert them to one, for example to text by "
             "y.astype(str)."
+        ) from None
+    (kind, label), *_ = kinds.items()
+    if isinstance(label, (Integral, np.bool_)):
+        raise ValueError(
+            f"y has labels of the type {kind} in an array of objects. Convert it, for example by "
+            "y.astype(int)."
         ) from None
 
 

@@ -50,3 +50,11 @@ def test_labels_of_several_types(label, words):
     for call in "fit", "partial_fit", "initialize":
         with pytest.raises(ValueError, match=words):
             getattr(tiny(BackpropClassifier, solver="adam"), call)(np.eye(8), labels)
+
+
+@pytest.mark.parametrize("kind", [int, bool, np.int32])
+def test_whole_numbers_in_an_array_of_objects(kind):
+    labels = np.array([kind(k % 2) for k in range(8)], dtype=object)
+    words = rf"labels of the type {kind.__name__} in an array of objects.*by y.astype\(int\)"
+    with pytest.raises(ValueError, match=words):
+        tiny(BackpropClassifier).fit(np.eye(8), labels)

@@ -59,7 +59,10 @@ def blocks_of(X: Any, y: Any, sample_weight: Any) -> tuple[list[Any], list[Any],
 
 
 def is_collection(array: Any) -> bool:
-    return hasattr(array, "__dask_graph__") and hasattr(array, "to_delayed")
+    # of the class, since a Delayed has every attribute that it is asked for, and a Bag no rows
+    cls = type(array)
+    has_rows = hasattr(cls, "chunks") or hasattr(cls, "divisions")
+    return has_rows and hasattr(cls, "__dask_graph__") and hasattr(cls, "to_delayed")
 
 
 def is_array(collection: Any) -> bool:

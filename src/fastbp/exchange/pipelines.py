@@ -46,6 +46,8 @@ def what_to_pass(estimator: Any) -> str:
     """What to export in place of an estimator that holds a network; or nothing."""
     if isinstance(estimator, type):
         return " Pass a fitted instance of the class."
+    if hasattr(estimator, "to_local"):
+        return " Pass what its to_local() returns."
     if hasattr(estimator, "best_estimator_"):
         return " Pass its best_estimator_."
     if hasattr(estimator, "refit"):
