@@ -62,6 +62,19 @@ def test_weights_that_float32_cannot_hold(weight):
 
 
 @pytest.mark.parametrize(
+    ("class_weight", "words"),
+    [
+        ({"yes": 0, "no": 0}, "sample_weight is zero for every sample"),
+        ({"yes": np.nan, "no": 1}, "sample_weight contains NaN"),
+    ],
+    ids=["zero", "NaN"],
+)
+def test_class_weights_that_are_none(class_weight, words):
+    with pytest.raises(ValueError, match=words):
+        quick(TabularClassifier, class_weight=class_weight).fit(X, LABELS)
+
+
+@pytest.mark.parametrize(
     ("preset", "words"),
     [
         ({"n_folds": 1}, "n_folds=1 must be a whole number >= 2"),

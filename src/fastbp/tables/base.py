@@ -214,10 +214,12 @@ class BaseTabular(BaseEstimator):
         def report(k):
             member = members[k]
             best = int(np.argmin(member.validation_loss_curve_))
-            print(
+            line = (
                 f"Network {k + 1} of {len(members)}: {member.n_iter_} epochs, smallest validation "
                 f"loss {member.validation_loss_curve_[best]:.6f} in epoch {best + 1}"
             )
+            # at once with its end, since another thread may print
+            print(f"{line}\n", end="")
 
         return report
 
@@ -339,7 +341,9 @@ def _as_float32(weights):
         return None
     with np.errstate(over="ignore", under="ignore"):
         single = weights.astype(np.float32)
-    if not (np.isfinite(single).all() and single.any()):
+    holds = np.isfinite(single).all() and single.any()
+    # what no weights are, NaN or zeros alone, is said by the checks of the networks
+    if not holds and np.isfinite(weights).all() and weights.any():
         raise ValueError(
             f"sample_weight has values from {weights.min():g} to {weights.max():g}, which float32 "
             "cannot hold; scale the weights, for example to a mean of 1."
