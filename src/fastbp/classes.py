@@ -55,10 +55,11 @@ def _check_types_of_labels(y):
             "y.astype(str)."
         ) from None
     (kind, label), *_ = kinds.items()
-    if isinstance(label, (Integral, np.bool_)):
+    if not isinstance(label, (str, float)):  # numbers with fractions are hardly labels
+        to = "int" if isinstance(label, (Integral, np.bool_)) else "str"
         raise ValueError(
             f"y has labels of the type {kind} in an array of objects. Convert it, for example by "
-            "y.astype(int)."
+            f"y.astype({to})."
         ) from None
 
 

@@ -1,5 +1,7 @@
 """Dates as inputs, and labels of several types, are refused with what to do."""
 
+from decimal import Decimal
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -52,9 +54,10 @@ def test_labels_of_several_types(label, words):
             getattr(tiny(BackpropClassifier, solver="adam"), call)(np.eye(8), labels)
 
 
-@pytest.mark.parametrize("kind", [int, bool, np.int32])
-def test_whole_numbers_in_an_array_of_objects(kind):
+@pytest.mark.parametrize("kind", [int, bool, np.int32, Decimal])
+def test_numbers_in_an_array_of_objects(kind):
     labels = np.array([kind(k % 2) for k in range(8)], dtype=object)
-    words = rf"labels of the type {kind.__name__} in an array of objects.*by y.astype\(int\)"
+    to = "str" if kind is Decimal else "int"
+    words = rf"labels of the type {kind.__name__} in an array of objects.*by y.astype\({to}\)"
     with pytest.raises(ValueError, match=words):
         tiny(BackpropClassifier).fit(np.eye(8), labels)
