@@ -104,21 +104,13 @@ def as_matrix(X: Any, dtype: Any, name: str = "X") -> Matrix:
 
 
 def check_storage(X: Any, name: str = "X") -> None:
-    """ValueError for structured arrays, dates, or a sparse matrix whose indices name no entries.
+    """ValueError for a structured array, or a sparse matrix whose indices name no entries.
 
-    scikit-learn's checks pass them on, dates as numbers of nanoseconds or days. SciPy does not look
-    at the arrays that a matrix is made of; its conversions and the kernels follow them.
+    scikit-learn's checks pass both on. SciPy does not look at the arrays that a matrix is made of;
+    its conversions and the kernels follow them.
     """
     if isinstance(X, np.ndarray) and X.dtype.names is not None:
         _check_real(X.dtype, name)
-    dtypes: Any = getattr(X, "dtypes", getattr(X, "dtype", None))
-    is_one = isinstance(dtypes, np.dtype) or not np.iterable(dtypes)
-    for dtype in [dtypes] if is_one else dtypes:
-        if _is_of_dates(dtype):
-            raise ValueError(
-                f"{name} must hold numbers, got dates or times ({dtype}): replace them by numbers, "
-                "for example the year, the day of the week, or the days since a fixed date."
-            )
     check_unmasked(X, name)
     if not sparse.issparse(X):
         return
@@ -128,13 +120,6 @@ def check_storage(X: Any, name: str = "X") -> None:
     elif X.format == "coo":
         for indices, size in ((X.row, X.shape[0]), (X.col, X.shape[1])):
             _check_indices(np.asarray(indices), size, name, "coo")
-
-
-def _is_of_dates(dtype):
-    """Whether a type of NumPy, pandas or polars is that of dates or times."""
-    if hasattr(dtype, "kind"):
-        return dtype.kind in "mM"
-    return hasattr(dtype, "is_temporal") and dtype.is_temporal()
 
 
 def check_unmasked(array: Any, name: str) -> None:

@@ -58,7 +58,7 @@ def _check_types_of_labels(y):
     if not isinstance(label, (str, float)):  # numbers with fractions are hardly labels
         to = "int" if isinstance(label, (Integral, np.bool_)) else "str"
         raise ValueError(
-            f"y has labels of the type {kind} in an array of objects. Convert it, for example by "
+            f"Unknown label type: {kind}, in an array of objects. Convert y, for example by "
             f"y.astype({to})."
         ) from None
 

@@ -42,9 +42,18 @@ def test_what_is_no_table(make, words):
 @pytest.mark.parametrize("dates", [pd.date_range, pd.timedelta_range], ids=lambda one: one.__name__)
 def test_targets_that_are_dates(dates):
     values = dates("1 day" if dates is pd.timedelta_range else "2020", periods=N_SAMPLES)
-    for targets in values, values.to_series(), values.to_numpy():
+    for targets in values, values.to_series(), values.to_series().to_frame(), values.to_numpy():
         with pytest.raises(ValueError, match="y must hold numbers, got dates or times"):
             quick().fit(X, targets)
+
+
+@pytest.mark.parametrize("library", ["polars", "pyarrow"])
+def test_targets_of_other_libraries_that_are_dates(library):
+    dates = pd.date_range("2020", periods=N_SAMPLES).to_numpy()
+    library = pytest.importorskip(library)
+    make = library.Series if hasattr(library, "Series") else library.array
+    with pytest.raises(ValueError, match="y must hold numbers, got dates or times"):
+        quick().fit(X, make(dates))
 
 
 @pytest.mark.parametrize("scale", [1e-170, 1e-320])

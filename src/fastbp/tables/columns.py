@@ -142,8 +142,6 @@ def _table(source, shape, names, read):
 
 
 def _open_array(X):
-    if isinstance(X, np.ndarray) and X.dtype.kind in "mM":
-        _refuse_dates("column 0", X.dtype)
     check_storage(X)
     # Of lists, NumPy would make an array of text if a single value is text.
     kind: Any = object if isinstance(X, (list, tuple)) else None
@@ -387,6 +385,20 @@ def is_number(level: Level) -> bool:
     except ValueError:
         return False
     return True
+
+
+def check_no_dates(y: Any) -> None:
+    """ValueError for targets that are dates or times: scikit-learn's checks make them numbers."""
+    if type(y).__module__.partition(".")[0] == "pyarrow":
+        y = np.asarray(y)
+    is_frame = hasattr(y, "columns")
+    for dtype in getattr(y, "dtypes", ()) if is_frame else [getattr(y, "dtype", None)]:
+        is_temporal = getattr(dtype, "is_temporal", bool)  # of polars
+        if getattr(dtype, "kind", "") in ("m", "M") or is_temporal():
+            raise ValueError(
+                f"y must hold numbers, got dates or times ({dtype}): give the time since a fixed "
+                "date, for example in days."
+            )
 
 
 # --- errors -------------------------------------------------------------------------------------

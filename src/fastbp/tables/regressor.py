@@ -10,7 +10,7 @@ from sklearn.base import RegressorMixin
 from sklearn.metrics import r2_score
 from sklearn.utils.validation import validate_data
 
-from ..checks import as_number, check_storage
+from ..checks import as_number
 from ..parameters import OF_REGRESSOR, Names
 from ..regressor import BackpropRegressor, pinball_score
 from ..types import (
@@ -23,6 +23,7 @@ from ..types import (
     RandomState,
 )
 from .base import CONSTRAINTS, BaseTabular
+from .columns import check_no_dates
 from .intervals import ConformalErrors
 from .presets import Preset
 from .target_scales import TargetScale
@@ -150,7 +151,7 @@ class TabularRegressor(RegressorMixin, BaseTabular):
 
     def _checked_targets(self, y):
         settings = {"multi_output": True, "y_numeric": True}
-        check_storage(y, "y")
+        check_no_dates(y)
         y = validate_data(self, X="no_validation", y=y, **settings)
         return BackpropRegressor._as_column(y).astype(np.float64, copy=False)
 
