@@ -21,8 +21,9 @@ PYTEST := OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --d
 # What to run at every change: a covering subset of each grid (tests/covering.py) and all the rest,
 # but tests marked slow, which start other processes, wait for interrupts or try every line, and those
 # of exports and of Dask, which are used by nothing else and whose imports alone take seconds.
+APART := tests/dask tests/exchange src/fastbp/dask src/fastbp/onnx.py
 check: $(VENV)/built
-	$(PYTEST) --ignore tests/dask --ignore tests/exchange -m "not grid and not slow and not faults" $(PYTEST_ARGS)
+	$(PYTEST) $(APART:%=--ignore %) -m "not grid and not slow and not faults" $(PYTEST_ARGS)
 
 test: $(VENV)/built
 	$(PYTEST) $(PYTEST_ARGS)

@@ -3,8 +3,9 @@
 Each array is compared relative to its own largest element, each loss relative to its value.
 """
 
+from functools import cached_property
+
 import numpy as np
-import pytest
 from reference import (
     ReferenceNetwork,
     random_inputs,
@@ -34,7 +35,10 @@ def assert_close(actual, expected, dtype, what, *, least_scale=0.0):
 
 
 def random_problem(rng, layer_sizes, n_samples, output, loss, *, dtype, density=1.0, **arguments):
-    """A Network with random parameters, its twin, and data of the dtype, away from kinks."""
+    """A Network with random parameters, its twin, and data of the dtype, away from kinks.
+
+    Of float32, it is a problem for both types: all its numbers are in float64, too.
+    """
     net = fastbp.Network(layer_sizes, output_activation=output, loss=loss, dtype=dtype, **arguments)
     twin = ReferenceNetwork.like(net)
     net.params[:] = random_params(rng, twin)
@@ -55,95 +59,117 @@ def random_weights(rng, n_samples, dtype):
     return weights.astype(dtype)
 
 
-def assert_agrees(
-    net, twin, X, y, sample_weight, what, *, dense_X=None, max_per_sample_entries=200_000
-):
-    """Every function of the network against the twin's."""
-    dtype = np.dtype(net.dtype).name
-    dense_X = X if dense_X is None else dense_X
-    X64, y64 = dense_X.astype(np.float64), y.astype(np.float64)
-    w64 = None if sample_weight is None else sample_weight.astype(np.float64)
+class Expected:
+    """What the twin computes for data, in float64: each answer once, however many ask for it.
 
-    expected_activations = twin.propagate(X64)[1]
-    assert_close(net.forward(X), expected_activations[-1], dtype, f"forward, {what}")
-    activations = net.activations(X)
-    assert len(activations) == len(expected_activations), what
-    for layer, expected in enumerate(expected_activations[1:], start=1):
-        assert_close(activations[layer], expected, dtype, f"activations[{layer}], {what}")
+    Networks of both types, in all builds, with dense and sparse inputs, can be compared with the
+    same answers, as long as their parameters and the data are numbers of float32.
+    """
 
-    expected_loss, expected_gradient = twin.loss_gradient(X64, y64, w64)
+    def __init__(self, twin, X, y):
+        self.twin, self.X, self.y = twin, X.astype(np.float64), y.astype(np.float64)
+        self._objectives = {}
+
+    def objective(self, sample_weight):
+        """J, its gradient, and the least scale to compare each layer's gradient by.
+
+        Derivatives of the absolute error and its like are of one size, with either sign, so that of
+        a sum of them nothing but rounding may be left. The scale is that of the sum without signs:
+        (coefs, intercepts) of each layer.
+        """
+        key = None if sample_weight is None else sample_weight.astype(np.float64).tobytes()
+        if key not in self._objectives:
+            twin, X, y = self.twin, self.X, self.y
+            w = None if sample_weight is None else sample_weight.astype(np.float64)
+            scales = [(0.0, 0.0)] * (len(twin.layer_sizes) - 1)
+            if twin.loss_name in ("absolute_error", "quantile"):
+                activations, deltas = twin.backpropagate_loss(X, y, twin.sample_factors(len(X), w))
+                scales = [
+                    (np.max(np.abs(a).T @ np.abs(delta)), np.max(np.abs(delta).sum(axis=0)))
+                    for a, delta in zip(activations[:-1], deltas, strict=True)
+                ]
+            self._objectives[key] = *twin.loss_gradient(X, y, w), scales
+        return self._objectives[key]
+
+    @cached_property
+    def activations(self):
+        return self.twin.propagate(self.X)[1]
+
+    @cached_property
+    def of_samples(self):
+        """per_sample_gradients, their norms, input_gradient and the least scale of the last."""
+        twin, X = self.twin, self.X
+        # From one pass.
+        factors = np.full(len(X), twin.loss_scale)
+        activations, deltas = twin.backpropagate_loss(X, self.y, factors)
+        by_params = twin.by_params(X, activations, deltas)
+        norms = np.linalg.norm(by_params, axis=1)
+        return by_params, norms, twin.by_inputs(X, deltas), self._scale_by_inputs(deltas)
+
+    @cached_property
+    def of_outputs(self):
+        """jacobian, input_jacobian and the least scale of the latter."""
+        twin, X = self.twin, self.X
+        # From one pass for each output.
+        passes = [twin.backpropagate_output(X, k) for k in range(twin.layer_sizes[-1])]
+        jacobian = np.stack([twin.by_params(X, *one) for one in passes], axis=1)
+        by_inputs = np.stack([twin.by_inputs(X, deltas) for _, deltas in passes], axis=1)
+        return jacobian, by_inputs, max(self._scale_by_inputs(deltas) for _, deltas in passes)
+
+    def _scale_by_inputs(self, deltas):
+        """Derivatives by the inputs may be sums that cancel, whatever the loss is."""
+        coefs, _ = self.twin.unpack(self.twin.params)
+        return np.max(np.abs(deltas[0]) @ np.abs(coefs[0]).T)
+
+
+def assert_agrees(net, expected, X, y, sample_weight, what, *, max_entries=200_000):
+    """Every function of the network against the twin's answers."""
+    assert_functions_agree(net, expected, X, y, what, max_entries=max_entries)
+    assert_objectives_agree(net, expected, X, y, sample_weight, what)
+
+
+def assert_objectives_agree(net, expected, X, y, sample_weight, what):
+    """J and its gradient."""
+    dtype, twin = np.dtype(net.dtype).name, expected.twin
+    expected_loss, expected_gradient, scales = expected.objective(sample_weight)
     gradient = net.loss_gradient(X, y, sample_weight)
     for loss in net.loss(X, y, sample_weight), gradient.loss:
-        assert loss == pytest.approx(expected_loss, rel=TOLERANCE[dtype], abs=0), what
+        assert abs(loss - expected_loss) <= TOLERANCE[dtype] * abs(expected_loss), what
     coefs, intercepts = twin.unpack(expected_gradient)
-    scales = scales_of_sums_over_rows(twin, X64, y64, w64)
-    for layer, expected in enumerate(coefs):
+    for layer, part in enumerate(coefs):
         actual, scale = gradient.coefs[layer], scales[layer][0]
-        assert_close(actual, expected, dtype, f"coef_grads[{layer}], {what}", least_scale=scale)
+        assert_close(actual, part, dtype, f"coef_grads[{layer}], {what}", least_scale=scale)
     assert len(gradient.intercepts) == len(intercepts), what
-    for layer, expected in enumerate(intercepts):
+    for layer, part in enumerate(intercepts):
         actual, scale = gradient.intercepts[layer], scales[layer][1]
-        assert_close(
-            actual, expected, dtype, f"intercept_grads[{layer}], {what}", least_scale=scale
-        )
+        assert_close(actual, part, dtype, f"intercept_grads[{layer}], {what}", least_scale=scale)
     if net.front:
-        expected = vars(twin.unpack_front(expected_gradient)).values()
-        for actual, part in zip(gradient.front_params.values(), expected, strict=False):
+        parts = vars(twin.unpack_front(expected_gradient)).values()
+        for actual, part in zip(gradient.front_params.values(), parts, strict=False):
             assert_close(actual, part, dtype, f"front, {what}")
     assert_close(gradient.flat, expected_gradient, dtype, f"flat gradient, {what}")
 
-    if X.shape[0] * net.n_params <= max_per_sample_entries:
-        assert_samples_agree(net, twin, X, y, X64, y64, what)
-    if X.shape[0] * net.n_params * net.layer_sizes[-1] <= max_per_sample_entries:
-        assert_outputs_agree(net, twin, X, X64, what)
 
-
-def scales_of_sums_over_rows(twin, X64, y64, w64):
-    """The least scale to compare each layer's gradient by: (coefs, intercepts).
-
-    Derivatives of the absolute error and its like are of one size, with either sign, so that of a
-    sum of them nothing but rounding may be left. The scale is that of the sum without signs.
-    """
-    if twin.loss_name not in ("absolute_error", "quantile"):
-        return [(0.0, 0.0)] * (len(twin.layer_sizes) - 1)
-    activations, deltas = twin.backpropagate_loss(X64, y64, twin.sample_factors(len(X64), w64))
-    return [
-        (np.max(np.abs(a).T @ np.abs(delta)), np.max(np.abs(delta).sum(axis=0)))
-        for a, delta in zip(activations[:-1], deltas, strict=True)
-    ]
-
-
-def scale_by_inputs(twin, deltas):
-    """The same for derivatives by inputs, which may be few, whatever the loss is."""
-    coefs, _ = twin.unpack(twin.params)
-    return np.max(np.abs(deltas[0]) @ np.abs(coefs[0]).T)
-
-
-def assert_samples_agree(net, twin, X, y, X64, y64, what):
-    """The network's derivatives of the loss of each sample against the twin's."""
+def assert_functions_agree(net, expected, X, y, what, *, max_entries=200_000):
+    """Outputs and activations; derivatives of samples and outputs, if they are not too many."""
     dtype = np.dtype(net.dtype).name
-    # The twin's per_sample_gradients, per_sample_gradient_norms and input_gradient, from one pass.
-    activations, deltas = twin.backpropagate_loss(X64, y64, np.full(len(X64), twin.loss_scale))
-    expected = twin.by_params(X64, activations, deltas)
-    assert_close(net.per_sample_gradients(X, y), expected, dtype, f"per sample, {what}")
-    norms = net.per_sample_gradient_norms(X, y)
-    assert norms.dtype == np.float64, what
-    expected = np.linalg.norm(expected, axis=1)
-    assert_close(norms.astype(dtype), expected, dtype, f"norms per sample, {what}")
-    actual, expected = net.input_gradient(X, y), twin.by_inputs(X64, deltas)
-    scale = scale_by_inputs(twin, deltas)
-    assert_close(actual, expected, dtype, f"by inputs, {what}", least_scale=scale)
+    assert_close(net.forward(X), expected.activations[-1], dtype, f"forward, {what}")
+    activations = net.activations(X)
+    assert len(activations) == len(expected.activations), what
+    for layer, part in enumerate(expected.activations[1:], start=1):
+        assert_close(activations[layer], part, dtype, f"activations[{layer}], {what}")
 
-
-def assert_outputs_agree(net, twin, X, X64, what):
-    """The network's derivatives of its outputs against the twin's."""
-    dtype = np.dtype(net.dtype).name
-    # The twin's jacobian and input_jacobian, from one pass for each output.
-    passes = [twin.backpropagate_output(X64, k) for k in range(twin.layer_sizes[-1])]
-    expected = np.stack([twin.by_params(X64, *one) for one in passes], axis=1)
-    assert_close(net.jacobian(X), expected, dtype, f"jacobian, {what}")
-    expected = np.stack([twin.by_inputs(X64, deltas) for _, deltas in passes], axis=1)
-    scale = max(scale_by_inputs(twin, deltas) for _, deltas in passes)
-    assert_close(
-        net.input_jacobian(X), expected, dtype, f"input jacobian, {what}", least_scale=scale
-    )
+    n_entries = X.shape[0] * net.n_params
+    if n_entries <= max_entries:
+        by_params, norms, by_inputs, scale = expected.of_samples
+        assert_close(net.per_sample_gradients(X, y), by_params, dtype, f"per sample, {what}")
+        actual = net.per_sample_gradient_norms(X, y)
+        assert actual.dtype == np.float64, what
+        assert_close(actual.astype(dtype), norms, dtype, f"norms per sample, {what}")
+        actual = net.input_gradient(X, y)
+        assert_close(actual, by_inputs, dtype, f"by inputs, {what}", least_scale=scale)
+    if n_entries * net.layer_sizes[-1] <= max_entries:
+        jacobian, by_inputs, scale = expected.of_outputs
+        assert_close(net.jacobian(X), jacobian, dtype, f"jacobian, {what}")
+        actual = net.input_jacobian(X)
+        assert_close(actual, by_inputs, dtype, f"input jacobian, {what}", least_scale=scale)

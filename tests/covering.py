@@ -105,6 +105,25 @@ def grid(strength=2, **factors):
     return pytest.mark.parametrize(tuple(factors), params, indirect=indirect)
 
 
+def in_turn(names, params, **factor):
+    """Parametrise a test with some params, each with every value of a factor.
+
+    A param is unmarked for one of the values, in turn: so each param and each value is.
+    """
+    ((name, values),) = factor.items()
+    cases = [
+        pytest.param(
+            value,
+            *param.values,
+            id=f"{param.id}-{name_of(value)}",
+            marks=[] if i % len(values) == i_value else [pytest.mark.grid],
+        )
+        for i, param in enumerate(params)
+        for i_value, value in enumerate(values)
+    ]
+    return pytest.mark.parametrize((name, *names), cases)
+
+
 def at_first(cases, values):
     """Cases that are no product: those with no value that is new in the list are marked `grid`.
 

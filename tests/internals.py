@@ -5,10 +5,11 @@ A part of the package that moves is followed by an edit here. The compiled core 
 """
 
 import itertools
+from contextlib import contextmanager
 
 import numpy as np
 
-from fastbp import BackpropClassifier, Network, base, extras, threads
+from fastbp import BackpropClassifier, Network, base, extras, fit_data, threads
 from fastbp import _kernels as kernels
 from fastbp._kernels import core
 from fastbp.data import DataSet, Targets
@@ -72,6 +73,7 @@ __all__ = [
     "core",
     "ends_of_waves",
     "evaluator",
+    "in_build",
     "is_worse_wave",
     "extras",
     "kernels",
@@ -115,6 +117,17 @@ PAIRS = [
 ]
 OPTIMIZERS = list(core.OPTIMIZERS)
 SOLVERS = list(SOLVER_RECORDS)
+
+
+@contextmanager
+def in_build(name):
+    """Networks that are built here run in this build of the compiled core."""
+    before, kernels.core = kernels.core, kernels.load_build(name)
+    try:
+        yield
+    finally:
+        kernels.core = before
+
 
 DISPLAY_MODULES = ["fastbp.show.curves", "fastbp.show.importance", "fastbp.show.weights"]
 
@@ -172,6 +185,6 @@ def trained_moments(estimator):
 
 def check_everything(monkeypatch):
     """From now on every array goes through all checks, whatever is known of it."""
-    monkeypatch.setattr(base, "is_kernel_matrix", lambda X, dtypes: False)
+    monkeypatch.setattr(fit_data, "is_kernel_matrix", lambda X, dtypes: False)
     monkeypatch.setattr(base, "plain_array_of", lambda X, names: None)
     monkeypatch.setattr(Network, "try_forward", lambda self, X, n_threads=None: None)

@@ -2,9 +2,12 @@
 
 import numpy as np
 import pytest
+from covering import in_turn
 from problems import N_FEATURES
 
-from fastbp import BackpropClassifier, Network
+from fastbp import BackpropClassifier, BackpropRegressor, Network
+
+BOTH = [BackpropClassifier, BackpropRegressor]
 
 N_ROWS = 24
 
@@ -24,12 +27,21 @@ NETWORK_METHODS = {
 }
 
 
+ARGUMENTS = ("make", "expected", "words")
+
+
+def params_of(entries):
+    return [pytest.param(*entry[1:], id=entry[0]) for entry in entries]
+
+
 def table(entries):
     """Parametrise a test with the entries of a table."""
-    return pytest.mark.parametrize(
-        ("make", "expected", "words"),
-        [pytest.param(*entry[1:], id=entry[0]) for entry in entries],
-    )
+    return pytest.mark.parametrize(ARGUMENTS, params_of(entries))
+
+
+def table_in_turn(entries, **factor):
+    """The same with each value of a factor, of which `make check` takes one, in turn."""
+    return in_turn(ARGUMENTS, params_of(entries), **factor)
 
 
 def make_quarters(n_rows=N_ROWS, n_features=N_FEATURES):

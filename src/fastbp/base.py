@@ -1,16 +1,12 @@
-"""BaseBackprop: how an estimator is fitted, whatever its targets are. scikit-learn glue only.
+"""BaseBackprop: what classifier and regressor are to scikit-learn.
 
-Takes a user's parameters, X, y and sample_weight; returns a fitted estimator with the attributes of
-scikit-learn's MLP. On the way:
+Parameters, fit and initialize, coefs_ and intercepts_, outputs, transform, pickling, repr, tags.
+What a fit does stands in fits.py. It asks the subclasses for
 
-    _data           X, y and weights are checked, y becomes targets (the subclass's problem)
-    _begin          a Network and a TrainingState, new or copies of the fitted ones
-    begin_run       what a solver needs (training/run.py); train lets it work
-    _finish         the copies become the fitted attributes
-
-_fit_batches does the same with a Stream in place of the data (stream_fits.py).
-
-A fit that fails leaves the estimator as it was.
+    _problem(y)                what y poses: targets, output, settings of the network, score
+    _incremental_problem(y)    the same in partial_fit
+    _problem_of_stream(y)      the same in fit_batches, after _known_classes
+    _scoring()                 how validation samples are scored
 """
 
 from __future__ import annotations
@@ -19,42 +15,18 @@ from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from sklearn.base import (
-    BaseEstimator,
-    ClassNamePrefixFeaturesOutMixin,
-    TransformerMixin,
-    is_regressor,
-)
-from sklearn.exceptions import DataConversionWarning, InconsistentVersionWarning
-from sklearn.utils import column_or_1d
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.exceptions import InconsistentVersionWarning
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from .callbacks import CallbackSupportMixin, FitTask, begin_fit
-from .checks import (
-    as_kernel_matrix,
-    as_layer_sizes,
-    as_weights,
-    check_storage,
-    check_unmasked,
-    has_validation,
-    is_kernel_matrix,
-    is_plain_target,
-    plain_array_of,
-)
-from .data import DataSet
-from .front import as_front, check_dense
+from .callbacks import CallbackSupportMixin
+from .checks import as_kernel_matrix, check_storage, plain_array_of
+from .fits import fit_arrays, initialize_network
 from .layer_arrays import LayerArrays, assign_layers
 from .near_names import hint_of_parameter
-from .network import Network, count_params
-from .objective import penalty_factors
-from .parameters import check_parameters, defaults_of, parameters_of
-from .random_states import random_source
-from .scoring import fitted_copy, make_score
+from .network import Network
+from .parameters import check_parameters, defaults_of
 from .sklearn_types import InheritedMethods, fits
-from .training import scales
-from .training.checkpoints import Checkpoint, describe
-from .training.run import begin_run, train
 from .training.solvers import SOLVERS
 from .training.state import TrainingState
 from .types import (
@@ -77,7 +49,6 @@ from .types import (
 )
 from .user_warnings import warn
 from .versions import VERSION
-from .whole_fits import whole_fit
 
 if TYPE_CHECKING:
     from typing import Self
@@ -100,7 +71,7 @@ class BaseBackprop(
     TransformerMixin,
     BaseEstimator,
 ):
-    """What classifier and regressor share. A subclass says what problem its y poses (_problem)."""
+    """What classifier and regressor share."""
 
     # The parameters. The subclasses have them in their constructors, and a few more.
     hidden_layer_sizes: int | LayerSizes
@@ -242,26 +213,8 @@ class BaseBackprop(
         conversion (C-contiguous float64 or float32) are read where they are: numbers that are
         written there meanwhile count from the next batch on.
         """
-        context = begin_fit(self, max_epochs=self.max_iter)
-        with whole_fit(self):
-            goes_on = self.warm_start and hasattr(self, "network_")
-            validation = (X_val, y_val, sample_weight_val)
-            return self._fit(X, y, sample_weight, validation, context=context, goes_on=goes_on)
-
-    def _fit_incrementally(self, X, y, sample_weight, validation, **how):
-        earlier: Any = vars(self).get("_training_state")
-        goes_on = earlier is not None
-        self._fit(X, y, sample_weight, validation, goes_on=goes_on, is_incremental=True, **how)
-        if goes_on:
-            self._training_state.extend_curves(earlier, self._show_curves)
+        fit_arrays(self, (X, y, sample_weight), (X_val, y_val, sample_weight_val))
         return self
-
-    def _show_curves(self, state):
-        if self.n_iter_ == 0:  # interrupted at once
-            self.loss_ = state.loss
-        self.loss_curve_ = state.loss_curve
-        self.validation_loss_curve_ = state.validation_loss_curve
-        self.validation_scores_ = state.validation_scores
 
     @fits
     def initialize(
@@ -297,304 +250,19 @@ class BaseBackprop(
             As in fit, and for initial weights of another number or shape. The estimator is then
             as it was before.
         """
-        with whole_fit(self), random_source(self.random_state) as source:
-            data, problem = self._data(X, y, None, goes_on=False)
-            network, state = self._begin(data, problem, source, goes_on=False)
-            if coefs is not None:
-                assign_layers(network, "coefs", coefs, "coefs")
-            if intercepts is not None:
-                assign_layers(network, "intercepts", intercepts, "intercepts")
-            return self._finish(network, state, problem)
-
-    def _fit(self, X, y, sample_weight, validation, **how):
-        with random_source(self.random_state) as source:
-            return self._fit_with(source, X, y, sample_weight, validation, **how)
-
-    def _fit_member(self, X, y, sample_weight, validation, split, after_epoch):
-        """fit as a member of an ensemble, which has checked the parameters.
-
-        split : (rows to train on, rows to validate on), or None where there is other validation
-            X is not copied, but for the rows to validate on.
-        after_epoch : callable
-            Called with the TrainingState after each epoch; a true value ends the fit.
-        """
-        how = {"goes_on": False, "split": split, "after_epoch": after_epoch}
-        with whole_fit(self):
-            self._fit(X, y, sample_weight, validation, **how)
-            # Members are not trained on: moments would be most of what they hold.
-            self._training_state.moments = self._training_state.moments[:0].copy()
-
-    def _fit_with(
-        self,
-        source,
-        X,
-        y,
-        sample_weight,
-        validation,
-        *,
-        goes_on,
-        context=None,
-        split=None,
-        after_epoch=None,
-        **how,
-    ):
-        data, problem = self._data(X, y, sample_weight, goes_on=goes_on, **how)
-        held_out = self._validation_data(data, problem, *validation)
-        self._train_on(
-            data,
-            problem,
-            held_out,
-            source,
-            (X, y, sample_weight),
-            goes_on=goes_on,
-            context=context,
-            split=split,
-            after_epoch=after_epoch,
-            **how,
-        )
+        initialize_network(self, X, y, coefs, intercepts)
         return self
 
     def _fit_batches(self, batches, validation, buffer_rows, classes=None):
         """fit on a stream, whose code is imported where it is needed."""
         from .stream_fits import fit_stream
 
-        return fit_stream(self, batches, validation, buffer_rows, classes)
-
-    def _train_on(
-        self,
-        data,
-        problem,
-        held_out,
-        source,
-        arrays,
-        *,
-        goes_on,
-        context=None,
-        split=None,
-        after_epoch=None,
-        stream=None,
-        **how,
-    ):
-        """Train and set the fitted attributes; returns what has ended the stream early, or None.
-
-        arrays : X, y and sample_weight, as callbacks get them
-        """
-        checkpoint = None
-        if self.checkpoint is not None and not how.get("is_incremental"):
-            classes = problem.fitted_attributes.get("classes_")
-            known_by = {
-                "X": [data.X],
-                "y": [*vars(data.targets).values(), classes],
-                "sample_weight": [data.weights],
-            }
-            # of a stream these are its first rows
-            more = {} if stream is None else {"buffer_rows": len(stream)}
-            checkpoint = self._checkpoint(known_by, held_out, goes_on, source, **more)
-        network, state = self._begin(data, problem, source, goes_on=goes_on, **how)
-
-        def fitted_attributes():
-            # in the estimator's precision, whatever the solver's is
-            twin = network.copy()
-            twin.params = run.network.params
-            return self._fitted_attributes(twin, state.copy(), problem)
-
-        def score_of(network, held_out):
-            def probe():
-                shown = state
-                if how.get("is_incremental") and goes_on:
-                    shown = state.copy()
-                    vars(shown).update(self._training_state.copy().curves())
-                return fitted_copy(self, self._fitted_attributes(network, shown, problem))
-
-            return make_score(self._scoring(), probe, problem, held_out)
-
-        def end_epoch():
-            return after_epoch(state) if context is None else task.end_epoch()
-
-        solver = SOLVERS[self.solver]
-        run = begin_run(
-            solver,
-            network,
-            data,
-            held_out,
-            state,
-            solver.settings(parameters_of(self)),
-            source,
-            make_score=score_of,
-            is_classifier=problem.is_classification,
-            is_incremental=how.get("is_incremental", False),
-            after_epoch=None if context is None and after_epoch is None else end_epoch,
-            split=split,
-        )
-        run.checkpoint, run.stream = checkpoint, stream
-        task: Any = None
-        if context is not None:
-            X, y, sample_weight = arrays
-            task = FitTask(self, context, X, y, sample_weight, fitted_attributes)
-        train(run)
-        if run.network is not network:
-            network.params = run.network.params
-        if stream is not None:
-            if state.n_iter > 0 and not stream.weight_sum_is_known:
-                stream.read_rest()  # the checkpoint was that of a run that had come to its end
-            factors = penalty_factors(self.alpha, self.l1_ratio, stream.weight_sum)
-            network.l1, network.l2 = float(factors["l1"]), float(factors["l2"])
-        self._finish(network, state, problem)
-        if task is not None:
-            task.end()
-        return run.failure
+        fit_stream(self, batches, validation, buffer_rows, classes)
+        return self
 
     def _scoring(self) -> Scoring:
         """What scores the validation samples; None: ``score``."""
         return self.scoring
-
-    def _checkpoint(self, arrays, held_out, goes_on, source, name=None, **more):
-        """The Checkpoint of a run on some arrays; it knows the run by them and by all parameters.
-
-        name : of the estimator that the user has, if it is another one
-        more : what has an effect beside the estimator's parameters
-        """
-        before = "the network that warm_start continues from"
-        arrays |= {"X_val": [None], before: [None]}
-        if held_out is not None:
-            arrays["X_val"] = [held_out.X, *vars(held_out.targets).values(), held_out.weights]
-        if goes_on:
-            arrays[before] = [self.network_.params, self._training_state.moments]
-        parameters = {**parameters_of(self), **more}
-        description = describe(name or type(self).__name__, parameters, arrays)
-        path: Any = self.checkpoint
-        return Checkpoint(path, self.checkpoint_interval, description, source)
-
-    def _data(self, X, y, sample_weight, *, goes_on, **how):
-        """The DataSet to train on, and the problem that its y poses."""
-        dtypes = (self.network_.dtype,) if goes_on else (np.float64, np.float32)
-        check_dense(X, self.front)
-        X, y = self._checked_arrays(X, y, dtypes, reset=not goes_on)
-        weights = as_weights(sample_weight, X.shape[0], X.dtype)
-        problem = self._problem(y, goes_on=goes_on, **how)
-        targets = problem.targets(y, X.dtype)
-        return DataSet(X, y, targets, problem.weights(y, weights, X.dtype)), problem
-
-    def _checked_arrays(self, X, y, dtypes, *, reset):
-        is_plain = is_kernel_matrix(X, dtypes) and is_plain_target(y, len(X))
-        if is_plain and reset:
-            # scikit-learn's checks cost 10 % of a small fit, and would find nothing here.
-            self.__dict__.pop("feature_names_in_", None)
-            self.n_features_in_ = X.shape[1]
-            return X, self._as_column(y)
-        if (
-            is_plain
-            and X.shape[1] == self.n_features_in_
-            and not hasattr(self, "feature_names_in_")
-        ):
-            return X, self._as_column(y)
-        check_storage(X)
-        check_unmasked(y, "y")
-        X, y = validate_data(
-            self,
-            X,
-            y,
-            accept_sparse="csr",
-            dtype=dtypes,
-            order="C",
-            multi_output=True,
-            y_numeric=is_regressor(self),
-            reset=reset,
-            skip_check_array=is_plain,
-        )
-        return as_kernel_matrix(X, X.dtype), self._as_column(y)
-
-    @staticmethod
-    def _as_column(y):
-        if y.ndim != 2 or y.shape[1] != 1:
-            return y
-        column = column_or_1d(y)
-        # scikit-learn's own warning would point at scikit-learn
-        warn(
-            "A column-vector y was passed when a 1d array was expected. Please change the shape of "
-            "y to (n_samples, ), for example using ravel().",
-            DataConversionWarning,
-        )
-        return column
-
-    def _validation_data(self, data, problem, X_val, y_val, sample_weight_val):
-        """The DataSet that the user validates on, or None."""
-        if not has_validation(X_val, y_val, sample_weight_val):
-            return None
-        try:
-            X, y = self._checked_arrays(X_val, y_val, (data.X.dtype,), reset=False)
-        except (TypeError, ValueError) as error:
-            kind = ValueError if isinstance(error, ValueError) else TypeError
-            raise kind(f"X_val and y_val cannot be used. {error}") from error
-        difference = scales.difference(data.X, X)
-        if difference:
-            warn(f"X_val {difference}")
-        targets = problem.targets(y, X.dtype, "y_val")
-        if targets.n_outputs != data.targets.n_outputs:
-            raise ValueError(
-                f"y_val has {targets.n_outputs} columns, y has {data.targets.n_outputs}."
-            )
-        weights = as_weights(sample_weight_val, X.shape[0], X.dtype, "sample_weight_val")
-        return DataSet(X, y, targets, problem.weights(y, weights, X.dtype))
-
-    def _begin(self, data, problem, random_state, *, goes_on, is_incremental=False, **how):
-        """The network and the state to train: new ones, or copies of the fitted ones."""
-        sizes = self.hidden_layer_sizes
-        hidden = as_layer_sizes(sizes if np.iterable(sizes) else [sizes], "hidden_layer_sizes")
-        layer_sizes = [data.X.shape[1], *hidden, data.targets.n_outputs]
-        settings = {
-            "activation": self.activation,
-            "output_activation": problem.output_activation,
-            "loss": self.loss,
-            "fit_intercept": bool(self.fit_intercept),
-            "front": self.front,
-            "n_periodic": self.n_periodic,
-            **penalty_factors(self.alpha, self.l1_ratio, data.weight_sum),
-            **problem.network_settings,
-        }
-        front = as_front(self.front, self.n_periodic, layer_sizes[0])
-        n_params = count_params(layer_sizes, self.fit_intercept, front)
-        SOLVERS[self.solver].require(self, n_params, layer_sizes[-1])
-        if not goes_on:
-            network = Network(
-                layer_sizes, dtype=data.X.dtype, random_state=random_state, **settings
-            )
-            rate = float(self.learning_rate_init)
-            return network, TrainingState.begin(network.n_params, data.X.dtype, rate)
-        fitted = self.network_
-        wanted = {"layer_sizes": tuple(layer_sizes), **settings}
-        for name in ("layer_sizes", "fit_intercept", "front", "n_periodic"):
-            if getattr(fitted, name) != wanted[name]:
-                what = "layer sizes " if name == "layer_sizes" else f"{name}="
-                raise ValueError(
-                    f"The fitted network has {what}{getattr(fitted, name)}; parameters and data "
-                    f"now ask for {what}{wanted[name]}. Training can only go on with the same "
-                    "network: use a new estimator, or fit with warm_start=False."
-                )
-        state = self._training_state.copy(with_curves=not is_incremental)
-        return fitted.copy(**settings), state
-
-    def _finish(self, network, state, problem):
-        self.__dict__.update(self._fitted_attributes(network, state, problem))
-        return self
-
-    def _fitted_attributes(self, network, state, problem):
-        return {
-            **problem.fitted_attributes,
-            "network_": network,
-            "_training_state": state,
-            "n_layers_": len(network.layer_sizes),
-            "n_outputs_": network.layer_sizes[-1],
-            "out_activation_": network.output_activation,
-            "n_iter_": state.n_iter,
-            "t_": state.n_samples_seen,
-            "loss_": state.loss,
-            "loss_curve_": state.loss_curve,
-            "best_loss_": state.best_loss,
-            "validation_loss_curve_": state.validation_loss_curve,
-            "validation_scores_": state.validation_scores,
-            "best_validation_score_": state.best_validation_score,
-        }
 
     @property
     def coefs_(self) -> LayerArrays:

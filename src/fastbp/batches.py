@@ -21,6 +21,7 @@ from sklearn.utils.multiclass import unique_labels
 from .checks import as_weights, is_kernel_matrix, is_plain_target
 from .classes import Classes, ClassWeights, check_labels, columns_of
 from .data import DataSet
+from .fit_data import as_column, check_arrays
 from .front import check_dense
 from .training.reader import END, Frame, Reader, n_rows_of
 from .types import Array, Batches, FloatArray
@@ -86,7 +87,7 @@ class CheckedBatches:
     Parameters
     ----------
     estimator : BaseBackprop
-        Its checks are used, and its ``n_features_in_`` and ``feature_names_in_`` are set.
+        Its ``n_features_in_`` and ``feature_names_in_`` are set.
     batches : callable or iterable
         As the user passes it.
     dtypes : tuple
@@ -138,6 +139,7 @@ class CheckedBatches:
     def read_ahead(self) -> None:
         if self._ahead is None:
             self._ahead = Reader(self._open, self._rows_ahead)
+            self._ahead.start()
 
     def limit(self, rows_ahead: int) -> None:
         self._rows_ahead = self._reader.rows_ahead = rows_ahead
@@ -214,13 +216,13 @@ class CheckedBatches:
         if not is_plain:
             return None
         try:
-            return self._finished(X.values, self._estimator._as_column(y), weights)
+            return self._finished(X.values, as_column(y), weights)
         except (TypeError, ValueError):
             return None  # found again, with its row
 
     def _checked(self, X, y, weights):
         with np.errstate(over="ignore"):  # said by an error
-            X, y = self._estimator._checked_arrays(X, y, self._dtypes, reset=self._resets)
+            X, y = check_arrays(self._estimator, X, y, self._dtypes, reset=self._resets)
         return self._finished(X, y, weights)
 
     def _finished(self, X, y, weights):

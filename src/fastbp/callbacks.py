@@ -17,58 +17,61 @@ except ImportError:  # scikit-learn before 1.9 has none, and then neither have t
         pass
 
 
-def begin_fit(estimator: Any, *, max_epochs: int) -> Any:
-    """The context of a fit; None without callbacks.
+class FitCallbacks:
+    """The callbacks of one fit; without callbacks, nothing happens.
 
-    To be called first: scikit-learn ends at the end of ``fit`` what begins here.
-    """
-    if "_skl_callbacks" not in vars(estimator):
-        return None
-    return estimator._init_callback_context(max_subtasks=max_epochs)
-
-
-class FitTask:
-    """The hooks of one fit.
+    To be made before anything else: scikit-learn ends at the end of ``fit`` what begins here.
 
     Parameters
     ----------
     estimator : estimator
-    context : CallbackContext
-        From begin_fit.
-    X, y, sample_weight : arrays
-        The training data, as the user has passed them; sample_weight may be None.
-    fitted_attributes : callable of no arguments
-        Returns the attributes that a copy of the estimator needs to be a fitted one now.
+    max_epochs : int
     """
 
-    def __init__(
-        self,
-        estimator: Any,
-        context: Any,
-        X: Any,
-        y: Any,
-        sample_weight: Any,
-        fitted_attributes: Callable[[], dict[str, Any]],
+    def __init__(self, estimator: Any, *, max_epochs: int) -> None:
+        self._estimator: Any = estimator
+        self._context: Any = None
+        self._epoch: Any = None
+        self._arguments: dict[str, Any] = {}
+        if "_skl_callbacks" in vars(estimator):
+            self._context = estimator._init_callback_context(max_subtasks=max_epochs)
+
+    @property
+    def after_epoch(self) -> Callable[[], bool] | None:
+        """To be called after each epoch: True if a callback asks to stop. None: no callbacks."""
+        return None if self._context is None else self._end_epoch
+
+    def begin(
+        self, X: Any, y: Any, sample_weight: Any, fitted_attributes: Callable[[], dict[str, Any]]
     ) -> None:
-        metadata = {} if sample_weight is None else {"sample_weight": sample_weight}
-        self._estimator, self._context = estimator, context
+        """The beginning of the fit, and of its first epoch.
+
+        Parameters
+        ----------
+        X, y, sample_weight : arrays
+            The training data, as the user has passed them; sample_weight may be None.
+        fitted_attributes : callable of no arguments
+            Returns the attributes that a copy of the estimator needs to be a fitted one now.
+        """
+        if self._context is None:
+            return
         self._arguments = {
-            "estimator": estimator,
+            "estimator": self._estimator,
             "X": X,
             "y": y,
-            "metadata": metadata,
+            "metadata": {} if sample_weight is None else {"sample_weight": sample_weight},
             "reconstruction_attributes": fitted_attributes,
         }
-        context.call_on_fit_task_begin(**self._arguments)
+        self._context.call_on_fit_task_begin(**self._arguments)
         self._begin_epoch()
 
-    def _begin_epoch(self) -> None:
-        self._epoch: Any = None
+    def _begin_epoch(self):
+        self._epoch = None
         if len(self._context._children_map) < self._context.max_subtasks:
             self._epoch = self._context.subcontext(task_name="epoch")
             self._epoch.call_on_fit_task_begin(**self._arguments)
 
-    def end_epoch(self) -> bool:
+    def _end_epoch(self):
         """The end of an epoch, and the beginning of the next; True if a callback asks to stop."""
         epoch, self._epoch = self._epoch, None
         stop = epoch.call_on_fit_task_end(**self._arguments)
@@ -78,6 +81,8 @@ class FitTask:
 
     def end(self) -> None:
         """The end of the fit; an epoch that was begun but not run ends without data."""
+        if self._context is None:
+            return
         if self._epoch is not None:
             self._epoch.call_on_fit_task_end(estimator=self._estimator)
         self._context.call_on_fit_task_end(**self._arguments)

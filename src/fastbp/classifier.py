@@ -1,7 +1,7 @@
 """BackpropClassifier: scikit-learn's MLPClassifier, trained by the compiled core.
 
-base.py fits. What is here is the classifier's own: its parameters, how class labels become targets
-of the network (classes.py), and what its predictions are made of.
+How it is fitted stands in fits.py. What is here is the classifier's own: its parameters, how class
+labels become targets of the network (classes.py), and what its predictions are made of.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from sklearn.utils.multiclass import (
 from . import parameters
 from .base import BaseBackprop, has_incremental_solver
 from .classes import Classes, ClassificationProblem, ClassWeights, check_labels
+from .fits import fit_incrementally
 from .sklearn_types import available_if, fits
 from .types import (
     Activations,
@@ -42,7 +43,6 @@ from .types import (
     SolverName,
     UserLoss,
 )
-from .whole_fits import whole_fit
 
 if TYPE_CHECKING:
     from typing import Self
@@ -359,9 +359,9 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         -------
         self : object
         """
-        with whole_fit(self):
-            validation = (X_val, y_val, sample_weight_val)
-            return self._fit_incrementally(X, y, sample_weight, validation, classes=classes)
+        validation = (X_val, y_val, sample_weight_val)
+        fit_incrementally(self, (X, y, sample_weight), validation, classes)
+        return self
 
     @fits
     def fit_batches(
@@ -441,25 +441,35 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         """The same as _problem; y is that of the first row, labels are None or LabelCounts."""
         if known is None or (y.ndim == 2 and not known.multilabel):
             known = Classes.of(y) if y.ndim == 2 else labels.classes
-        weights = None
         if isinstance(self.class_weight, str):
             weights = labels.balanced_weights(known)
-        elif self.class_weight is not None:
-            weights = ClassWeights.of_training(self.class_weight, y, known.labels)
+        else:
+            weights = self._class_weights_of(y, known)
         return self._problem_of(known, weights)
 
-    def _problem(self, y, *, goes_on, is_incremental=False, classes=None):
+    def _problem(self, y, *, goes_on):
         """The classes of y, their output and their weights."""
         check_labels(y)
-        if is_incremental:
-            known = self._classes_of_first_call(y, classes)
-            known.check_known(y)
-        elif goes_on:
+        if goes_on:
             known = self._classes
             known.check_same(y)
         else:
             known = Classes.of(y)
-        return self._problem_of(known, self._class_weights_of(y, known, is_incremental))
+        return self._problem_of(known, self._class_weights_of(y, known))
+
+    def _incremental_problem(self, y, classes):
+        """The same for partial_fit, where y need not have all classes."""
+        check_labels(y)
+        known = self._classes_of_first_call(y, classes)
+        known.check_known(y)
+        if self.class_weight == "balanced":
+            raise ValueError(
+                "class_weight='balanced' is not possible for partial_fit, which does not know how "
+                "often each class will come. Give a dict, for example from "
+                "sklearn.utils.class_weight.compute_class_weight('balanced', classes=classes, y=y) "
+                "on a sample of the targets."
+            )
+        return self._problem_of(known, self._class_weights_of(y, known))
 
     def _problem_of(self, known, class_weights):
         return ClassificationProblem(
@@ -469,17 +479,10 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
             class_weights,
         )
 
-    def _class_weights_of(self, y, classes, is_incremental):
+    def _class_weights_of(self, y, known):
         if self.class_weight is None:
             return None
-        if is_incremental and self.class_weight == "balanced":
-            raise ValueError(
-                "class_weight='balanced' is not possible for partial_fit, which does not know how "
-                "often each class will come. Give a dict, for example from "
-                "sklearn.utils.class_weight.compute_class_weight('balanced', classes=classes, y=y) "
-                "on a sample of the targets."
-            )
-        return ClassWeights.of_training(self.class_weight, y, classes.labels)
+        return ClassWeights.of_training(self.class_weight, y, known.labels)
 
     def _classes_of_first_call(self, y, classes):
         if hasattr(self, "network_"):

@@ -6,19 +6,15 @@ The objective of every network is
 
 where reduce is the mean (the sum divided by the sum of the weights) or the sum. `loss` returns
 exactly J and `loss_gradient` exactly its gradient; other methods give the gradients of single
-samples and of the outputs, by the parameters and by the inputs. Parameters are one flat vector: all
-coefficients, layer after layer, each (fan_in, fan_out) in C order, then all intercepts, then those
-of a front; `coefs`, `intercepts` and `front_params` are views of it.
+samples and of the outputs, by the parameters and by the inputs. Parameters are one flat vector
+(layout.py); `coefs`, `intercepts` and `front_params` are views of it.
 """
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
 from copy import deepcopy
-from dataclasses import dataclass, field
 from functools import cache
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any, cast, get_args
 
 import numpy as np
@@ -30,7 +26,6 @@ from .checks import (
     as_float_dtype,
     as_hidden_activations,
     as_labels,
-    as_layer_sizes,
     as_matrix,
     as_number,
     as_random_state,
@@ -41,8 +36,9 @@ from .checks import (
     one_of,
 )
 from .data import kernel_samples
-from .front import Front, as_front, check_dense
+from .front import as_front, check_dense
 from .initialization import draw_params
+from .layout import Layout, LossGradient, as_network_sizes
 from .objective import (
     OUTPUTS,
     as_loss,
@@ -84,32 +80,9 @@ if TYPE_CHECKING:
 FORWARD, BACKWARD = 2.0, 6.0
 # Settings that states of earlier versions do not have.
 NEW_SETTINGS: dict[str, Any] = {"front": None, "n_periodic": None}
+# Attributes that a state does not hold, since they follow from the others.
+REBUILT = ("_plan", "_forward_dense", "_layout", "_coefs", "_intercepts", "_front_params")
 LEAST_FORWARD = 2 * LEAST_CALL / FORWARD  # parameters times samples, for a second thread
-
-
-@dataclass(frozen=True)
-class LossGradient:
-    """The objective and its gradient at a network's parameters.
-
-    Attributes
-    ----------
-    loss : float
-        J.
-    flat : ndarray of shape (n_params,)
-        dJ/dparams, in the layout of ``Network.params``.
-    coefs : tuple of ndarray of shape (fan_in, fan_out)
-        Views of `flat`, one per layer.
-    intercepts : tuple of ndarray of shape (fan_out,)
-        Views of `flat`, one per layer; empty without intercepts.
-    front_params : dict of str to ndarray
-        Views of `flat`, as ``Network.front_params``; empty without a front.
-    """
-
-    loss: float
-    flat: FloatArray
-    coefs: tuple[FloatArray, ...]
-    intercepts: tuple[FloatArray, ...]
-    front_params: dict[str, FloatArray] = field(default_factory=dict)
 
 
 class Network:
@@ -260,7 +233,7 @@ default='identity'
         dtype: FloatDType = "float64",
         random_state: RandomState = None,
     ) -> None:
-        self.layer_sizes = _as_network_sizes(layer_sizes)
+        self.layer_sizes = as_network_sizes(layer_sizes)
         self._configure(
             activation=activation,
             output_activation=output_activation,
@@ -278,7 +251,7 @@ default='identity'
             dtype=dtype,
         )
         random_state = as_random_state(random_state)
-        self._adopt(np.zeros(self._count_params(), self.dtype))
+        self._adopt(np.zeros(self._layout.n_params, self.dtype))
         draw_params(self, random_state)
 
     def _configure(
@@ -315,13 +288,14 @@ default='identity'
         self.huber_delta = as_number("huber_delta", huber_delta, lowest=0, included=False)
         self.quantile = as_quantiles(quantile)
         self.fit_intercept = bool(fit_intercept)
-        self._front = as_front(front, n_periodic, self.layer_sizes[0])
         self.front, self.n_periodic = front, n_periodic
+        front = as_front(front, n_periodic, self.layer_sizes[0])
+        self._layout = Layout(self.layer_sizes, self.fit_intercept, front)
         self.dtype = as_float_dtype(dtype)
         self._build_plan()
 
     def _build_plan(self):
-        core, loss = _kernels.core, self.loss_name
+        core, loss, front = _kernels.core, self.loss_name, self._layout.front
         is_named = isinstance(loss, str)
         quantiles = None
         if loss == "quantile":
@@ -338,7 +312,7 @@ default='identity'
             huber_delta=self.huber_delta,
             quantiles=quantiles,
             user_loss=None if is_named else loss,
-            n_periodic=-1 if self._front is None else self._front.n_periodic,
+            n_periodic=-1 if front is None else front.n_periodic,
         )
         # The function for this dtype: finding it at each call would take a microsecond.
         self._forward_dense = core.forward_dense["float" if self.dtype == np.float32 else "double"]
@@ -346,22 +320,7 @@ default='identity'
     def _adopt(self, params):
         """Make `params` the parameter vector, and the views that go with it."""
         self._params = params
-        self._coefs, self._intercepts, self._front_params = self._split(params)
-
-    def _count_params(self):
-        return count_params(self.layer_sizes, self.fit_intercept, self._front)
-
-    def _split(self, flat):
-        """Views of a vector in the layout of params: coefs, intercepts, front_params."""
-        coefs, intercepts, start = [], [], 0
-        for fan_in, fan_out in pairwise(inner_sizes(self.layer_sizes, self._front)):
-            coefs.append(flat[start : start + fan_in * fan_out].reshape(fan_in, fan_out))
-            start += fan_in * fan_out
-        for fan_out in self.layer_sizes[1:] if self.fit_intercept else ():
-            intercepts.append(flat[start : start + fan_out])
-            start += fan_out
-        front_params = {} if self._front is None else self._front.split(flat)
-        return tuple(coefs), tuple(intercepts), front_params
+        self._coefs, self._intercepts, self._front_params = self._layout.split(params)
 
     @property
     def params(self) -> FloatArray:
@@ -494,7 +453,7 @@ default='identity'
         samples = self._samples(X, y, sample_weight)
         evaluator = self.evaluator(samples, l2=self.l2, l1=self.l1)
         loss = evaluator.evaluate(self._params, grad)
-        return LossGradient(loss, grad, *self._split(grad))
+        return LossGradient(loss, grad, *self._layout.split(grad))
 
     def per_sample_gradients(self, X: MatrixLike, y: ArrayLike) -> FloatArray:
         """Gradient of each sample's own loss, ``loss_scale * sum_k l``.
@@ -776,14 +735,7 @@ default='identity'
 
     def __getstate__(self) -> dict[str, Any]:
         state = self.__dict__.copy()
-        for rebuilt in (
-            "_plan",
-            "_forward_dense",
-            "_coefs",
-            "_intercepts",
-            "_front",
-            "_front_params",
-        ):
+        for rebuilt in REBUILT:
             del state[rebuilt]
         return state
 
@@ -795,24 +747,9 @@ default='identity'
         for name in ("layer_sizes", *(attribute for _, attribute in arguments), "_params"):
             if name not in state:
                 raise ValueError(f"The state of a Network is incomplete: it has no {name!r}.")
-        self.layer_sizes = _as_network_sizes(state["layer_sizes"])
+        self.layer_sizes = as_network_sizes(state["layer_sizes"])
         self._configure(**{name: state[attribute] for name, attribute in arguments})
-        self._adopt(self._as_params(state["_params"]))
-
-    def _as_params(self, params):
-        """A vector of parameters from elsewhere, in this machine's byte order."""
-        n_params = self._count_params()
-        if (
-            not isinstance(params, np.ndarray)
-            or params.shape != (n_params,)
-            or params.dtype.newbyteorder("=") != self.dtype
-        ):
-            shape, dtype = getattr(params, "shape", None), getattr(params, "dtype", type(params))
-            raise ValueError(
-                f"The parameters have shape {shape} and dtype {dtype}; layers of the sizes "
-                f"{list(self.layer_sizes)} need shape ({n_params},) and dtype {self.dtype}."
-            )
-        return np.require(params, dtype=self.dtype, requirements=["C", "A", "W", "E"])
+        self._adopt(self._layout.as_params(state["_params"], self.dtype))
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         twin = self.__class__.__new__(self.__class__)
@@ -851,31 +788,6 @@ def _attributes(network_class):
     """The arguments of the constructor that _configure takes, and the attributes that hold them."""
     names = list(inspect.signature(network_class._configure).parameters)[1:]  # without self
     return tuple((name, "loss_name" if name == "loss" else name) for name in names)
-
-
-def inner_sizes(layer_sizes: Sequence[int], front: Front | None) -> list[int]:
-    """layer_sizes, the first of which is what the first layer gets: the width of a front."""
-    return [layer_sizes[0] if front is None else front.width, *layer_sizes[1:]]
-
-
-def count_params(
-    layer_sizes: Sequence[int], fit_intercept: bool = True, front: Front | None = None
-) -> int:
-    """The number of parameters of a network with these layers."""
-    of_layers = sum(
-        (fan_in + bool(fit_intercept)) * fan_out
-        for fan_in, fan_out in pairwise(inner_sizes(layer_sizes, front))
-    )
-    return of_layers + (0 if front is None else front.n_params)
-
-
-def _as_network_sizes(layer_sizes):
-    sizes = tuple(as_layer_sizes(layer_sizes))
-    if len(sizes) < 2:
-        raise ValueError(
-            f"layer_sizes must name at least n_features and n_outputs, got {list(sizes)}."
-        )
-    return sizes
 
 
 def _as_tuple(names):

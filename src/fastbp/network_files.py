@@ -17,6 +17,7 @@ from . import archives, parameters
 from .archives import ModelFileError
 from .classes import Classes, ClassificationProblem
 from .classifier import BackpropClassifier
+from .fits import fitted_attributes
 from .front import as_front
 from .network import Network
 from .regressor import BackpropRegressor, RegressionProblem
@@ -247,4 +248,4 @@ def _adopt(estimator, header, network, state, classes):
         problem = RegressionProblem(network.loss_name, network.output_activation, {}, ())
     else:
         problem = ClassificationProblem(classes, network.output_activation, {})
-    estimator._finish(network, state, problem)
+    vars(estimator).update(fitted_attributes(network, state, problem))

@@ -1,7 +1,7 @@
 """BackpropRegressor: scikit-learn's MLPRegressor, trained by the compiled core.
 
-base.py fits. What is here is the regressor's own: its parameters, how numbers become targets of the
-network, and what its predictions are made of.
+How it is fitted stands in fits.py. What is here is the regressor's own: its parameters, how numbers
+become targets of the network, and what its predictions are made of.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from . import parameters
 from .base import BaseBackprop, has_incremental_solver
 from .checks import as_targets
 from .data import Targets
+from .fits import fit_incrementally
 from .objective import as_quantiles, check_targets, default_output, loss_record
 from .parameters import defaults_of
 from .sklearn_types import available_if, fits
@@ -42,7 +43,6 @@ from .types import (
     UserLoss,
 )
 from .user_warnings import warn
-from .whole_fits import whole_fit
 
 if TYPE_CHECKING:
     from typing import Self
@@ -349,9 +349,8 @@ default='auto'
         -------
         self : object
         """
-        with whole_fit(self):
-            validation = (X_val, y_val, sample_weight_val)
-            return self._fit_incrementally(X, y, sample_weight, validation)
+        fit_incrementally(self, (X, y, sample_weight), (X_val, y_val, sample_weight_val))
+        return self
 
     @fits
     def fit_batches(
@@ -418,7 +417,10 @@ default='auto'
     def _problem_of_stream(self, y, labels, known):
         return self._problem(y, goes_on=False)
 
-    def _problem(self, y, *, goes_on, is_incremental=False):
+    def _incremental_problem(self, y, classes):
+        return self._problem(y, goes_on=False)
+
+    def _problem(self, y, *, goes_on):
         """The output and the quantiles that the parameters ask for."""
         self._warn_of_ignored()
         quantiles = self._quantiles()

@@ -43,7 +43,28 @@ def assert_same(ours, theirs):
         np.testing.assert_array_equal(ours, theirs)
 
 
-@pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.__name__)
+# They fit tens of models, most of the time scikit-learn's.
+LONG_PROGRAMS = {
+    user_code.bagging,
+    user_code.boosting,
+    user_code.cross_validation_scores,
+    user_code.feature_selection,
+    user_code.grid_search,
+    user_code.learning_curves,
+    user_code.one_against_the_rest,
+    user_code.randomized_search_in_a_pipeline,
+    user_code.stacking,
+    user_code.validation_curves,
+}
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        pytest.param(one, id=one.__name__, marks=[pytest.mark.slow] if one in LONG_PROGRAMS else [])
+        for one in PROGRAMS
+    ],
+)
 def test_user_code(program):
     theirs = program(MLPClassifier, MLPRegressor)
     ours = program(BackpropClassifier, BackpropRegressor)

@@ -109,8 +109,7 @@ def test_the_gamma_loss_is_half_the_deviance(hidden_layer_sizes):
 
 
 @CUT_SHORT
-@pytest.mark.parametrize("quantile", [0.1, 0.5, 0.8])
-@pytest.mark.parametrize("alpha", [0.0, 2.0])
+@grid(1, quantile=[0.1, 0.5, 0.8], alpha=[0.0, 2.0])
 def test_quantile_regression(quantile, alpha):
     """The linear program finds the true minimum: ours is close to it, and not below."""
     X, y = real_targets()
@@ -254,8 +253,7 @@ def l1_violation(estimator, X, y):
     return max(of_coefs.max(), np.abs(smooth[n_coefs:]).max())
 
 
-@pytest.mark.parametrize("l1_ratio", [0.5, 1.0])
-@pytest.mark.parametrize("hidden_layer_sizes", [(), (6,), (6, 5)])
+@grid(1, hidden_layer_sizes=[(), (6,), (6, 5)], l1_ratio=[0.5, 1.0])
 def test_l1_with_lbfgs_ends_where_a_minimum_can_be(hidden_layer_sizes, l1_ratio):
     X, y = classes(3)
     ours = BackpropClassifier(
@@ -281,7 +279,10 @@ def skewed(n=600, seed=6):
 
 
 @CUT_SHORT
-@pytest.mark.parametrize("solver", ["adam", "sgd", "rprop", "lbfgs"])
+@pytest.mark.parametrize(
+    "solver",
+    ["adam", "lbfgs", *(pytest.param(one, marks=pytest.mark.grid) for one in ("sgd", "rprop"))],
+)
 def test_several_quantiles_do_not_cross(solver):
     X, y = skewed()
     quantiles = [0.05, 0.1, 0.5, 0.9, 0.95]
@@ -329,14 +330,11 @@ def briefly(cls, solver, **arguments):
     return cls(**(defaults | arguments))
 
 
-SOLVERS = pytest.mark.parametrize("solver", ["sgd", "adam", "rprop", "lbfgs"])
+SOLVERS = ["sgd", "adam", "rprop", "lbfgs"]
 
 
 @CUT_SHORT
-@SOLVERS
-@pytest.mark.parametrize("weighted", [False, True])
-@pytest.mark.parametrize("n_classes", [2, 3])
-@pytest.mark.parametrize("kind", ["dict", "balanced"])
+@grid(kind=["dict", "balanced"], n_classes=[2, 3], weighted=[False, True], solver=SOLVERS)
 def test_class_weights_are_sample_weights(kind, n_classes, weighted, solver):
     X, y = classes(n_classes)
     y = np.array(["a", "b", "c"])[y]
@@ -375,7 +373,7 @@ def test_class_weights_in_partial_fit_are_sample_weights(solver):
 
 
 @CUT_SHORT
-@SOLVERS
+@pytest.mark.parametrize("solver", SOLVERS)
 @pytest.mark.parametrize("cls", [BackpropClassifier, BackpropRegressor])
 def test_a_users_loss_trains_as_the_built_in_one(cls, solver):
     X, y = classes(3) if cls is BackpropClassifier else real_targets()

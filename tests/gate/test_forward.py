@@ -8,7 +8,8 @@ import itertools
 import numpy as np
 import pytest
 from arrays import DOORS, MATRIX, as_type, with_value
-from internals import DTYPES
+from covering import grid
+from internals import BUILDS, DTYPES
 from problems import CUT_SHORT
 from tables import make_quarters
 
@@ -18,7 +19,7 @@ pytestmark = CUT_SHORT
 
 
 @MATRIX
-@pytest.mark.parametrize("door", DOORS)
+@grid(1, door=DOORS, build=BUILDS)
 def test_forward_through_every_door(build, door):
     for dtype, n_samples, layer_sizes in itertools.product(
         DTYPES, (1, 2, 5, 300), ([4, 3], [4, 9, 200, 2])
@@ -111,7 +112,7 @@ REFUSED_BY_NETWORKS = {
 }
 
 
-@pytest.mark.parametrize("refused", REFUSED_BY_NETWORKS)
+@grid(1, refused=REFUSED_BY_NETWORKS, build=BUILDS)
 def test_forward_refuses_in_the_words_of_the_gate(build, refused):
     make, message = REFUSED_BY_NETWORKS[refused]
     X = make(make_quarters())

@@ -33,6 +33,7 @@ from arrays import (
 from problems import CUT_SHORT, ESTIMATORS, RAGGED, tiny
 from scipy import sparse
 from tables import (
+    BOTH,
     CAST,
     FINITE,
     N_ROWS,
@@ -44,7 +45,7 @@ from tables import (
     predictions,
     raises,
     same_arrays,
-    table,
+    table_in_turn,
     train,
 )
 
@@ -138,8 +139,7 @@ def clean_copy(X):
 
 
 @CAST
-@ESTIMATORS
-@table(X_TABLE)
+@table_in_turn(X_TABLE, cls=BOTH)
 def test_training_inputs(cls, make, expected, words):
     y = make_targets(cls)
     for method in "fit", "partial_fit":
@@ -156,8 +156,7 @@ def test_training_inputs(cls, make, expected, words):
 
 
 @CAST
-@ESTIMATORS
-@table(X_TABLE)
+@table_in_turn(X_TABLE, cls=BOTH)
 def test_prediction_inputs(cls, make, expected, words):
     estimator = tiny(cls).fit(make_quarters(), make_targets(cls))
     X = make(make_quarters())
@@ -174,8 +173,7 @@ def test_prediction_inputs(cls, make, expected, words):
     same_arrays(odd, predictions(estimator, clean_copy(X)), not sparse.issparse(X))
 
 
-@pytest.mark.parametrize("dtype", ["float64", "float32"])
-@table(X_TABLE)
+@table_in_turn(X_TABLE, dtype=["float64", "float32"])
 def test_network_inputs(dtype, make, expected, words):
     network, y = make_network(dtype=dtype), make_targets(BackpropClassifier)
     X = make(make_quarters())

@@ -6,10 +6,11 @@ import warnings
 import numpy as np
 import pytest
 from arrays import byte_swapped, unaligned
+from covering import in_turn
 from own_losses import LogCosh
 from problems import CUT_SHORT, ESTIMATORS, N_FEATURES, RAGGED, SCIKIT, tiny
 from sklearn.exceptions import ConvergenceWarning
-from tables import make_quarters, make_targets, same_arrays, train
+from tables import BOTH, make_quarters, make_targets, same_arrays, train
 
 from fastbp import BackpropClassifier, BackpropRegressor, Network
 
@@ -176,8 +177,7 @@ def error_of(action):
     return None
 
 
-@ESTIMATORS
-@pytest.mark.parametrize(("name", "value"), flat(BAD_PARAMETERS))
+@in_turn(("name", "value"), flat(BAD_PARAMETERS), cls=BOTH)
 def test_bad_parameters_as_in_scikit_learn(cls, name, value):
     X, y = make_quarters(), make_targets(cls)
     theirs = error_of(lambda: SCIKIT[cls](**{name: value}).fit(X, y))
@@ -192,8 +192,7 @@ def test_bad_parameters_as_in_scikit_learn(cls, name, value):
         assert name in str(ours), method
 
 
-@ESTIMATORS
-@pytest.mark.parametrize(("name", "value"), flat(NEW_BAD_PARAMETERS))
+@in_turn(("name", "value"), flat(NEW_BAD_PARAMETERS), cls=BOTH)
 def test_bad_new_parameters(cls, name, value):
     with pytest.raises(ValueError, match=name):
         tiny(cls, **{name: value}).fit(make_quarters(), make_targets(cls))

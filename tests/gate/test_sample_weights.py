@@ -16,6 +16,7 @@ from arrays import (
 )
 from problems import CUT_SHORT, ESTIMATORS, RAGGED, tiny
 from tables import (
+    BOTH,
     N_ROWS,
     NUMBERS,
     make_network,
@@ -24,6 +25,7 @@ from tables import (
     raises,
     same_arrays,
     table,
+    table_in_turn,
     train,
 )
 
@@ -67,8 +69,7 @@ def make_weights():
     return (np.arange(N_ROWS) % 5 + 1) / 4
 
 
-@ESTIMATORS
-@table(WEIGHT_TABLE)
+@table_in_turn(WEIGHT_TABLE, cls=BOTH)
 def test_training_weights(cls, make, expected, words):
     X, y = make_quarters(), make_targets(cls)
     for method in "fit", "partial_fit":

@@ -19,6 +19,7 @@ from scipy import sparse
 from sklearn import config_context
 from sklearn.exceptions import ConvergenceWarning
 from tables import (
+    BOTH,
     fitted_arrays,
     make_quarters,
     make_targets,
@@ -54,9 +55,7 @@ def all_checks(monkeypatch):
 
 
 @MATRIX
-@pytest.mark.parametrize("door", [door for door in DOORS if door != "matrix"])
-@pytest.mark.parametrize("dtype", DTYPES)
-@ESTIMATORS
+@grid(1, door=[door for door in DOORS if door != "matrix"], dtype=DTYPES, cls=BOTH)
 def test_predictions_through_every_door(all_checks, cls, dtype, door):
     X = make_quarters().astype(dtype)
     estimator = tiny(cls).fit(X, make_targets(cls))
@@ -97,9 +96,7 @@ def fitted(cls, seen="array", activation="relu", *, theirs=False):
     return tiny(SCIKIT[cls] if theirs else cls, activation=activation).fit(X, y)
 
 
-@pytest.mark.parametrize("predicted", PREDICTED)
-@pytest.mark.parametrize("seen", SEEN_IN_FIT)
-@ESTIMATORS
+@grid(1, predicted=PREDICTED, seen=SEEN_IN_FIT, cls=BOTH)
 def test_predictions_warn_and_refuse_as_scikit_learns(all_checks, cls, seen, predicted):
     odd = PREDICTED[predicted](make_quarters())
     ours, theirs = fitted(cls, seen), fitted(cls, seen, theirs=True)
@@ -129,7 +126,7 @@ def test_predictions_before_fit(method):
 SCIKIT_ACTIVATIONS = ("identity", "logistic", "tanh", "relu")
 
 
-@grid(build=BUILDS, cls=[BackpropClassifier, BackpropRegressor], activation=ACTIVATIONS)
+@grid(build=BUILDS, cls=BOTH, activation=ACTIVATIONS)
 def test_predictions_when_finiteness_is_assumed(build, cls, activation):
     """Values that are not finite then pass through the network into the outputs."""
     X, y = make_quarters(), make_targets(cls)
@@ -159,9 +156,7 @@ def test_predictions_when_finiteness_is_assumed(build, cls, activation):
 # --- fits -----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("solver", [*OPTIMIZERS, "lbfgs"])
-@pytest.mark.parametrize("dtype", DTYPES)
-@ESTIMATORS
+@grid(solver=[*OPTIMIZERS, "lbfgs"], dtype=DTYPES, cls=BOTH)
 def test_fits_of_plain_arrays(all_checks, cls, dtype, solver):
     """With and without checks, and in every other form."""
     X, y = make_quarters().astype(dtype), make_targets(cls)
@@ -336,9 +331,11 @@ STEPS = {
 }
 
 
-@pytest.mark.parametrize("then", [("fit", False), ("fit", True), ("partial_fit", False)], ids=str)
-@pytest.mark.parametrize("first", ["array", "frame", "NaN"])
-@ESTIMATORS
+@grid(
+    cls=BOTH,
+    first=["array", "frame", "NaN"],
+    then=[("fit", False), ("fit", True), ("partial_fit", False)],
+)
 def test_features_seen_are_those_scikit_learn_saw(cls, first, then):
     """The first call sets them; the second replaces, removes, warns or refuses."""
     X, y = make_quarters(), make_targets(cls)

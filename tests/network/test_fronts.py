@@ -5,7 +5,7 @@ import pickle
 
 import numpy as np
 import pytest
-from agreement import assert_agrees, random_problem, random_weights
+from agreement import Expected, assert_agrees, random_problem, random_weights
 from covering import grid
 from internals import ACTIVATIONS, BUILDS, DTYPES, PAIRS
 from problems import GRADIENT_BOUND
@@ -36,7 +36,7 @@ def test_everything_agrees_with_the_twin(build, dtype, front):
             n_periodic=front[1],
         )
         weights = random_weights(rng, len(X), dtype) if index % 2 else None
-        assert_agrees(net, twin, X, y, weights, repr(net))
+        assert_agrees(net, Expected(twin, X, y), X, y, weights, repr(net))
 
 
 @grid(build=BUILDS, dtype=DTYPES, n_samples=[1, 255, 257, 700])
@@ -46,7 +46,7 @@ def test_rows_of_several_blocks_and_chunks(build, dtype, n_samples):
         rng, (4, 7, 2), n_samples, "softmax", "log_loss", dtype=dtype, activation="tanh",
         front="periodic", n_periodic=3,
     )  # fmt: skip
-    assert_agrees(net, twin, X, y, None, repr(net), max_per_sample_entries=10**6)
+    assert_agrees(net, Expected(twin, X, y), X, y, None, repr(net), max_entries=10**6)
 
 
 @pytest.mark.parametrize("front", FRONTS)

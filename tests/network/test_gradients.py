@@ -119,7 +119,7 @@ def assert_equals_differences(actual, numeric, what):
     assert error <= 1e-8 * max(1, np.max(np.abs(actual))), what
 
 
-COVERING = covering(
+FACTORS = dict(
     activation=ACTIVATIONS,
     pair=PAIRS,
     depth=DEPTHS,
@@ -127,26 +127,35 @@ COVERING = covering(
     weighted=[True, False],
     is_sparse=[True, False],
 )
-COVERING_OUTPUTS = covering(
+FACTORS_OF_OUTPUTS = dict(
     activation=ACTIVATIONS, output=OUTPUTS, depth=DEPTHS, fit_intercept=[True, False]
 )
-EVERY_ACTIVATION = pytest.mark.parametrize("activation", ACTIVATIONS)
 
 
-def problems(cases, activation):
-    """The cases of an activation, each with a problem of its own."""
-    rng = np.random.default_rng(ACTIVATIONS.index(activation))
+def problems(factors, activation):
+    """A covering subset, or the cases of an activation in a stronger one; each with a problem."""
+    cases = covering(1 if activation is None else 2, **factors)
+    rng = np.random.default_rng(0 if activation is None else ACTIVATIONS.index(activation))
     for case in cases:
-        if case["activation"] == activation:
+        if activation in (None, case["activation"]):
             output, loss = case["pair"] if "pair" in case else (case["output"], "squared_error")
             arguments = {"density": 0.5 if case.get("is_sparse") else 1.0}
             arguments["fit_intercept"] = case["fit_intercept"]
-            yield case, random_problem(rng, activation, output, loss, case["depth"], **arguments)
+            yield (
+                case,
+                random_problem(rng, case["activation"], output, loss, case["depth"], **arguments),
+            )
+
+
+# None: every value of each factor. An activation: every two values, of which one is this.
+EVERY_ACTIVATION = pytest.mark.parametrize(
+    "activation", [None, *(pytest.param(name, marks=pytest.mark.grid) for name in ACTIVATIONS)]
+)
 
 
 @EVERY_ACTIVATION
 def test_check_gradient_passes(activation):
-    for case, (net, X, y, weights) in problems(COVERING, activation):
+    for case, (net, X, y, weights) in problems(FACTORS, activation):
         X = sparse.csr_matrix(X) if case["is_sparse"] else X
         params = net.params.copy()
         report = fastbp.check_gradient(net, X, y, weights if case["weighted"] else None)
@@ -158,7 +167,7 @@ def test_check_gradient_passes(activation):
 
 @EVERY_ACTIVATION
 def test_gradient_equals_independent_differences(activation):
-    for _, (net, X, y, weights) in problems(COVERING, activation):
+    for _, (net, X, y, weights) in problems(FACTORS, activation):
         gradient = net.loss_gradient(X, y, weights).flat
         numeric = numeric_derivatives(net.loss, net.params, X, y, weights)
         assert_equals_differences(gradient, numeric, repr(net))
@@ -166,7 +175,7 @@ def test_gradient_equals_independent_differences(activation):
 
 @EVERY_ACTIVATION
 def test_input_gradient_equals_independent_differences(activation):
-    for _, (net, X, y, _) in problems(COVERING, activation):
+    for _, (net, X, y, _) in problems(FACTORS, activation):
         gradient = net.input_gradient(X, y)
         for i, row in enumerate(X):
             # One row's J is its own loss plus a constant, whichever the reduction.
@@ -176,7 +185,7 @@ def test_input_gradient_equals_independent_differences(activation):
 
 @EVERY_ACTIVATION
 def test_jacobians_equal_independent_differences(activation):
-    for _, (net, X, _, _) in problems(COVERING_OUTPUTS, activation):
+    for _, (net, X, _, _) in problems(FACTORS_OF_OUTPUTS, activation):
         numeric = numeric_derivatives(net.forward, net.params, X)
         assert_equals_differences(net.jacobian(X), numeric, repr(net))
         jacobian = net.input_jacobian(X)

@@ -244,11 +244,18 @@ def test_acts(name):
 
 @pytest.mark.filterwarnings("ignore:(quantile|huber_delta)=.* has no effect with loss")
 @pytest.mark.parametrize("name", PROBES)
-def test_has_no_effect(name):
-    """Beside early stopping too: not even on the random draw of the validation samples."""
+@pytest.mark.parametrize(
+    "further",
+    [
+        pytest.param({}, marks=pytest.mark.grid, id="alone"),
+        pytest.param({"validate": True}, marks=pytest.mark.grid, id="validation"),
+        pytest.param(STOPS, id="early stopping"),
+    ],
+)
+def test_has_no_effect(name, further):
+    """Beside early stopping not even on the random draw of the validation samples."""
     for solver, cls in fits_marked("·", name):
-        for further in {}, {"validate": True}, STOPS:
-            assert len(results_of(name, solver, cls, **further)) == 1, (solver, cls, further)
+        assert len(results_of(name, solver, cls, **further)) == 1, (solver, cls)
 
 
 def test_losses_of_levenberg_marquardt():

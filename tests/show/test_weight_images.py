@@ -59,6 +59,7 @@ def test_grid_has_no_overlap_and_the_images_proportions(n_units, grid):
     assert y1 <= top.min() and bottom.max() <= y0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("inches", [4.5, 9])
 def test_numbers_stand_between_the_images(inches):
     weights = np.random.default_rng(0).normal(size=(64, 100))

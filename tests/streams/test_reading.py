@@ -15,11 +15,12 @@ from problems import (
     make_regression,
     small,
 )
-from separate import CAN_FORK, in_forked_child, run
+from separate import CAN_FORK, HANGS, in_forked_child, run
 from sklearn import config_context, get_config
 from streams_of import batches_of
 
 from fastbp import BackpropRegressor, BatchError
+from fastbp.training import reader
 
 pytestmark = CUT_SHORT
 
@@ -156,29 +157,29 @@ def test_what_is_read_ahead_is_bounded():
     assert len(ahead) >= 20
 
 
-@pytest.mark.slow
-def test_reading_and_training_take_turns_at_no_time():
-    """A second of reading and a second of training take less than two."""
-    pause, n_batches = 0.02, 20
+def test_rows_are_read_while_others_are_trained():
+    """Each waits for the other: the first call of the loss, and what follows the buffer's rows."""
+    in_loss, has_read = threading.Event(), threading.Event()
 
-    class Slow:
+    class Waits:
         def loss(self, targets, outputs):
-            time.sleep(pause / 2)
+            in_loss.set()
+            assert has_read.wait(HANGS)
             return np.sum((outputs - targets) ** 2, axis=1) / 2
 
         def gradient(self, targets, outputs):
             return outputs - targets
 
-    def slow():
-        for batch in batches_of(X, y, size=10)():
-            time.sleep(pause)
+    def batches():
+        for number, batch in enumerate(batches_of(X, y, size=10)()):
+            if number == 3:  # two fill the buffer, one tells that there are more
+                assert in_loss.wait(HANGS)
+                has_read.set()
             yield batch
 
-    model = small(BackpropRegressor, loss=Slow(), batch_size=5, max_iter=1)
-    began = time.perf_counter()
-    model.fit_batches(slow, buffer_rows=20)
-    # one after the other: at least 2 * 20 * 0.02 s
-    assert time.perf_counter() - began < 1.8 * pause * n_batches
+    model = small(BackpropRegressor, loss=Waits(), batch_size=10, max_iter=1)
+    model.fit_batches(batches, buffer_rows=20)
+    assert has_read.is_set()
 
 
 def test_the_configuration_of_scikit_learn_is_the_users():
@@ -279,6 +280,34 @@ def test_ctrl_c_ends_the_fit_and_the_thread(buffer_rows):
     assert facts["finite"]
     assert facts["predicts"]
     assert facts["pickles"]
+
+
+@pytest.mark.parametrize("has_thread", [True, False])
+@pytest.mark.parametrize("nth", [1, 2, 4])
+def test_ctrl_c_while_a_thread_is_started(nth, has_thread, monkeypatch):
+    """The thread ends, though the call that has started it never returned."""
+    start, starts = threading.Thread.start, []
+
+    def interrupted_start(thread):
+        starts.append(thread)
+        if has_thread or len(starts) != nth:
+            start(thread)
+        if len(starts) == nth:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(threading.Thread, "start", interrupted_start)
+    monkeypatch.setattr(reader, "PATIENCE", HANGS if has_thread else 0.01)
+    batches = Watched()
+    model = small(BackpropRegressor, max_iter=9)
+    if nth == 1:
+        with pytest.raises(KeyboardInterrupt):
+            model.fit_batches(batches, buffer_rows=32)
+    else:
+        with pytest.warns(UserWarning, match="interrupted"):
+            model.fit_batches(batches, buffer_rows=32)
+    assert len(starts) == nth
+    assert not readers()
+    assert batches.n_opened == batches.n_closed == nth - (not has_thread)
 
 
 @pytest.mark.slow

@@ -26,22 +26,35 @@ SLOW = (
 )
 
 
-def checks(cls):
-    for estimator, check in estimator_checks_generator(cls(), expected_failed_checks=EXPECTED):
-        function = check
-        while hasattr(function, "func"):
-            function = function.func
-        if function.__name__ not in (*EXPECTED, NOT_FOR_US):
-            name = function.__name__
-            marks = [pytest.mark.slow] if name in SLOW else []
+def name_of(check):
+    while hasattr(check, "func"):
+        check = check.func
+    return check.__name__
+
+
+def checks(cls, others):
+    """Those of one class. A check that is one of the others, too, is unmarked for one, in turn."""
+    found = [*estimator_checks_generator(cls(), expected_failed_checks=EXPECTED)]
+    names = [name_of(check) for _, check in found]
+    other_names = [name_of(check) for _, check in estimator_checks_generator(others())]
+    shared = [name for name in dict.fromkeys(names) if name in other_names]
+    left = sorted(shared)[cls is TabularClassifier :: 2]
+    for name, (estimator, check) in zip(names, found, strict=True):
+        if name not in (*EXPECTED, NOT_FOR_US):
+            marks = [pytest.mark.grid] if name in left else []
+            marks += [pytest.mark.slow] if name in SLOW else []
             yield pytest.param(estimator, check, id=f"{name}-{len(str(check))}", marks=marks)
 
 
-@pytest.mark.parametrize(("estimator", "check"), [*checks(TabularClassifier)])
+@pytest.mark.parametrize(
+    ("estimator", "check"), [*checks(TabularClassifier, others=TabularRegressor)]
+)
 def test_classifier(estimator, check):
     check(estimator)
 
 
-@pytest.mark.parametrize(("estimator", "check"), [*checks(TabularRegressor)])
+@pytest.mark.parametrize(
+    ("estimator", "check"), [*checks(TabularRegressor, others=TabularClassifier)]
+)
 def test_regressor(estimator, check):
     check(estimator)

@@ -62,6 +62,7 @@ def test_levels_that_were_never_seen(cls):
     assert len(model.predict(new)) == 3
 
 
+@pytest.mark.slow
 @EACH
 def test_search_pipeline_cross_validation_pickle_and_clone(cls):
     X, y = problem(cls)

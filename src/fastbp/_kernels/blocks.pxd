@@ -8,9 +8,10 @@ from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 
 from .inputs cimport Inputs
-from .network cimport NetworkSizes, Workspace, allocate, release
 from .signals cimport PIECE_WORK, Poll, interrupted
+from .sizes cimport NetworkSizes
 from .team cimport MAX_TEAM, UNIT, Crew, dismiss_crew, hire_crew, raise_flag, read_flag, run_phase
+from .workspace cimport Workspace, allocate, release
 
 
 cdef struct BlockRun:

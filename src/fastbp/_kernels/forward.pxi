@@ -3,8 +3,10 @@ from fastbp._kernels.blocks cimport (
     BlockRun, begin_blocks, end_blocks, part_rows, run_blocks, stopped,
 )
 from fastbp._kernels.inputs cimport Inputs
-from fastbp._kernels.network cimport NetworkSizes, Workspace, forward_rows
+from fastbp._kernels.network cimport forward_rows
+from fastbp._kernels.sizes cimport NetworkSizes
 from fastbp._kernels.types cimport floating
+from fastbp._kernels.workspace cimport Workspace
 from libc.string cimport memcpy, memset
 
 

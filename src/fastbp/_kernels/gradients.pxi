@@ -4,12 +4,14 @@ from fastbp._kernels.blocks cimport (
 )
 from fastbp._kernels.inputs cimport Block
 from fastbp._kernels.network cimport (
-    NetworkSizes, Workspace, add_square_norms, deltas_to_hidden_layers, deltas_to_inputs,
-    forward_rows, gradient_of_block, loss_deltas, output_deltas, padded_stride, rows_of,
+    add_square_norms, deltas_to_hidden_layers, deltas_to_inputs, forward_rows, gradient_of_block,
+    loss_deltas, output_deltas,
 )
 from fastbp._kernels.losses cimport USER_LOSS
+from fastbp._kernels.sizes cimport NetworkSizes
 from fastbp._kernels.team cimport raise_flag
 from fastbp._kernels.types cimport floating
+from fastbp._kernels.workspace cimport Workspace, padded_stride, rows_of
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 

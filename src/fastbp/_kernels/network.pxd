@@ -1,8 +1,8 @@
 """The network: forward pass, deltas back, weight gradients, per-sample gradients.
 
 Takes the sizes of a network (NetworkSizes), its flat parameter vector and a Block of rows;
-returns outputs, deltas and gradients. Every intermediate matrix lies in a Workspace, which is
-allocated once a call.
+returns outputs, deltas and gradients. Every intermediate matrix lies in a Workspace
+(workspace.pxd).
 
     forward    z_l = 1 b_l' + a_{l-1} @ W_l,  a_l = g_l(z_l),  a_0 = X;  outputs from z_last
     backward   deltas_last = w * scale * dl/dz;  deltas_{l-1} = (deltas_l @ W_l') * g'(z_{l-1})
@@ -10,223 +10,32 @@ allocated once a call.
 
 With a front (front.pxd), a_0 = f, and one step further back deltas_f = deltas_0 @ W_0'.
 With dropout, a_l and g'_l are multiplied by masks (dropout.pxd); only training.pxd asks for it.
-Rows of hidden activations and of deltas are padded to whole vectors. A batch is worked through in
-blocks of rows that are small enough for the second-level cache. A function works on the rows of
-a Block, which may be some of those that the Workspace holds: team.pxd shares them among threads.
+A batch is worked through in blocks of rows. A function works on the rows of a Block, which may be
+some of those that the Workspace holds: team.pxd shares them among threads.
 """
-from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy
 
-from .activations cimport (
-    RELU, Activation, activate, activate_with_slope, multiply_by_derivative, needs_slope,
-)
-from .dropout cimport Dropout, drop
+from .activations cimport RELU, activate, activate_with_slope, multiply_by_derivative
+from .dropout cimport drop
 from .front cimport (
-    LANES, N_COMPONENTS, N_FREQUENCIES, Front, FrontSpace, forward_front, front_deltas_to_inputs,
-    gradient_of_front, parts_of_front, turn_component_deltas, units_of_front,
+    forward_front, front_deltas_to_inputs, gradient_of_front, parts_of_front,
+    turn_component_deltas,
 )
 from .inputs cimport Block, Inputs, gather_block
 from .losses cimport (
-    OUTPUT_IDENTITY, OUTPUT_SOFTMAX, USER_LOSS, Objective, compute_deltas, compute_losses,
-    compute_output_derivative, compute_outputs,
+    OUTPUT_SOFTMAX, compute_deltas, compute_losses, compute_output_derivative, compute_outputs,
 )
 from .products cimport (
-    VECTOR_BYTES, compute_affine, compute_affine_csr, compute_coef_grads, compute_coef_grads_csr,
+    compute_affine, compute_affine_csr, compute_coef_grads, compute_coef_grads_csr,
     compute_intercept_grads, take_deltas_back,
 )
+from .sizes cimport Layer, NetworkSizes
 from .types cimport floating
-
-cdef extern from "simd/redzones.h" nogil:
-    size_t RED_ZONE "FASTBP_RED_ZONE"   # bytes; 0 without AddressSanitizer
-    void make_red(const char* start, size_t n_bytes) noexcept
-
-
-cdef struct Layer:
-    # z = a @ coef + intercept, then the activation; that of the output layer is its Output.
-    Py_ssize_t fan_in
-    Py_ssize_t fan_out
-    Py_ssize_t coef_start       # offsets into the flat parameter vector
-    Py_ssize_t intercept_start  # -1: the network has no intercepts
-    Activation activation
-
-
-cdef struct NetworkSizes:
-    Py_ssize_t n_layers         # of weights: hidden layers and the output layer
-    Py_ssize_t n_features
-    Py_ssize_t n_outputs
-    Py_ssize_t n_coefs
-    Py_ssize_t n_params
-    Py_ssize_t n_units          # the sum of fan_out
-    Front front
-    const Layer* layers
-    Objective objective
-
-
-cdef struct Workspace:
-    Py_ssize_t block_rows
-    void** activations          # per layer (block_rows, stride); the last one holds z
-    Py_ssize_t* strides         # per layer: elements from row to row
-    void** slopes               # per layer: g'(z), masked; NULL where it is a function of a
-    Dropout* dropout            # NULL: none
-    FrontSpace front
-    void* outputs               # (block_rows, n_outputs); z itself where they are the same
-    double* losses              # (block_rows,)
-    void** deltas               # per layer (block_rows, stride): dJ/dz; NULL without gradients
-    void* x                     # gathered inputs, targets, weights
-    void* targets
-    void* weights
-    void* ones                  # (block_rows,): the weights of samples without weights
-    void* memory                # holds all of the above
-
-
-cdef struct Cursor:
-    char* next                  # where the next matrix of a workspace goes
-    bint has_memory             # False: sizes are only added up
-
-
-cdef enum:
-    ALIGNMENT = 64
-    ALIASING_BYTES = 1024       # rows a multiple of this apart share few cache sets
-    MIN_BLOCK_ROWS = 256
-    BLOCK_BYTES = 262144        # of activations: within a second-level cache
-
-
-cdef inline size_t round_up(size_t n, size_t unit) noexcept nogil:
-    return (n + unit - 1) // unit * unit
-
-
-cdef inline Py_ssize_t padded_stride(Py_ssize_t width, size_t item_size) noexcept nogil:
-    """Elements from row to row of a matrix whose rows are whole vectors."""
-    cdef size_t n_bytes = round_up(width * item_size, VECTOR_BYTES)
-    if n_bytes % ALIASING_BYTES == 0:
-        n_bytes += VECTOR_BYTES
-    return <Py_ssize_t> (n_bytes // item_size)
-
-
-cdef inline void* claim(Cursor* cursor, Py_ssize_t rows, Py_ssize_t stride, size_t item_size) \
-        noexcept nogil:
-    """The next matrix of a workspace, with a vector to spare after its last row."""
-    cdef char* matrix = cursor.next
-    cdef char* end = matrix + rows * stride * item_size + ALIGNMENT
-    cursor.next = matrix + round_up(end - matrix + RED_ZONE, ALIGNMENT)
-    if RED_ZONE > 0 and cursor.has_memory:
-        make_red(end, cursor.next - end)
-    return matrix
-
-
-cdef inline void lay_out_front(
-    FrontSpace* space, const Front* front, Cursor* cursor, Py_ssize_t rows, size_t item_size,
-    bint backward
-) noexcept nogil:
-    """The matrices of a front; without gradients, some are left out."""
-    cdef Py_ssize_t n_waves = front.n_periodic * N_FREQUENCIES
-    cdef Py_ssize_t n_components = front.n_periodic * N_COMPONENTS
-    space.stride = padded_stride(front.width, item_size)
-    # one vector more, since columns a power of 2 apart share few cache sets
-    space.column = round_up(rows, LANES) + LANES
-    space.f = claim(cursor, rows, space.stride, item_size)
-    space.x = claim(cursor, front.n_periodic, space.column, item_size)
-    space.cosines = claim(cursor, n_waves, space.column, item_size)
-    space.components = claim(cursor, n_components, space.column, item_size)
-    if backward:
-        space.deltas = claim(cursor, rows, space.stride, item_size)
-        space.sines = claim(cursor, n_waves, space.column, item_size)
-        space.component_deltas = claim(cursor, n_components, space.column, item_size)
-
-
-cdef inline bint stores_slope(const Workspace* ws, const Layer* layer) noexcept nogil:
-    return needs_slope(layer.activation) or (
-        ws.dropout != NULL and ws.dropout.hidden > 0 and layer.activation != RELU)
-
-
-cdef inline size_t lay_out(
-    Workspace* ws, const NetworkSizes* net, size_t item_size, bint gathers, bint backward,
-    void* memory
-) noexcept nogil:
-    """Points a workspace into its memory; NULL: into none. Returns the bytes that it takes."""
-    cdef Cursor cursor
-    cdef Py_ssize_t rows = ws.block_rows, stride, l
-    cdef void* matrix = NULL
-    cdef void* z = NULL
-    cursor.next, cursor.has_memory = <char*> round_up(<size_t> memory, ALIGNMENT), memory != NULL
-    ws.activations = <void**> claim(&cursor, net.n_layers, 1, sizeof(void*))
-    ws.strides = <Py_ssize_t*> claim(&cursor, net.n_layers, 1, sizeof(Py_ssize_t))
-    ws.slopes = <void**> claim(&cursor, net.n_layers, 1, sizeof(void*))
-    ws.deltas = <void**> claim(&cursor, net.n_layers, 1, sizeof(void*))
-    for l in range(net.n_layers):
-        stride = padded_stride(net.layers[l].fan_out, item_size)
-        if l == net.n_layers - 1:
-            stride = net.n_outputs
-        z = claim(&cursor, rows, stride, item_size)
-        if memory != NULL:
-            ws.strides[l] = stride
-            ws.activations[l] = z
-        if backward and l < net.n_layers - 1 and stores_slope(ws, &net.layers[l]):
-            matrix = claim(&cursor, rows, stride, item_size)
-            if memory != NULL:
-                ws.slopes[l] = matrix
-    ws.outputs = z
-    if net.objective.output != OUTPUT_IDENTITY:
-        ws.outputs = claim(&cursor, rows, net.n_outputs, item_size)
-    ws.losses = <double*> claim(&cursor, rows, 1, sizeof(double))
-    ws.targets = claim(&cursor, rows, net.n_outputs, item_size)
-    ws.weights = claim(&cursor, rows, 1, item_size)
-    ws.ones = claim(&cursor, rows, 1, item_size)
-    for l in range(net.n_layers if backward else 0):
-        stride = net.n_outputs
-        if l < net.n_layers - 1:
-            stride = padded_stride(net.layers[l].fan_out, item_size)
-        matrix = claim(&cursor, rows, stride, item_size)
-        if memory != NULL:
-            ws.deltas[l] = matrix
-    if net.front.exists:
-        lay_out_front(&ws.front, &net.front, &cursor, rows, item_size, backward)
-    if gathers:
-        ws.x = claim(&cursor, rows, net.n_features, item_size)
-    return cursor.next - <char*> memory
-
-
-cdef inline int allocate(
-    Workspace* ws, const NetworkSizes* net, Py_ssize_t rows, size_t item_size, bint gathers,
-    bint backward, Dropout* dropout=NULL
-) noexcept nogil:
-    """Memory for the blocks of a batch of `rows`; -1 when there is none."""
-    cdef size_t row_bytes = (net.n_units + net.n_features + units_of_front(&net.front)) * item_size
-    cdef Py_ssize_t i
-    ws.block_rows = max(<Py_ssize_t> (BLOCK_BYTES // row_bytes), <Py_ssize_t> MIN_BLOCK_ROWS)
-    if net.objective.loss == USER_LOSS:
-        ws.block_rows = rows  # one call of Python a batch
-    ws.block_rows = max(min(ws.block_rows, rows), 1)
-    ws.dropout = dropout
-    ws.x = NULL
-    ws.front.sines = ws.front.deltas = ws.front.component_deltas = NULL
-    # zeros: what pads the rows must be finite, and no denormal number
-    ws.memory = calloc(ALIGNMENT + lay_out(ws, net, item_size, gathers, backward, NULL), 1)
-    if ws.memory == NULL:
-        return -1
-    lay_out(ws, net, item_size, gathers, backward, ws.memory)
-    for i in range(ws.block_rows):
-        if item_size == sizeof(float):
-            (<float*> ws.ones)[i] = 1
-        else:
-            (<double*> ws.ones)[i] = 1
-    return 0
-
-
-cdef inline void release(Workspace* ws) noexcept nogil:
-    free(ws.memory)
-    ws.memory = NULL
+from .workspace cimport Workspace, padded_stride, rows_of
 
 
 cdef inline const floating* intercept_of(const Layer* layer, const floating* params) noexcept nogil:
     return params + layer.intercept_start if layer.intercept_start >= 0 else NULL
-
-
-cdef inline void* rows_of(
-    void* matrix, Py_ssize_t start, Py_ssize_t stride, size_t item_size
-) noexcept nogil:
-    """Where row `start` of a matrix of a workspace begins; NULL: no matrix."""
-    return <char*> matrix + start * stride * <Py_ssize_t> item_size if matrix != NULL else NULL
 
 
 cdef inline const floating* inputs_of_first_layer(

@@ -3,7 +3,7 @@ import numpy
 
 from cpython.buffer cimport PyBUF_READ, PyBUF_WRITE
 from cpython.memoryview cimport PyMemoryView_FromMemory
-from fastbp._kernels.network cimport Layer, NetworkSizes
+from fastbp._kernels.sizes cimport Layer, NetworkSizes
 from fastbp._kernels.activations cimport IDENTITY, Activation
 from fastbp._kernels.front cimport Front, size_front
 from fastbp._kernels.denormals cimport restore_denormals, stop_flushing

@@ -6,17 +6,18 @@ that shuffle makes. Both hold the memory that the work needs.
 from cpython.pycapsule cimport PyCapsule_GetPointer
 from fastbp._kernels.crew_size cimport begin_crew_size
 from fastbp._kernels.evaluation cimport Evaluation, evaluate_all
-from fastbp._kernels.network cimport ALIGNMENT, NetworkSizes, round_up
 from fastbp._kernels.optimizers cimport (
     N_MOMENTS_OF, N_OPTIMIZERS, Optimizer, read_optimizer, read_setting,
 )
 from fastbp._kernels.shuffling cimport BitGenerator, shuffle_indices
+from fastbp._kernels.sizes cimport NetworkSizes
 from fastbp._kernels.team cimport (
     DONE, MAX_TEAM, NO_THREADS, Team, allocate_team, free_team, run_together,
 )
 from fastbp._kernels.training cimport (
     Training, TrainingSettings, step_along_gradient, train_all,
 )
+from fastbp._kernels.workspace cimport ALIGNMENT, round_up
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy
 

@@ -30,13 +30,14 @@ from .front cimport parts_of_front
 from .inputs cimport Block, Inputs
 from .losses cimport USER_LOSS, Objective, sum_losses
 from .network cimport (
-    NetworkSizes, Workspace, allocate, coef_gradient_of_layer, deltas_to_hidden_layers, divisible,
-    forward_rows, front_gradient, gradient_of_block, intercept_gradient_of_layer, locate_rows,
-    loss_deltas, losses_of_block, release, rows_of,
+    coef_gradient_of_layer, deltas_to_hidden_layers, divisible, forward_rows, front_gradient,
+    gradient_of_block, intercept_gradient_of_layer, locate_rows, loss_deltas, losses_of_block,
 )
 from .penalties cimport add_l1_gradient, add_l2_gradient, l1_norm, l2_penalty
 from .signals cimport PIECE_WORK, Poll, interrupted, pieces_of_work
+from .sizes cimport NetworkSizes
 from .types cimport floating
+from .workspace cimport Workspace, allocate, release, rows_of
 
 
 cdef extern from "simd/threads.h" nogil:

@@ -17,19 +17,21 @@ from .dropout cimport Dropout, begin_masks
 from .inputs cimport Block, Inputs, one_hot_rows, sum_of_weights
 from .losses cimport USER_LOSS, sum_losses
 from .network cimport (
-    NetworkSizes, Workspace, deltas_to_hidden_layers, forward_block, gradient_of_block,
-    locate_rows, loss_deltas, losses_of_block, square_norm,
+    deltas_to_hidden_layers, forward_block, gradient_of_block, locate_rows, loss_deltas,
+    losses_of_block, square_norm,
 )
 from .optimizers cimport (
     OptimizerSettings, Step, begin_steps, count_step, decay_weights, optimizer_step,
 )
 from .signals cimport interrupted
+from .sizes cimport NetworkSizes
 from .team cimport (
     NORM_CHUNK, Team, absolute_norm_of_coefs, add_penalty_gradient, data_scale, n_chunks,
     piece_start, pieces_of_step, raise_flag, read_flag, run_phase, square_norm_of_coefs,
     work_on_batch,
 )
 from .types cimport floating
+from .workspace cimport Workspace
 
 
 cdef struct TrainingSettings:

@@ -1,4 +1,4 @@
-"""A fit over partitions: what base.py does for one data set, with the data on a cluster.
+"""A fit over partitions: what fits.py does for one data set, with the data on a cluster.
 
 Takes an estimator without Dask, which has the parameters, and collections; returns it fitted. What
 is drawn, in which order, and what becomes of the network and its state are the same as there.
@@ -16,10 +16,10 @@ from sklearn.base import is_classifier
 from ..base import BaseBackprop
 from ..checks import as_weights, has_validation
 from ..classes import ClassificationProblem
+from ..fit_data import Arrays, validation_data
+from ..fits import Fit
 from ..parameters import parameters_of
 from ..random_states import random_source
-from ..scoring import fitted_copy, make_score
-from ..training.run import begin_run, train
 from ..training.solvers import SOLVERS
 from .executors import Executor
 from .partitions import (
@@ -43,8 +43,8 @@ SHARDS_PER_THREAD = 2
 def fit_on_partitions(
     local: BaseBackprop,
     executor: Executor,
-    collections: tuple[Any, Any, Any],
-    validation: tuple[Any, Any, Any],
+    collections: Arrays,
+    validation: Arrays,
     *,
     name: str,
     n_local_epochs: int,
@@ -63,7 +63,7 @@ def fit_on_partitions(
             "early_stopping=True needs X_val and y_val with Dask: no samples are set aside from "
             "the partitions."
         )
-    with random_source(local.random_state) as source:
+    with random_source(local.random_state) as random_state:
         loaded = _Loaded(local, executor, collections)
         facts = merge(loaded.summaries(with_digests=local.checkpoint is not None), classes)
         if goes_on:
@@ -78,48 +78,19 @@ def fit_on_partitions(
         data = replace(data, total_weight=_total_weight(sums))
         _take_columns(local, facts)
         held_out = _held_out(local, data, problem, validation)
-        checkpoint = None
-        if local.checkpoint is not None:
-            checkpoint = local._checkpoint(
-                _arrays_of(facts, data),
-                held_out,
-                goes_on,
-                source,
-                name,
-                n_local_epochs=n_local_epochs,
-            )
-        network, state = local._begin(data, problem, source, goes_on=goes_on)
-
-        def score_of(network, held_out):
-            def probe():
-                return fitted_copy(local, local._fitted_attributes(network, state, problem))
-
-            return make_score(local._scoring(), probe, problem, held_out)
-
-        run = begin_run(
-            solver,
-            network,
-            data,
-            held_out,
-            state,
-            settings,
-            source,
-            make_score=score_of,
-            is_classifier=problem.is_classification,
-        )
+        fit = Fit(local, data, problem, held_out, random_state, goes_on=goes_on)
+        fit.open_checkpoint(_arrays_of(facts, data), name, n_local_epochs=n_local_epochs)
+        fit.begin()
         run = SharedRun(
-            **vars(run),
+            **vars(fit.begin_run(solver)),
             rounds=Rounds(executor, loaded.levels, shards),
             first=int(np.flatnonzero(sums)[0]),
             largest=facts.largest,
             n_local_epochs=n_local_epochs,
-            seed=int(source.randint(2**31 - 1)),
+            seed=int(random_state.randint(2**31 - 1)),
         )
-        run.checkpoint = checkpoint
-        train(run, complaint_about)
-        if run.network is not network:
-            network.params = run.network.params
-        local._finish(network, state, problem)
+        fit.train(run, complaint_about)
+        fit.finish()
         return run.rounds.n_rounds
 
 
@@ -223,8 +194,7 @@ def _held_out(local, data, problem, validation):
     """The DataSet that the user validates on, computed where it is a collection, or None."""
     if not has_validation(*validation):
         return None
-    X_val, y_val, weights = compute(*validation)
-    return local._validation_data(data, problem, X_val, y_val, weights)
+    return validation_data(local, compute(*validation), data, problem)
 
 
 def _arrays_of(facts, data):

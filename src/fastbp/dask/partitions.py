@@ -26,6 +26,7 @@ from sklearn.utils.multiclass import unique_labels
 from ..checks import as_weights
 from ..classes import Classes, ClassWeights, check_labels
 from ..data import DataSet
+from ..fit_data import check_arrays, dtypes_for
 from ..front import check_dense
 from ..training.scales import root_mean_squares
 from ..types import Array, FloatArray, MaybeNone
@@ -141,7 +142,7 @@ def _load(estimator, X, y, weights):
         y = np.asarray(y).ravel()
     check_dense(X, estimator.front)
     checker = clone(estimator)
-    X, y = checker._checked_arrays(X, y, (np.float64, np.float32), reset=True)
+    X, y = check_arrays(checker, X, y, dtypes_for(checker, goes_on=False), reset=True)
     if is_classifier(estimator):
         check_labels(y)
     if weights is not None:

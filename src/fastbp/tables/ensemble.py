@@ -17,6 +17,8 @@ from typing import Any
 
 from sklearn.exceptions import ConvergenceWarning
 
+from ..fit_data import NO_ARRAYS, Arrays
+from ..fits import fit_member
 from ..threads import allowed
 from ..types import Array, FloatArray
 from ..user_warnings import warn
@@ -43,7 +45,7 @@ class EncodedTable:
     X: FloatArray
     y: Array
     weights: FloatArray | None
-    validation: tuple[Any, Any, Any] = (None, None, None)
+    validation: Arrays = NO_ARRAYS
 
 
 def train_members(
@@ -193,9 +195,9 @@ class _Crew:
                 return True
             return self._is_stopped
 
-        validation = table.validation if self._splits[k] is None else (None, None, None)
-        member._fit_member(
-            table.X, table.y, table.weights, validation, self._splits[k], after_epoch
+        arrays, split = (table.X, table.y, table.weights), self._splits[k]
+        fit_member(
+            member, arrays, table.validation if split is None else NO_ARRAYS, split, after_epoch
         )
         if self._after_member is not None:
             self._after_member(k)

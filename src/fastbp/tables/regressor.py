@@ -11,6 +11,7 @@ from sklearn.metrics import r2_score
 from sklearn.utils.validation import validate_data
 
 from ..checks import as_number
+from ..fit_data import as_column
 from ..parameters import OF_REGRESSOR, Names
 from ..regressor import BackpropRegressor, pinball_score
 from ..types import (
@@ -153,7 +154,7 @@ class TabularRegressor(RegressorMixin, BaseTabular):
         settings = {"multi_output": True, "y_numeric": True}
         check_no_dates(y)
         y = validate_data(self, X="no_validation", y=y, **settings)
-        return BackpropRegressor._as_column(y).astype(np.float64, copy=False)
+        return as_column(y).astype(np.float64, copy=False)
 
     def _begin_targets(self, y, weights, preset):
         BackpropRegressor(loss=self.loss, quantile=self.quantile)._warn_of_ignored()

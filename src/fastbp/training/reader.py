@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import contextvars
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -37,6 +38,9 @@ END = object()
 class Reader:
     """One epoch of batches.
 
+    The thread runs from ``start``, or the first ``take``, on. By then whoever is to ``close`` the
+    Reader has it, so that no Ctrl-C leaves a thread that nobody ends.
+
     Parameters
     ----------
     open_batches : callable of no arguments
@@ -53,7 +57,7 @@ class Reader:
         self._taken: deque[Any] = deque()  # of the thread that trains
         self._rows_ahead = rows_ahead
         self._error: BaseException | None = None
-        self._has_ended = self._is_closed = False
+        self._is_started = self._has_ended = self._is_closed = False
         context, config = contextvars.copy_context(), sklearn.get_config()
 
         def read():
@@ -63,7 +67,16 @@ class Reader:
         self._thread = threading.Thread(
             target=context.run, args=(read,), name="fastbp reader", daemon=True
         )
-        self._thread.start()
+
+    def start(self) -> None:
+        """Begin to read, unless that has begun."""
+        if not self._is_started:
+            self._is_started = True
+            try:
+                self._thread.start()
+            except RuntimeError:  # there can be no more threads
+                self._is_started = False
+                raise
 
     @property
     def rows_ahead(self) -> int:
@@ -77,6 +90,7 @@ class Reader:
 
     def take(self) -> Any:
         """The next batch, or END; raises what the user's code has raised, after all batches."""
+        self.start()
         if not self._taken:
             # all at once: each change of threads takes some time
             with self._changed:
@@ -98,7 +112,12 @@ class Reader:
             self._is_closed = True
             self._waiting = []
             self._changed.notify_all()
-        self._thread.join(PATIENCE)
+            # Not Thread.join: an interrupt in it makes Python before 3.13 take a thread for ended.
+            latest = time.monotonic() + PATIENCE
+            while self._is_started and not self._has_ended and time.monotonic() < latest:
+                self._changed.wait(GLANCE)
+        if self._has_ended:
+            self._thread.join()
 
     def _read(self, open_batches):
         error = None
