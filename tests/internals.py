@@ -9,11 +9,11 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from fastbp import BackpropClassifier, Network, base, fit_data, threads
+from fastbp import BackpropClassifier, Network, base, extras, fit_data, threads
 from fastbp import _kernels as kernels
 from fastbp._kernels import core
 from fastbp.data import DataSet, Targets
-from fastbp.exchange import description, extras, onnx_graph, onnx_model, onnx_tables
+from fastbp.exchange import description, onnx_graph, onnx_model, onnx_tables
 from fastbp.exchange.description import describe_table
 from fastbp.objective import LOSSES as LOSS_RECORDS
 from fastbp.objective import loss_record

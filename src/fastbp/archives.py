@@ -11,6 +11,7 @@ before an array is made.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import json
@@ -64,7 +65,9 @@ def write_archive(path: Path, header: dict[str, Any], arrays: Mapping[str, Array
 
 def write_whole(path: Path, write: Callable[[Any], None]) -> None:
     """Let `write` fill an open binary file that becomes `path`, as write_archive does it."""
-    path = os.path.realpath(path)  # of the file that a link points to
+    given, path = path, os.path.realpath(os.fsdecode(path))  # of the file that a link points to
+    if os.path.isdir(path):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), given)
     _remove_leftovers(path)
     file = _create_temporary(path)
     try:
@@ -90,7 +93,10 @@ def _create_temporary(path):
     """A new open file beside `path`, which _remove_leftovers leaves alone."""
     folder, name = os.path.split(path)
     while True:
-        file = open(os.path.join(folder, f".{name}.{secrets.token_hex(8)}.tmp"), "xb")
+        try:
+            file = open(os.path.join(folder, f".{name}.{secrets.token_hex(8)}.tmp"), "xb")
+        except OSError as error:  # with the folder, which may be read-only: nobody knows the file
+            raise OSError(error.errno, error.strerror, folder) from None
         _lock(file, waits=True)
         if os.path.exists(file.name):
             return file

@@ -16,10 +16,10 @@ import numpy as np
 from scipy import sparse
 from sklearn.base import is_classifier
 from sklearn.utils import _safe_indexing
-from sklearn.utils.multiclass import check_classification_targets, unique_labels
+from sklearn.utils.multiclass import unique_labels
 
 from .checks import as_weights, is_kernel_matrix, is_plain_target
-from .classes import Classes, ClassWeights, columns_of
+from .classes import Classes, ClassWeights, check_labels, columns_of
 from .data import DataSet
 from .fit_data import as_column, check_arrays
 from .front import check_dense
@@ -233,7 +233,7 @@ class CheckedBatches:
             used = X.indptr[-1]
             X = type(X)((X.data[:used], X.indices[:used], X.indptr), shape=X.shape)
         if is_classifier(self._estimator) and self.problem is None:
-            check_classification_targets(y)  # later, encode compares with the classes
+            check_labels(y)  # later, encode compares with the classes
         if first is not None:
             if sparse.issparse(X) != sparse.issparse(first.X):
                 kinds = ("dense", "sparse")

@@ -14,12 +14,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any, ClassVar, Literal, TypeAlias
 
 import numpy as np
 from scipy import sparse
 from sklearn.utils.class_weight import compute_class_weight
-from sklearn.utils.multiclass import type_of_target, unique_labels
+from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
 
 from .checks import as_weights
 from .data import Targets
@@ -27,6 +28,39 @@ from .types import Array, ClassWeight, FloatArray, MaybeSparse
 
 LabelRule: TypeAlias = Literal["each above half", "largest", "above half"]
 ProbabilityRule: TypeAlias = Literal["outputs", "ones", "complement", "shares"]
+
+
+def check_labels(y: Any) -> None:
+    """ValueError for what no classes are, or for labels that are missing or of several types."""
+    try:
+        check_classification_targets(y)
+    except (TypeError, ValueError):  # scikit-learn's name neither the label nor the row
+        if isinstance(y, np.ndarray) and y.dtype.kind == "O" and y.ndim == 1:
+            _check_types_of_labels(y)
+        raise
+
+
+def _check_types_of_labels(y):
+    missing = [i for i, label in enumerate(y) if label is None]
+    if missing:
+        raise ValueError(
+            f"y has missing labels (None), {len(missing)} of {len(y)}, the first in row "
+            f"{missing[0]}, counted from 0: leave these samples out, or give them a label."
+        ) from None
+    kinds = {type(label).__name__: label for label in y}
+    if len(kinds) > 1:
+        labels = ", ".join(f"{label!r} ({kind})" for kind, label in sorted(kinds.items()))
+        raise ValueError(
+            f"y has labels of several types: {labels}. Convert them to one, for example to text by "
+            "y.astype(str)."
+        ) from None
+    (kind, label), *_ = kinds.items()
+    if not isinstance(label, (str, float)):  # numbers with fractions are hardly labels
+        to = "int" if isinstance(label, (Integral, np.bool_)) else "str"
+        raise ValueError(
+            f"Unknown label type: {kind}, in an array of objects. Convert y, for example by "
+            f"y.astype({to})."
+        ) from None
 
 
 @dataclass(frozen=True)
@@ -97,7 +131,7 @@ class Classes:
             is_dense = isinstance(y, np.ndarray) and y.ndim == 2 and y.dtype.kind in "iufb"
             is_dense = is_dense and y.shape[1] == len(self.labels)
             return is_dense and bool(((y == 0) | (y == 1)).all())
-        if y.ndim != 1:
+        if y.ndim != 1 or len(self.labels) == 0:
             return False
         try:
             places = np.searchsorted(self.labels, y)

@@ -12,14 +12,13 @@ import numpy as np
 from sklearn.base import ClassifierMixin
 from sklearn.utils.multiclass import (
     _check_partial_fit_first_call,
-    check_classification_targets,
     type_of_target,
     unique_labels,
 )
 
 from . import parameters
 from .base import BaseBackprop, has_incremental_solver
-from .classes import Classes, ClassificationProblem, ClassWeights
+from .classes import Classes, ClassificationProblem, ClassWeights, check_labels
 from .fits import fit_incrementally
 from .sklearn_types import available_if, fits
 from .types import (
@@ -450,7 +449,7 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
 
     def _problem(self, y, *, goes_on):
         """The classes of y, their output and their weights."""
-        check_classification_targets(y)
+        check_labels(y)
         if goes_on:
             known = self._classes
             known.check_same(y)
@@ -460,7 +459,7 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
 
     def _incremental_problem(self, y, classes):
         """The same for partial_fit, where y need not have all classes."""
-        check_classification_targets(y)
+        check_labels(y)
         known = self._classes_of_first_call(y, classes)
         known.check_known(y)
         if self.class_weight == "balanced":

@@ -89,9 +89,11 @@ class DataSet:
         """The sum of the weights; without weights the number of samples."""
         return len(self) if self.weights is None else self.weights.sum(dtype=np.float64)
 
-    def rows(self, indices: NDArray[np.intp]) -> DataSet:
+    def rows(self, indices: NDArray[np.intp], *, with_X: bool = True) -> DataSet:
+        """A copy of some of the samples; its X is None unless `with_X`."""
+        X = self.X[indices] if with_X else None
         weights = None if self.weights is None else self.weights[indices]
-        return DataSet(self.X[indices], self.y[indices], self.targets.rows(indices), weights)
+        return DataSet(X, self.y[indices], self.targets.rows(indices), weights)
 
     def astype(self, dtype: Any) -> DataSet:
         weights = None if self.weights is None else self.weights.astype(dtype, copy=False)

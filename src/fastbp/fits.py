@@ -334,7 +334,7 @@ def fit_member(
     """``fit`` of a member of an ensemble, which has checked the parameters.
 
     split : (rows to train on, rows to validate on), or None where there is other validation
-        X is not copied, but for the rows to validate on.
+        X is not copied.
     after_epoch : callable
         Called with the TrainingState after each epoch; a true value ends the fit.
     """

@@ -84,7 +84,8 @@ def save_model(estimator: Saved, path: Path, *, omit: str | Iterable[str] = ()) 
     """
     files = FILES.get(type(estimator).__name__)
     if files is None or type(estimator) is not files.CLASSES[type(estimator).__name__]:
-        raise TypeError(f"save_model saves {_names('and')}, got {type(estimator).__name__}.")
+        local = " Pass what its to_local() returns." if hasattr(estimator, "to_local") else ""
+        raise TypeError(f"save_model saves {_names('and')}, got {type(estimator).__name__}.{local}")
     omit = [omit] if isinstance(omit, str) else sorted(omit)
     header, arrays = files.contents(estimator, omit)
     about = {

@@ -85,6 +85,10 @@ class Loss:
         Whether label smoothing has a meaning.
     n_extra : int
         Outputs without a target: the last ones.
+    best_constant : str
+        The weighted statistic of y that minimises the loss of a prediction that is the same for
+        all samples: 'mean', 'median' (which for huber comes close), 'quantile' (of the network) or
+        'mean and variance'; empty where none is known.
     """
 
     targets: Range = ANY
@@ -94,6 +98,7 @@ class Loss:
     of_numbers: bool = True
     is_smoothed: bool = False
     n_extra: int = 0
+    best_constant: str = ""
 
 
 OUTPUTS = {
@@ -105,7 +110,7 @@ OUTPUTS = {
 }
 
 LOSSES = {
-    "squared_error": Loss(of_classes=True, is_smoothed=True),
+    "squared_error": Loss(of_classes=True, is_smoothed=True, best_constant="mean"),
     "log_loss": Loss(
         targets=UNIT,
         undefined_for=dict.fromkeys(("identity", "exp", "increasing"), NO_PROBABILITIES),
@@ -113,23 +118,27 @@ LOSSES = {
         of_classes=True,
         of_numbers=False,
         is_smoothed=True,
+        best_constant="mean",
     ),
     "poisson": Loss(
         targets=NOT_NEGATIVE,
         undefined_for=dict.fromkeys(("identity", "increasing"), MAY_BE_NEGATIVE),
         default_output="exp",
+        best_constant="mean",
     ),
-    "absolute_error": Loss(),
-    "huber": Loss(),
+    "absolute_error": Loss(best_constant="median"),
+    "huber": Loss(best_constant="median"),
     "gamma": Loss(
         targets=POSITIVE,
         undefined_for=dict.fromkeys(("identity", "increasing"), MAY_BE_NEGATIVE),
         default_output="exp",
+        best_constant="mean",
     ),
-    "quantile": Loss(),
+    "quantile": Loss(best_constant="quantile"),
     "gaussian": Loss(
         undefined_for=dict.fromkeys(("logistic", "softmax", "exp", "increasing"), NOT_ANY_NUMBERS),
         n_extra=1,
+        best_constant="mean and variance",
     ),
 }
 

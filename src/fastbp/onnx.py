@@ -6,6 +6,8 @@
 They are BackpropClassifier, BackpropRegressor, RobustSmoothScaler and PiecewiseLinearEncoder.
 Inputs of any numeric type are cast to the type that the estimator was fitted in, as predict does
 it; probabilities and numbers come out in the type of the inputs, as of scikit-learn's estimators.
+A network as a transformer, before the last step, is refused: skl2onnx would pass on what it
+predicts.
 A single network or tabular estimator needs no skl2onnx: see :func:`fastbp.to_onnx`.
 """
 
@@ -14,10 +16,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from sklearn.utils.validation import check_is_fitted
 
 from .classifier import BackpropClassifier
 from .exchange.description import Description, Labels, describe_model
-from .exchange.extras import import_extra
 from .exchange.onnx_graph import (
     ONNX_TYPES,
     Graph,
@@ -29,6 +31,8 @@ from .exchange.onnx_graph import (
 )
 from .exchange.onnx_model import to_onnx
 from .exchange.onnx_tables import add_ramps, add_smooth_scaling
+from .exchange.pipelines import NO_STEP, NO_TRANSFORMER, TABULAR
+from .extras import import_extra
 from .regressor import BackpropRegressor
 from .tables.piecewise import PiecewiseLinearEncoder
 from .tables.scaling import RobustSmoothScaler
@@ -51,6 +55,8 @@ __all__ = ["to_onnx"]
 # The first opset in which all operators of onnx_graph.py have the form that is used there.
 OLDEST_OPSET = 13
 NUMERIC = (FloatTensorType, DoubleTensorType, Int64TensorType, BooleanTensorType)
+# Operators that make outputs of what the last step predicts, as options of skl2onnx ask for.
+OF_OUTPUTS = ("SklearnZipMap", "SklearnZipMapColumns", "SklearnIdentity", "SklearnCast")
 OPTIONS = {
     "zipmap": [True, False, "columns"],
     "output_class_labels": [False, True],
@@ -60,6 +66,7 @@ OPTIONS = {
 
 def _declare_classifier(operator):
     """Types and shapes of the outputs: labels and probabilities."""
+    _check_last(operator, operator.raw_operator)
     _check_inputs(operator)
     description = describe_model(operator.raw_operator)
     options = _options(operator.scope_inst, operator.raw_operator)
@@ -80,6 +87,7 @@ def _declare_classifier(operator):
 
 
 def _declare_regressor(operator):
+    _check_last(operator, operator.raw_operator)
     _check_inputs(operator)
     description = describe_model(operator.raw_operator)
     n_samples = operator.inputs[0].get_first_dimension()
@@ -133,6 +141,7 @@ def _inputs(scope, operator, container, dtype):
 
 def _check_inputs(operator):
     """ValueError unless the inputs are the columns that the estimator was fitted to."""
+    check_is_fitted(operator.raw_operator)
     name, n_features = type(operator.raw_operator).__name__, operator.raw_operator.n_features_in_
     shapes = [one.type.shape for one in operator.inputs]
     is_sound = all(isinstance(one.type, NUMERIC) for one in operator.inputs)
@@ -144,9 +153,22 @@ def _check_inputs(operator):
         names = [one.onnx_name for one in operator.inputs]
         raise ValueError(
             f"{name} has been fitted to {n_features} columns of numbers, and is to be converted "
-            f"with the inputs {names} of the shapes {shapes}. (A network as a transformer, "
-            "a step before the last of a pipeline, cannot be converted.)"
+            f"with the inputs {names} of the shapes {shapes}."
         )
+
+
+def _check_last(operator, network):
+    """ValueError where a later step takes what a network predicts, in place of its hidden layer.
+
+    Ensembles, searches and the like take it in another way, not as an operator's inputs.
+    """
+    names = {one.onnx_name for one in operator.outputs}
+    for other in operator.scope_inst.operators.values():
+        if names.isdisjoint(one.onnx_name for one in other.inputs):
+            continue
+        if other.type not in OF_OUTPUTS:
+            raise ValueError(f"{type(network).__name__}: {NO_TRANSFORMER}")
+        _check_last(other, network)
 
 
 def _end(description, graph, p, output, container):
@@ -185,6 +207,17 @@ def _declare_numbers(operator):
     operator.outputs[0].set_type(kind([n_samples, n_columns]))
 
 
+def _declare_table(operator):
+    raise ValueError(
+        f"A {type(operator.raw_operator).__name__} is converted by fastbp.to_onnx, and cannot be a "
+        f"step: {NO_STEP}."
+    )
+
+
+def _convert_table(scope, operator, container):
+    _declare_table(operator)
+
+
 def _convert_scaler(scope, operator, container):
     graph, x = _inputs(scope, operator, container, np.float64)
     scaler = operator.raw_operator
@@ -214,3 +247,7 @@ update_registered_converter(
 update_registered_converter(
     PiecewiseLinearEncoder, "FastbpPiecewiseLinearEncoder", _declare_numbers, _convert_encoder
 )
+for _estimator in TABULAR:
+    update_registered_converter(
+        _estimator, f"Fastbp{_estimator.__name__}", _declare_table, _convert_table
+    )

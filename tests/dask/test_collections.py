@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 from problems import CUT_SHORT, make_classes, make_named_classes, make_regression
 
+from fastbp import save_model, to_c
+
 da = pytest.importorskip("dask.array")
 pd = pytest.importorskip("pandas")
 dd = pytest.importorskip("dask.dataframe")
@@ -214,9 +216,30 @@ def test_targets_that_a_loss_does_not_allow():
         model.fit(lazy(X), lazy(replaced(np.ones(48), 30, -1)))
 
 
-def test_without_dask_one_sentence_says_what_to_install(monkeypatch):
+def test_collections_without_rows():
+    """A Delayed has every attribute that it is asked for, and a Bag has partitions of no rows."""
+    import dask
+
+    y = lazy(np.ones(48))
+    bag = pytest.importorskip("dask.bag").from_sequence(range(48), npartitions=2)
+    for X, kind in ((dask.delayed(np.eye)(48), "Delayed"), (bag, "Bag")):
+        with pytest.raises(TypeError, match=f"X must be a Dask array, DataFrame .*, got {kind};"):
+            make(DaskBackpropRegressor).fit(X, y)
+
+
+def test_what_is_exported_and_saved_is_the_estimator_without_dask(tmp_path):
+    model = make(DaskBackpropRegressor).fit(lazy(X), lazy(np.ones(48)))
+    for export in to_c, lambda model: save_model(model, tmp_path / "model"):
+        with pytest.raises(TypeError, match=r"Pass what its to_local\(\) returns\."):
+            export(model)
+        export(model.to_local())
+
+
+@pytest.mark.parametrize("package", ["dask", "distributed"])
+def test_without_dask_one_sentence_says_what_to_install(package, monkeypatch):
     for name in [name for name in sys.modules if name.startswith("fastbp.dask")]:
         monkeypatch.delitem(sys.modules, name)
-    monkeypatch.setitem(sys.modules, "distributed", None)
-    with pytest.raises(ModuleNotFoundError, match=r'pip install "fastbp\[dask\]"$'):
+    monkeypatch.setitem(sys.modules, package, None)
+    message = rf'^fastbp.dask needs {package}: pip install "fastbp\[dask\]".$'
+    with pytest.raises(ModuleNotFoundError, match=message):
         importlib.import_module("fastbp.dask")

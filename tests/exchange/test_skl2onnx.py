@@ -13,9 +13,10 @@ from sklearn.base import clone
 from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
 from sklearn.decomposition import PCA
 from sklearn.ensemble import BaggingClassifier, StackingClassifier, VotingRegressor
-from sklearn.linear_model import LogisticRegression
+from sklearn.exceptions import NotFittedError
+from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.model_selection import GridSearchCV
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import FeatureUnion, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from fastbp import (
@@ -23,6 +24,8 @@ from fastbp import (
     BackpropRegressor,
     PiecewiseLinearEncoder,
     RobustSmoothScaler,
+    TabularClassifier,
+    TabularRegressor,
 )
 
 skl2onnx = pytest.importorskip("skl2onnx")
@@ -259,13 +262,46 @@ def test_a_frame_whose_columns_are_inputs():
     assert error_of(results["variable"], model.predict(frame)) < BOUNDS["float64"]
 
 
-@pytest.mark.parametrize("last", [BackpropClassifier, BackpropRegressor])
-def test_a_network_before_the_last_step(last):
+@pytest.mark.parametrize("sizes", [(1,), (4,)], ids=str)
+@pytest.mark.parametrize("first", [BackpropClassifier, BackpropRegressor])
+@pytest.mark.parametrize(
+    "steps",
+    [
+        lambda net: make_pipeline(net, small(BackpropClassifier)),
+        lambda net: make_pipeline(net, LogisticRegression()),
+        lambda net: make_pipeline(make_pipeline(net), PCA(1), small(BackpropRegressor)),
+        lambda net: make_pipeline(FeatureUnion([("net", net), ("pca", PCA(1))]), Ridge()),
+        lambda net: ColumnTransformer([("net", net, [0, 1])], remainder="passthrough"),
+    ],
+    ids="network linear nested union columns".split(),
+)
+def test_a_network_before_the_last_step(steps, first, sizes):
     """skl2onnx passes on what a network predicts, where a pipeline passes on its hidden layer."""
-    X, y = make_classes()
-    model = make_pipeline(small(BackpropClassifier), small(last)).fit(X, y)
-    with pytest.raises(ValueError, match="before the last of a pipeline, cannot be converted"):
-        convert(model, X)
+    X, y = make_classes(2)
+    model = steps(small(first, hidden_layer_sizes=sizes)).fit(X, y)
+    with pytest.raises(ValueError, match=f"^{first.__name__}: before the last step .* train one"):
+        skl2onnx.to_onnx(model, X[:1], target_opset=OPSET)
+
+
+def test_outputs_of_given_names_and_types():
+    X, y = make_regression()
+    model = small(BackpropRegressor).fit(X, y)
+    for kind in (None, skl2onnx.common.data_types.FloatTensorType([None, 1])):
+        converted = skl2onnx.to_onnx(model, X[:1], target_opset=OPSET, final_types=[("y", kind)])
+        assert np.abs(results_of(converted, X)["y"][:, 0] - model.predict(X)).max() < 1e-5
+
+
+def test_a_network_that_is_not_fitted():
+    with pytest.raises(NotFittedError, match="BackpropRegressor instance is not fitted yet"):
+        skl2onnx.to_onnx(BackpropRegressor(), np.eye(2), target_opset=OPSET)
+
+
+@pytest.mark.parametrize("cls", [TabularClassifier, TabularRegressor])
+def test_a_tabular_estimator_as_a_step(cls):
+    X, y = make_classes(2)
+    model = make_pipeline(StandardScaler(), cls(1, max_iter=1, random_state=0)).fit(X, y)
+    with pytest.raises(ValueError, match=f"A {cls.__name__} is converted by fastbp.to_onnx, and"):
+        skl2onnx.to_onnx(model, X[:1], target_opset=OPSET)
 
 
 def test_what_skl2onnx_has_no_converter_for():

@@ -183,5 +183,5 @@ def test_the_header_has_the_codes(tmp_path: Path):
 def test_a_scaler_before_it_is_refused():
     model = fitted("two classes")
     scaler = StandardScaler().fit(np.zeros((2, 7)))
-    with pytest.raises(TypeError, match="StandardScaler before a TabularClassifier"):
+    with pytest.raises(TypeError, match="TabularClassifier after the step .*, StandardScaler"):
         to_c(make_pipeline(scaler, model))

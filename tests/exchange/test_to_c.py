@@ -17,7 +17,12 @@ from c_programs import (
 )
 from exported import make_estimator
 from internals import ACTIVATIONS
+from sklearn.compose import TransformedTargetRegressor
+from sklearn.decomposition import PCA
+from sklearn.ensemble import BaggingRegressor
 from sklearn.exceptions import NotFittedError
+from sklearn.linear_model import LinearRegression
+from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
@@ -133,9 +138,7 @@ def test_estimators_that_cannot_be_written():
     net, X = made()
     with pytest.raises(NotFittedError):
         to_c(BackpropRegressor())
-    with pytest.raises(
-        TypeError, match="StandardScaler cannot be written in C: .* best_estimator_"
-    ):
+    with pytest.raises(TypeError, match="^StandardScaler cannot be written in C: .* a network.$"):
         to_c(StandardScaler())
     with pytest.raises(TypeError, match="The step 'minmaxscaler' of the pipeline, MinMaxScaler"):
         to_c(make_pipeline(MinMaxScaler().fit(X), net))
@@ -146,6 +149,40 @@ def test_estimators_that_cannot_be_written():
         to_c(make_pipeline(StandardScaler(), net))
     with pytest.raises(ValueError, match="has 2 features, and the network after it 5 inputs"):
         to_c(make_pipeline(StandardScaler().fit(X[:, :2]), net))
+
+
+def bagged(net):
+    return BaggingRegressor(net, 2).fit(np.eye(2), [0.0, 1.0])
+
+
+@pytest.mark.parametrize(
+    ("wrap", "words"),
+    [
+        (lambda net: GridSearchCV(net, {}, cv=2), "^GridSearchCV .* refit=True and pass its best_"),
+        (lambda net: TransformedTargetRegressor(net), "Pass its regressor_; what .* transformer_"),
+        (lambda net: bagged(net), "^BaggingRegressor .* Pass its estimators_ one by one, and"),
+        (lambda net: BackpropRegressor, "^type .* Pass a fitted instance of the class.$"),
+        (lambda net: make_pipeline(net, LinearRegression()), "^LinearRegression cannot be"),
+        (lambda net: make_pipeline(net, net), "'backpropregressor-1' .* as the only step before"),
+        (lambda net: make_pipeline(make_pipeline(PCA(1)), net), "'pipeline__pca' .*, PCA, cannot"),
+        (
+            lambda net: make_pipeline(StandardScaler(), TabularRegressor()),
+            "^TabularRegressor after the step 'standardscaler' .* takes raw columns",
+        ),
+    ],
+    ids="search target ensemble class other network nested table".split(),
+)
+def test_what_to_pass_instead(wrap, words):
+    with pytest.raises(TypeError, match=words):
+        to_c(wrap(BackpropRegressor((2,), solver="lbfgs").fit([[0.0], [1.0]], [0.0, 1.0])))
+
+
+def test_the_best_estimator_of_a_search():
+    search = GridSearchCV(BackpropRegressor((2,), solver="lbfgs", random_state=0), {}, cv=2)
+    search.fit(np.eye(6), np.arange(6.0))
+    with pytest.raises(TypeError, match="^GridSearchCV .* Pass its best_estimator_.$"):
+        to_c(search)
+    assert "model_predict" in to_c(search.best_estimator_)
 
 
 def test_weights_that_are_not_finite():
@@ -160,6 +197,12 @@ def test_a_step_that_passes_through_is_left_out():
     net, _ = made()
     pipeline = Pipeline([("none", "passthrough"), ("net", net)])
     assert to_c(pipeline) == to_c(net)
+
+
+def test_pipelines_in_a_pipeline():
+    flat, _ = made_pipeline(StandardScaler(), "float64")
+    nested = make_pipeline(make_pipeline(flat[0], "passthrough"), make_pipeline(None, flat[1]))
+    assert to_c(nested) == to_c(flat)
 
 
 # --- what compilers say, and programs do --------------------------------------------------------

@@ -9,11 +9,18 @@ from internals import ACTIVATIONS, DTYPES, description, extras, onnx_graph, onnx
 from onnx_sessions import onnx, results_of
 from problems import CUT_SHORT, ESTIMATORS, make_named_task, make_regression, tiny
 from separate import run
+from sklearn.compose import TransformedTargetRegressor
+from sklearn.decomposition import PCA
+from sklearn.ensemble import BaggingRegressor
 from sklearn.exceptions import NotFittedError
+from sklearn.linear_model import LinearRegression
+from sklearn.model_selection import GridSearchCV
 from sklearn.neural_network import MLPClassifier, MLPRegressor
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 import fastbp
-from fastbp import BackpropClassifier, BackpropRegressor, to_onnx
+from fastbp import BackpropClassifier, BackpropRegressor, TabularRegressor, to_onnx
 
 pytestmark = CUT_SHORT
 
@@ -166,7 +173,7 @@ def test_labels_that_onnx_does_not_have(labels, tmp_path):
 def test_what_is_refused():
     with pytest.raises(NotFittedError):
         to_onnx(BackpropClassifier())
-    with pytest.raises(TypeError, match="got MLPClassifier"):
+    with pytest.raises(TypeError, match="and not MLPClassifier. For scikit-learn's"):
         to_onnx(MLPClassifier())
 
 
@@ -180,6 +187,41 @@ def test_without_the_package_onnx(monkeypatch):
     monkeypatch.setitem(sys.modules, "onnx", None)
     with pytest.raises(ModuleNotFoundError, match=r'needs onnx: pip install "fastbp\[onnx\]"'):
         to_onnx(fitted(BackpropRegressor)[0])
+
+
+@pytest.mark.parametrize(
+    ("wrap", "words"),
+    [
+        (lambda net: GridSearchCV(net, {}), "not GridSearchCV. Fit it with refit=True and pass"),
+        (lambda net: TransformedTargetRegressor(net), "Pass its regressor_; what .* transformer_"),
+        (lambda net: BaggingRegressor(net), "not BaggingRegressor. For .* skl2onnx.to_onnx"),
+        (lambda net: BackpropRegressor, "not type. Pass a fitted instance of the class.$"),
+        (
+            lambda net: make_pipeline(net, LinearRegression()),
+            "'backpropregressor', .* hidden layer",
+        ),
+        (lambda net: make_pipeline(make_pipeline(PCA(1)), net), "'pipeline__pca' .* skl2onnx.to_"),
+        (
+            lambda net: Pipeline([("a", None), ("b", PCA()), ("c", net)]),
+            "'b' of the pipeline, PCA. .*skl2onnx.* Leave out 'a' for it, which does nothing.$",
+        ),
+        (
+            lambda net: make_pipeline(StandardScaler(), TabularRegressor()),
+            "^TabularRegressor after the step 'standardscaler' .* takes raw columns",
+        ),
+    ],
+    ids="search target ensemble class network nested idle table".split(),
+)
+def test_what_to_pass_instead(wrap, words):
+    with pytest.raises(TypeError, match=words):
+        to_onnx(wrap(fitted(BackpropRegressor)[0]))
+
+
+@ESTIMATORS
+def test_a_pipeline_of_a_single_step_that_does_anything(cls):
+    net, _ = fitted(cls)
+    pipeline = Pipeline([("none", "passthrough"), ("inner", make_pipeline(None, net))])
+    assert to_onnx(pipeline) == to_onnx(net)
 
 
 @pytest.mark.parametrize("package", ["onnx", "skl2onnx"])

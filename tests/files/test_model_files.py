@@ -293,8 +293,18 @@ def test_a_failing_disk_leaves_the_old_file(failing, saved, monkeypatch):
 def test_a_file_that_is_not_there(tmp_path):
     with pytest.raises(FileNotFoundError):
         load_model(tmp_path / "none.npz")
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(FileNotFoundError, match="none'$"):
         save_model(fitted(BackpropRegressor, NUMBERS), tmp_path / "none" / "model.npz")
+
+
+def test_paths_that_are_folders_or_bytes(tmp_path):
+    model = fitted(BackpropRegressor, NUMBERS)
+    for folder in str(tmp_path), "":
+        with pytest.raises(IsADirectoryError, match=f"Is a directory: '{folder}'$"):
+            save_model(model, folder)
+    assert os.listdir(tmp_path) == []
+    save_model(model, os.fsencode(tmp_path / "model"))
+    assert type(load_model(os.fsencode(tmp_path / "model"))) is BackpropRegressor
 
 
 def test_format_1_is_read():

@@ -43,7 +43,7 @@ FLOORS = [
     {"data", "threads"},
     {"archives", "versions"},
     {"sklearn_types"},
-    {"types", "near_names", "user_warnings"},
+    {"types", "extras", "near_names", "user_warnings"},
     {"_kernels"},
 ]
 FLOOR_OF = {name: number for number, floor in enumerate(FLOORS) for name in floor}

@@ -84,7 +84,7 @@ def test_what_may_not_be_given(table):
 
 def test_without_matplotlib(monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    with pytest.raises(ImportError, match="ImportanceDisplay.plot requires matplotlib"):
+    with pytest.raises(ImportError, match="ImportanceDisplay.plot needs matplotlib"):
         ImportanceDisplay(importances=[1.0]).plot()
-    with pytest.raises(ImportError, match="ImportanceDisplay.from_estimator requires matplotlib"):
+    with pytest.raises(ImportError, match="ImportanceDisplay.from_estimator needs matplotlib"):
         ImportanceDisplay.from_estimator(quick())

@@ -94,5 +94,6 @@ def test_estimator_of_another_kind(display, attribute, digits):
 )
 def test_without_matplotlib(caller, draw, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    with pytest.raises(ImportError, match=f"{caller} requires matplotlib"):
+    message = rf'{caller} needs matplotlib: pip install "fastbp\[demo\]"'
+    with pytest.raises(ImportError, match=message):
         draw(make_clf())

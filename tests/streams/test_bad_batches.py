@@ -237,8 +237,13 @@ def test_iterators_are_refused():
             small(BackpropRegressor).fit_batches(batches)
     with pytest.raises(TypeError, match="must be a function .*got int"):
         small(BackpropRegressor).fit_batches(3)
-    with pytest.raises(TypeError, match="NoneType"):
+    with pytest.raises(TypeError, match=r"batches\(\) has returned None; it must return an iter"):
         small(BackpropRegressor).fit_batches(lambda: None)
+
+
+def test_no_classes_at_all():
+    with pytest.raises(BatchError, match=r"Epoch 1, batch 0, row 0 .*`self.classes_` has \[\]"):
+        small(BackpropClassifier).fit_batches([(X, NAMES)], classes=[])
 
 
 def test_a_function_that_returns_the_same_iterator_again():

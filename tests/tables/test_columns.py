@@ -313,7 +313,7 @@ def test_what_is_no_column_of_polars(values, kind):
         (np.zeros((2, 2), dtype=[("a", float)]), "dtype"),
         (np.ma.masked_array([[1.0]], mask=[[True]]), "mask"),
         ([[1.0, 2.0], [1.0]], "Expected 2|setting an array element"),
-        ({"a": [1.0, 2.0]}, "Expected 2D array"),
+        ({"a": [1.0, 2.0]}, "X is a dict: make a table"),
     ],
 )
 def test_arrays_that_are_no_tables(X, words):

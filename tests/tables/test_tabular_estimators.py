@@ -1,6 +1,7 @@
 """TabularClassifier and TabularRegressor: raw tables in, predictions out, nothing to prepare."""
 
 import pickle
+import sys
 
 import numpy as np
 import pandas as pd
@@ -217,6 +218,15 @@ def test_verbose_has_a_line_for_each_network(cls, capsys):
     assert all("of 3: 6 epochs, smallest validation loss" in line for line in lines)
     cls(3, **QUICK).fit(X, y)
     assert not capsys.readouterr().out
+
+
+def test_a_verbose_line_is_written_at_once(monkeypatch):
+    """Members in other threads print as well."""
+    X, y = problem(TabularRegressor)
+    texts = []
+    monkeypatch.setattr(sys.stdout, "write", texts.append)
+    TabularRegressor(2, **QUICK, verbose=True).fit(X, y)
+    assert [text.count("\n") for text in texts if text] == [1, 1]
 
 
 @EACH

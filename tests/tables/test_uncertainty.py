@@ -101,9 +101,11 @@ def test_intervals_are_wide_where_targets_scatter(params):
 def test_intervals_that_cannot_be():
     X, y = noisy(100, 0)
     model = TabularRegressor(max_iter=2, hidden_layer_sizes=(4,), random_state=0)
-    for coverage in (0, 1, 1.5):
-        with pytest.raises(ValueError, match=f"coverage={coverage} must be between"):
+    for coverage in (0, 1, 1.5, np.nan):
+        with pytest.raises(ValueError, match=f"coverage must be < 1 and > 0, got {coverage}"):
             model.fit(X, y).predict_interval(X, coverage)
+    with pytest.raises(TypeError, match="coverage must be a number, got '90%'"):
+        model.predict_interval(X, "90%")
     with pytest.raises(ValueError, match="fit without X_val"):
         model.fit(X, y, X_val=X, y_val=y).predict_interval(X)
     with pytest.raises(ValueError, match="y of one column"):

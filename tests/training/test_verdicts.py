@@ -180,6 +180,13 @@ def test_where_a_constant_is_no_measure(params, target):
     assert not WORSE.search(said_by(model.set_params(**params), SCALED, target))
 
 
+def test_targets_that_are_all_the_same_where_there_is_weight():
+    """As bootstrapped samples of an ensemble may be: the best constant has the loss 0."""
+    model = BackpropRegressor((3,), learning_rate_init=1e-9, random_state=0, max_iter=3)
+    said = said_by(model, SCALED, np.where(np.arange(len(y)) < 9, 7.0, 8.0), np.arange(len(y)) < 9)
+    assert not WORSE.search(said)
+
+
 def test_neither_in_partial_fit_nor_when_time_is_over():
     model = BackpropRegressor((3,), learning_rate_init=1e-9, random_state=0, max_time=1e-9)
     assert said_by(model, X, y).startswith("Training stopped after max_time")

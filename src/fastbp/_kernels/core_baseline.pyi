@@ -2,6 +2,7 @@
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 COMPILER: str
@@ -109,6 +110,7 @@ class Evaluator:
         params: NDArray[Any],
         grad: NDArray[Any] | None = ...,
         outputs: NDArray[Any] | None = ...,
+        order: NDArray[np.intp] | None = ...,
     ) -> float: ...
 
 def per_sample_gradients(

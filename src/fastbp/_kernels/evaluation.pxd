@@ -1,4 +1,4 @@
-"""J of all samples, and its gradient: one batch of all rows, by a team of threads.
+"""J of all samples, or of some, and its gradient: one batch, by a team of threads.
 
 Takes an Evaluation; returns J in team.total_loss, and, unless they are NULL, the gradient in
 team.grad and the outputs in team.outputs.
@@ -30,7 +30,7 @@ cdef inline void add_piece_of_penalty(void* context, int _, Py_ssize_t piece) no
 
 cdef inline void evaluate(Team* team, const floating* params) noexcept nogil:
     cdef double weight_sum = sum_of_weights(
-        <const floating*> team.inputs.weights, NULL, 0, team.n)
+        <const floating*> team.inputs.weights, team.order, 0, team.n)
     cdef double scale = data_scale(team.net, weight_sum)
     cdef double loss = work_on_batch(
         team, params, 0, team.n, scale, <floating*> team.grad, False, True)

@@ -46,7 +46,7 @@ cdef int raise_failure(const Team* team, BoundPlan bound, int outcome) except -1
 
 
 cdef class Evaluator:
-    """J of all samples, and its gradient, at any parameters.
+    """J of all samples, or of some, and its gradient, at any parameters.
 
     gradient: whether gradients will be asked for. adapts: n_threads is the most, and fewer
     work where so many cannot be started or are not faster, instead of a RuntimeError.
@@ -64,17 +64,38 @@ cdef class Evaluator:
         self.bound, self.samples = bind_plan(plan), samples
         team.l2, team.l1 = l2, l1
         team.n = samples.inputs.n_samples
-        team.backward, team.adapts = gradient, adapts
+        team.gathers, team.backward, team.adapts = True, gradient, adapts
         form_team(team, self.bound, samples, n_threads, team.n)
 
     def __dealloc__(self):
         free_team(&self.evaluation.team)
 
-    def evaluate(self, params, grad=None, outputs=None):
-        """J; unless None, grad (n_params,) = dJ/dparams and outputs (n_samples * n_outputs,)."""
+    cdef int take_order(self, const Py_ssize_t[::1] order) except -1:
+        """The samples of the next evaluation; None: all as they stand."""
+        cdef Team* team = &self.evaluation.team
+        cdef Py_ssize_t n_samples = team.inputs.n_samples
+        team.order, team.n = NULL, n_samples
+        if order is None:
+            return 0
+        if order.shape[0] < 1:
+            raise ValueError("an evaluation without samples")
+        if not are_within[Py_ssize_t](&order[0], order.shape[0], n_samples):
+            raise ValueError(f"samples outside 0..{n_samples - 1}")
+        team.order, team.n = &order[0], order.shape[0]
+        return 0
+
+    def evaluate(
+        self, params, grad=None, outputs=None, const Py_ssize_t[::1] order=None
+    ):
+        """J of samples[order]; order None: of all samples as they stand.
+
+        Unless None, grad (n_params,) = dJ/dparams and outputs (n * n_outputs,), where n samples are
+        evaluated.
+        """
         cdef Team* team = &self.evaluation.team
         cdef Py_ssize_t n_params = team.net.n_params
         cdef int outcome
+        self.take_order(order)
         team.params = vector_of(params, n_params, team.item_size, False)
         team.grad = NULL
         if grad is not None:

@@ -5,18 +5,13 @@
 The extra ``dask`` installs what they need. Nothing else in fastbp imports this.
 """
 
-try:
-    import dask.array
-    import distributed
-except ModuleNotFoundError as error:
-    raise ModuleNotFoundError(
-        'fastbp.dask needs Dask\'s arrays and distributed: pip install "fastbp[dask]"'
-    ) from error
-else:
-    del dask, distributed
+from ..extras import import_extra
 
-from .classifier import DaskBackpropClassifier
-from .executors import ClusterLostError
-from .regressor import DaskBackpropRegressor
+for _package in ("dask", "distributed"):
+    import_extra(_package, "dask", "fastbp.dask")
+
+from .classifier import DaskBackpropClassifier  # noqa: E402
+from .executors import ClusterLostError  # noqa: E402
+from .regressor import DaskBackpropRegressor  # noqa: E402
 
 __all__ = ["ClusterLostError", "DaskBackpropClassifier", "DaskBackpropRegressor"]

@@ -21,10 +21,10 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 from sklearn.base import clone, is_classifier
-from sklearn.utils.multiclass import check_classification_targets, unique_labels
+from sklearn.utils.multiclass import unique_labels
 
 from ..checks import as_weights
-from ..classes import Classes, ClassWeights
+from ..classes import Classes, ClassWeights, check_labels
 from ..data import DataSet
 from ..fit_data import check_arrays, dtypes_for
 from ..front import check_dense
@@ -60,7 +60,10 @@ def blocks_of(X: Any, y: Any, sample_weight: Any) -> tuple[list[Any], list[Any],
 
 
 def is_collection(array: Any) -> bool:
-    return hasattr(array, "__dask_graph__") and hasattr(array, "to_delayed")
+    # of the class, since a Delayed has every attribute that it is asked for, and a Bag no rows
+    cls = type(array)
+    has_rows = hasattr(cls, "chunks") or hasattr(cls, "divisions")
+    return has_rows and hasattr(cls, "__dask_graph__") and hasattr(cls, "to_delayed")
 
 
 def is_array(collection: Any) -> bool:
@@ -141,7 +144,7 @@ def _load(estimator, X, y, weights):
     checker = clone(estimator)
     X, y = check_arrays(checker, X, y, dtypes_for(checker, goes_on=False), reset=True)
     if is_classifier(estimator):
-        check_classification_targets(y)
+        check_labels(y)
     if weights is not None:
         weights = np.asarray(weights)
         is_zero = weights.shape == (n,) and weights.dtype.kind in "biuf" and not weights.any()

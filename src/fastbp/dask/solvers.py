@@ -19,7 +19,7 @@ import numpy as np
 
 from ..network import Network
 from ..training import solvers, stochastic
-from ..training.rate_factors import groups_of, largest_decay_factor
+from ..training.rate_factors import groups_of
 from ..training.run import Run
 from ..training.scales import advice
 from ..types import FloatArray
@@ -129,6 +129,7 @@ def solver_for(settings: SimpleNamespace, n_samples: int) -> solvers.Solver:
 def solve_exactly(run: Any) -> None:
     """rprop, sgd or adam, all samples in one batch; run is a SharedRun."""
     network, state, settings = run.network, run.state, run.settings
+    groups = groups_of(network, settings.learning_rate_factors)
     evaluator = run.evaluator(l2=network.l2, l1=network.l1)
     trainer = network.trainer(
         run.samples,  # never read: the gradient comes from the partitions
@@ -136,18 +137,21 @@ def solve_exactly(run: Any) -> None:
         settings,
         batch_size=1,
         n_steps=state.n_steps,
-        groups=groups_of(network, settings.learning_rate_factors),
+        groups=groups,
     )
     grad = np.empty(network.n_params, network.dtype)
 
-    def run_epoch(rates):
+    def train_epoch(rates):
         loss = evaluator.evaluate(network.params, grad)
         trainer.learning_rate = rates
         trainer.step(grad)
         state.n_steps = trainer.n_steps
+        _check_finite(run, loss, rates)
         return loss
 
-    _run_epochs(run, run_epoch, n_steps=1, n_passes=1)
+    stochastic.run_epochs(
+        run, train_epoch, groups, count_steps=lambda: 1, count_rows=lambda: run.data.n_samples
+    )
 
 
 def solve_by_local_epochs(run: Any) -> None:
@@ -157,7 +161,7 @@ def solve_by_local_epochs(run: Any) -> None:
     for_workers = SimpleNamespace(**{name: getattr(settings, name) for name in OF_TRAINERS})
     batch_size = stochastic.largest_batch(settings.batch_size)
 
-    def run_epoch(rates):
+    def train_epoch(rates):
         message = TrainingMessage(
             network.copy(),
             state.moments.copy(),
@@ -174,37 +178,21 @@ def solve_by_local_epochs(run: Any) -> None:
         state.moments[...] = total[2 + n_params :].reshape(state.moments.shape)
         # partitions of different sizes take different numbers of steps
         state.n_steps = float(np.rint(n_steps))
+        _check_finite(run, loss, rates)
         return float(loss)
 
-    n_steps = -(-run.largest // min(batch_size, run.largest))
-    _run_epochs(run, run_epoch, n_steps=n_steps, n_passes=n_local_epochs)
-
-
-def _run_epochs(run, run_epoch, *, n_steps, n_passes):
-    """Epochs until nothing improves any more, or for max_iter of them, as stochastic.solve has."""
-    state, settings, monitor = run.state, run.settings, run.monitor
-    decay_factor = largest_decay_factor(
-        groups_of(run.network, settings.learning_rate_factors), run.network
+    stochastic.run_epochs(
+        run,
+        train_epoch,
+        groups_of(network, settings.learning_rate_factors),
+        count_steps=lambda: -(-run.largest // min(batch_size, run.largest)),
+        count_rows=lambda: run.data.n_samples * n_local_epochs,
     )
-    has_rate = "learning_rate" not in run.solver.ignores
-    while state.n_iter < settings.max_iter:
-        rates = stochastic.rates_of_epoch(state, settings, n_steps)
-        if settings.weight_decay > 0:
-            stochastic.check_decay(settings.weight_decay, decay_factor * float(np.max(rates)))
-        loss = run_epoch(rates)
-        finite_params = bool(np.isfinite(run.network.params).all())
-        stochastic.check_finite(finite_params, loss, rates, state, settings)
-        monitor.record(loss, run.data.n_samples * n_passes, rates if has_rate else None)
-        ended = monitor.is_ended()
-        stops = stochastic.should_stop(state, settings, monitor)
-        run.end_epoch()
-        if stops or ended:
-            break
-        if state.n_iter == settings.max_iter:
-            run.complaint = (
-                f"Stochastic Optimizer: Maximum iterations ({settings.max_iter}) reached and "
-                "the optimization hasn't converged yet."
-            )
+
+
+def _check_finite(run, loss, rates):
+    finite_params = bool(np.isfinite(run.network.params).all())
+    stochastic.check_finite(finite_params, loss, rates, run.state, run.settings)
 
 
 def complaint_about(run: Run) -> str:

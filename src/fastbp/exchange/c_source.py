@@ -13,13 +13,8 @@ import re
 from typing import Any
 
 import numpy as np
-from sklearn.pipeline import Pipeline
 
 from ..archives import write_whole
-from ..classifier import BackpropClassifier
-from ..regressor import BackpropRegressor
-from ..tables.classifier import TabularClassifier
-from ..tables.regressor import TabularRegressor
 from ..types import Path
 from .c_inputs import SCALERS, Scaling, read_scaler
 from .c_network import Code, NetworkWriter, layers_of
@@ -27,6 +22,7 @@ from .c_program import Function, Program, describe_classes, describe_inputs
 from .c_tables import TableWriter
 from .c_text import SIZES, literal
 from .description import Description, describe_model, describe_table
+from .pipelines import EXPORTED, NETWORKS, NO_STEP, TABULAR, steps_of, what_to_pass
 
 IDENTIFIER = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 KEYWORDS = frozenset(
@@ -34,7 +30,7 @@ KEYWORDS = frozenset(
     "inline int long register restrict return short signed sizeof static struct switch typedef "
     "union unsigned void volatile while".split()
 )
-WRITABLE = (BackpropClassifier, BackpropRegressor, TabularClassifier, TabularRegressor)
+OF_ENSEMBLES = " Pass its estimators_ one by one, and combine what they return in your program."
 CTYPES = {"float32": "float", "float64": "double"}
 
 
@@ -67,7 +63,8 @@ def to_c(
     Parameters
     ----------
     estimator : estimator of fastbp, or Pipeline
-        Fitted. A pipeline has a StandardScaler or a RobustSmoothScaler before a network.
+        Fitted. A pipeline has a StandardScaler or a RobustSmoothScaler before a network, or
+        nothing that does anything.
     path : str or path-like, default=None
         A file to write the text to. At every moment it is the old file or the new one.
     name : str, default='model'
@@ -106,18 +103,8 @@ def to_c(
     """
     check_name(name)
     scaler, model = split_pipeline(estimator)
-    if not isinstance(model, WRITABLE):
-        raise TypeError(
-            f"{type(model).__name__} cannot be written in C: {', '.join(map(_name, WRITABLE))} "
-            "can, and pipelines of a scaler and a network. Of a search, pass best_estimator_."
-        )
     writer: NetworkProgram | TableWriter
-    if isinstance(model, (TabularClassifier, TabularRegressor)):
-        if scaler is not None:
-            raise TypeError(
-                f"A {type(scaler).__name__} before a {type(model).__name__} cannot be written in "
-                "C: tabular estimators scale their columns themselves."
-            )
+    if isinstance(model, TABULAR):
         writer = TableWriter(describe_table(model), name, ctype_of(dtype, "float64"))
     else:
         description = describe_model(model)
@@ -129,10 +116,6 @@ def to_c(
     if path is not None:
         write_whole(path, lambda file: file.write(text.encode("ascii")))
     return text
-
-
-def _name(cls):
-    return cls.__name__
 
 
 def check_name(name: Any) -> None:
@@ -153,17 +136,28 @@ def ctype_of(dtype: Any, own: Any) -> str:
 
 
 def split_pipeline(estimator: Any) -> tuple[Any, Any]:
-    """(scaler or None, model) of an estimator or a pipeline; TypeError for other pipelines."""
-    if not isinstance(estimator, Pipeline):
-        return None, estimator
-    *before, (_, model) = estimator.steps
-    before = [(name, step) for name, step in before if step not in (None, "passthrough")]
+    """(scaler or None, model) of an estimator or a pipeline; TypeError for what C cannot have."""
+    steps, _ = steps_of(estimator)
+    *before, (_, model) = steps or [("", estimator)]
+    if not isinstance(model, (*NETWORKS, *TABULAR)):
+        is_ensemble = hasattr(model, "estimators_")
+        raise TypeError(
+            f"{type(model).__name__} cannot be written in C: {EXPORTED} can, and pipelines of a "
+            f"scaler and a network.{what_to_pass(model) or OF_ENSEMBLES * is_ensemble}"
+        )
+    if before and isinstance(model, TABULAR):
+        name, step = before[0]
+        raise TypeError(
+            f"{type(model).__name__} after the step {name!r} of a pipeline, {type(step).__name__}, "
+            f"cannot be written in C: {NO_STEP}."
+        )
     for name, step in before:
         if not isinstance(step, SCALERS) or len(before) > 1:
             raise TypeError(
                 f"The step {name!r} of the pipeline, {type(step).__name__}, cannot be written in "
-                "C: a StandardScaler or a RobustSmoothScaler can, if it is the only step before "
-                "the network."
+                f"C: {' or '.join(cls.__name__ for cls in SCALERS)} can, as the only step before "
+                "a network. Pass the network alone, the last step, and compute its inputs in your "
+                "program; or import fastbp.onnx, and call skl2onnx.to_onnx."
             )
     return (before[0][1] if before else None), model
 

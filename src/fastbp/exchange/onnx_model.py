@@ -7,17 +7,16 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sklearn.pipeline import Pipeline
 
 from ..archives import write_whole
 from ..classifier import BackpropClassifier
+from ..extras import import_extra
 from ..regressor import BackpropRegressor
 from ..tables.classifier import TabularClassifier
 from ..tables.regressor import TabularRegressor
 from ..types import Path
 from ..versions import VERSION
 from .description import Description, TableDescription, describe_model, describe_table
-from .extras import import_extra
 from .onnx_graph import (
     ML_DOMAIN,
     ONNX_TYPES,
@@ -29,6 +28,7 @@ from .onnx_graph import (
     label_array,
 )
 from .onnx_tables import add_members, add_table, add_table_labels, input_type
+from .pipelines import EXPORTED, NETWORKS, NO_STEP, NO_TRANSFORMER, TABULAR, steps_of, what_to_pass
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -40,6 +40,11 @@ MOST_BYTES = 2**31 - 1  # of a protocol buffer
 # Names of inputs and outputs, as skl2onnx has them for scikit-learn's MLP with zipmap=False.
 INPUT, LABEL, PROBABILITIES, VARIABLE = "X", "label", "probabilities", "variable"
 SCORES, STD = "scores", "std"
+
+OTHERS = (
+    " For scikit-learn's pipelines and ensembles import fastbp.onnx, and call "
+    "skl2onnx.to_onnx(model, X[:1], target_opset=17)."
+)
 
 
 def to_onnx(
@@ -88,6 +93,8 @@ def to_onnx(
         Without the package onnx: ``pip install "fastbp[onnx]"``.
     NotFittedError
         If the estimator is not fitted.
+    TypeError
+        For another estimator, and a pipeline with other steps that do something.
     ValueError
         For labels that ONNX does not have, and for models of more than 2 GB. For a column of a
         table that is no tensor of ONNX: text and numbers in one column, empty text beside missing
@@ -106,18 +113,41 @@ def to_onnx(
     ['label', 'probabilities']
     """
     import_extra("onnx", "onnx", "to_onnx")
-    if isinstance(estimator, (TabularClassifier, TabularRegressor)):
+    estimator = single_estimator(estimator)
+    if isinstance(estimator, TABULAR):
         return _table_to_onnx(describe_table(estimator), path)
-    if isinstance(estimator, Pipeline):
-        raise TypeError(
-            "to_onnx converts a single estimator. For a pipeline import fastbp.onnx, and call "
-            "skl2onnx.to_onnx(pipeline, X[:1], target_opset=17)."
-        )
     description = describe_model(estimator)
     graph = Graph(description.dtype)
     outputs = add_model(graph, description)
     inputs = {INPUT: (description.dtype.name, description.n_features)}
     return finish_model(graph, inputs, outputs, _properties(description), path)
+
+
+def single_estimator(estimator: Any) -> Any:
+    """The estimator, or the only step of a pipeline that does anything; TypeError for others."""
+    steps, idle = steps_of(estimator)
+    *before, (_, model) = steps or [("", estimator)]
+    for name, step in before:
+        if isinstance(step, NETWORKS):
+            raise TypeError(f"The step {name!r}, {type(step).__name__}: {NO_TRANSFORMER}")
+    if not isinstance(model, (*NETWORKS, *TABULAR)):
+        raise TypeError(
+            f"to_onnx converts {EXPORTED}, and not {type(model).__name__}."
+            f"{what_to_pass(model) or OTHERS}"
+        )
+    if not before:
+        return model
+    name, step = before[0]
+    if isinstance(model, TABULAR):
+        raise TypeError(
+            f"{type(model).__name__} after the step {name!r} of a pipeline, {type(step).__name__}, "
+            f"cannot be converted: {NO_STEP}."
+        )
+    without = f" Leave out {', '.join(map(repr, idle))} for it, which does nothing." if idle else ""
+    raise TypeError(
+        f"to_onnx does not convert the step {name!r} of the pipeline, {type(step).__name__}."
+        f"{OTHERS}{without}"
+    )
 
 
 def add_model(graph: Graph, description: Description) -> dict[str, tuple[str, int | None]]:

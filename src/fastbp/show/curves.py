@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from sklearn.exceptions import NotFittedError
-from sklearn.utils._optional_dependencies import check_matplotlib_support
 
 from ..types import ArrayLike, MaybeNone
-from .figures import network_estimator, new_axes, what_a_run_counts
+from .figures import check_matplotlib, network_estimator, new_axes, what_a_run_counts
 
 if TYPE_CHECKING:
     from typing import Self
@@ -182,7 +181,7 @@ class LossCurveDisplay:
             Without Matplotlib.
         """
         caller = f"{cls.__name__}.from_estimator"
-        check_matplotlib_support(caller)
+        check_matplotlib(caller)
         display = cls._of([_trained(estimator, caller)], None if name is None else [name])
         return display.plot(
             ax, log_scale=log_scale, mark_best=mark_best, line_kw=line_kw, best_kw=best_kw
@@ -223,7 +222,7 @@ class LossCurveDisplay:
             If there are no estimators.
         """
         caller = f"{cls.__name__}.from_estimators"
-        check_matplotlib_support(caller)
+        check_matplotlib(caller)
         if hasattr(estimators, "fit"):
             raise TypeError(
                 "from_estimators takes a dict or a sequence of estimators, not a single "
@@ -273,7 +272,7 @@ class LossCurveDisplay:
         display : LossCurveDisplay
             This object, with the attributes that end in an underscore.
         """
-        check_matplotlib_support(f"{type(self).__name__}.plot")
+        check_matplotlib(f"{type(self).__name__}.plot")
         from matplotlib.cbook import normalize_kwargs
         from matplotlib.lines import Line2D
         from matplotlib.ticker import MaxNLocator

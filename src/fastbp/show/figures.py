@@ -10,10 +10,16 @@ from typing import TYPE_CHECKING, Any
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
+from ..extras import import_extra
 from ..training.solvers import SOLVERS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+
+def check_matplotlib(caller: str) -> None:
+    """ModuleNotFoundError that says how to install Matplotlib, where it is not there."""
+    import_extra("matplotlib", "demo", caller)
 
 
 def network_estimator(

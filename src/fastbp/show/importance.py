@@ -12,10 +12,9 @@ from numbers import Integral
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
-from sklearn.utils._optional_dependencies import check_matplotlib_support
 
 from ..types import Array, ArrayLike
-from .figures import feature_names_of, network_estimator, new_axes
+from .figures import check_matplotlib, feature_names_of, network_estimator, new_axes
 
 if TYPE_CHECKING:
     from typing import Self
@@ -136,7 +135,7 @@ class ImportanceDisplay:
             Without Matplotlib.
         """
         caller = f"{cls.__name__}.from_estimator"
-        check_matplotlib_support(caller)
+        check_matplotlib(caller)
         fitted, steps_before = network_estimator(
             estimator, "feature_importances_", caller, "TabularClassifier or TabularRegressor"
         )
@@ -166,7 +165,7 @@ class ImportanceDisplay:
         display : ImportanceDisplay
             This object, with the attributes that end in an underscore.
         """
-        check_matplotlib_support(f"{type(self).__name__}.plot")
+        check_matplotlib(f"{type(self).__name__}.plot")
         if not isinstance(max_features, Integral) or max_features < 1:
             raise ValueError(f"max_features={max_features!r} must be a positive whole number.")
         importances = np.asarray(self.importances, dtype=float)

@@ -13,10 +13,9 @@ from numbers import Integral
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
-from sklearn.utils._optional_dependencies import check_matplotlib_support
 
 from ..types import Array, MaybeNone
-from .figures import feature_names_of, network_estimator, new_axes
+from .figures import check_matplotlib, feature_names_of, network_estimator, new_axes
 
 if TYPE_CHECKING:
     from typing import Self
@@ -166,7 +165,7 @@ class WeightsDisplay:
             Without Matplotlib.
         """
         caller = f"{cls.__name__}.from_estimator"
-        check_matplotlib_support(caller)
+        check_matplotlib(caller)
         fitted, steps_before = network_estimator(estimator, "coefs_", caller)
         if feature_names is None:
             feature_names = feature_names_of(fitted, steps_before)
@@ -199,7 +198,7 @@ class WeightsDisplay:
         display : WeightsDisplay
             This object, with the attributes that end in an underscore.
         """
-        check_matplotlib_support(f"{type(self).__name__}.plot")
+        check_matplotlib(f"{type(self).__name__}.plot")
         if not isinstance(max_units, Integral) or max_units < 1:
             raise ValueError(f"max_units={max_units!r} must be a positive whole number.")
         weights = np.asarray(self.weights)[:, :max_units]

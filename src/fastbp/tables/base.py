@@ -31,6 +31,7 @@ from ..parameters import SHARED, check_parameters
 from ..sklearn_types import fits
 from ..types import Array, ArrayLike, FloatArray, LayerSizes, MatrixLike, RandomState
 from ..whole_fits import whole_fit
+from .columns import check_is_table
 from .encoder import TableEncoder
 from .ensemble import EncodedTable, train_members
 from .folds import Split, make_splits
@@ -131,6 +132,7 @@ class BaseTabular(BaseEstimator):
         random_state_of_folds, random_state_of_rows = (
             np.random.RandomState(seed) for seed in random_state.randint(2**31 - 1, size=2)
         )
+        check_is_table(X)
         y, validation = self._checked_targets(y), self._checked_validation(*validation)
         check_consistent_length(X, y)
         weights = as_weights(sample_weight, len(y), np.float64)
@@ -182,6 +184,7 @@ class BaseTabular(BaseEstimator):
         if X_val is None:
             return None, None, None
         with _named_validation():
+            check_is_table(X_val)
             y_val = self._checked_targets(y_val)
             check_consistent_length(X_val, y_val)
         weights = as_weights(sample_weight_val, len(y_val), np.float64, "sample_weight_val")
@@ -211,10 +214,12 @@ class BaseTabular(BaseEstimator):
         def report(k):
             member = members[k]
             best = int(np.argmin(member.validation_loss_curve_))
-            print(
+            line = (
                 f"Network {k + 1} of {len(members)}: {member.n_iter_} epochs, smallest validation "
                 f"loss {member.validation_loss_curve_[best]:.6f} in epoch {best + 1}"
             )
+            # at once with its end, since another thread may print
+            print(f"{line}\n", end="")
 
         return report
 
@@ -331,4 +336,16 @@ def _named_validation():
 
 
 def _as_float32(weights):
-    return None if weights is None else weights.astype(np.float32)
+    """Weights in the type of the networks, which can hold some of them."""
+    if weights is None:
+        return None
+    with np.errstate(over="ignore", under="ignore"):
+        single = weights.astype(np.float32)
+    holds = np.isfinite(single).all() and single.any()
+    # what no weights are, NaN or zeros alone, is said by the checks of the networks
+    if not holds and np.isfinite(weights).all() and weights.any():
+        raise ValueError(
+            f"sample_weight has values from {weights.min():g} to {weights.max():g}, which float32 "
+            "cannot hold; scale the weights, for example to a mean of 1."
+        )
+    return single

@@ -7,10 +7,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.base import ClassifierMixin
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import validate_data
 
-from ..classes import Classes, ClassWeights
+from ..classes import Classes, ClassWeights, check_labels
 from ..classifier import BackpropClassifier
 from ..parameters import Names
 from ..types import Array, ClassWeight, FloatArray, LayerSizes, MatrixLike, RandomState
@@ -129,7 +128,7 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
 
     def _checked_targets(self, y):
         y = validate_data(self, X="no_validation", y=y)
-        check_classification_targets(y)
+        check_labels(y)
         return y
 
     def _begin_targets(self, y, weights, preset):

@@ -13,7 +13,7 @@ libraries are imported here only once a table of theirs has come.
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
@@ -95,11 +95,7 @@ class Table:
 
 def open_table(X: Any) -> Table:
     """The table that X is; TypeError or ValueError where it is none."""
-    if sparse.issparse(X):
-        raise TypeError(
-            "X is a sparse matrix, and tables are dense. BackpropClassifier and BackpropRegressor "
-            "take CSR matrices as they are; a small one can be converted by X.toarray()."
-        )
+    check_is_table(X)
     library = _library_of(X)
     if library is None:
         return _open_array(X)
@@ -109,12 +105,29 @@ def open_table(X: Any) -> Table:
     return table
 
 
+def check_is_table(X: Any) -> None:
+    """TypeError for what is no table, found before its rows are counted."""
+    if sparse.issparse(X):
+        raise TypeError(
+            "X is a sparse matrix, and tables are dense. BackpropClassifier and BackpropRegressor "
+            "take CSR matrices as they are; a small one can be converted by X.toarray()."
+        )
+    if isinstance(X, Mapping):
+        raise TypeError(f"X is a {type(X).__name__}: make a table of it by pandas.DataFrame(X).")
+    if isinstance(X, (str, bytes, Iterator)):
+        raise TypeError(
+            f"X is a {type(X).__name__}: pass a table of pandas, polars or pyarrow, an array, or a "
+            "list of rows."
+        )
+    classes = {(cls.__module__.partition(".")[0], cls.__name__) for cls in type(X).__mro__}
+    if ("polars", "LazyFrame") in classes:
+        raise TypeError("X is a LazyFrame, which has no rows yet: pass X.collect().")
+
+
 def _library_of(X):
     """The library whose table X is, or None."""
     for cls in type(X).__mro__:
         library = cls.__module__.partition(".")[0]
-        if (library, cls.__name__) == ("polars", "LazyFrame"):
-            raise TypeError("X is a LazyFrame, which has no rows yet: pass X.collect().")
         if library in _OPEN and cls.__name__ in ("DataFrame", "Table", "RecordBatch"):
             return library
     return None
@@ -372,6 +385,20 @@ def is_number(level: Level) -> bool:
     except ValueError:
         return False
     return True
+
+
+def check_no_dates(y: Any) -> None:
+    """ValueError for targets that are dates or times: scikit-learn's checks make them numbers."""
+    if type(y).__module__.partition(".")[0] == "pyarrow":
+        y = np.asarray(y)
+    is_frame = hasattr(y, "columns")
+    for dtype in getattr(y, "dtypes", ()) if is_frame else [getattr(y, "dtype", None)]:
+        is_temporal = getattr(dtype, "is_temporal", bool)  # of polars
+        if getattr(dtype, "kind", "") in ("m", "M") or is_temporal():
+            raise ValueError(
+                f"y must hold numbers, got dates or times ({dtype}): give the time since a fixed "
+                "date, for example in days."
+            )
 
 
 # --- errors -------------------------------------------------------------------------------------

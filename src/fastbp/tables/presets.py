@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
+from numbers import Integral
 from typing import Any
 
 from ..near_names import hint
@@ -101,6 +102,13 @@ class Preset:
     ends_after_worse_wave: bool = True
     scales_target: bool = True
     clips: bool = True
+
+    def __post_init__(self) -> None:
+        # the others are parameters of what they are passed on to, and are checked there
+        for name, least in (("n_folds", 2), ("batch_size", 1)):
+            value = getattr(self, name)
+            if not isinstance(value, Integral) or value < least:
+                raise ValueError(f"preset: {name}={value!r} must be a whole number >= {least}.")
 
     def encoder_parameters(self) -> dict[str, Any]:
         """Parameters of the TableEncoder."""

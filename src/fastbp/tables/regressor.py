@@ -10,6 +10,7 @@ from sklearn.base import RegressorMixin
 from sklearn.metrics import r2_score
 from sklearn.utils.validation import validate_data
 
+from ..checks import as_number
 from ..fit_data import as_column
 from ..parameters import OF_REGRESSOR, Names
 from ..regressor import BackpropRegressor, pinball_score
@@ -23,6 +24,7 @@ from ..types import (
     RandomState,
 )
 from .base import CONSTRAINTS, BaseTabular
+from .columns import check_no_dates
 from .intervals import ConformalErrors
 from .presets import Preset
 from .target_scales import TargetScale
@@ -150,6 +152,7 @@ class TabularRegressor(RegressorMixin, BaseTabular):
 
     def _checked_targets(self, y):
         settings = {"multi_output": True, "y_numeric": True}
+        check_no_dates(y)
         y = validate_data(self, X="no_validation", y=y, **settings)
         return as_column(y).astype(np.float64, copy=False)
 
@@ -283,12 +286,11 @@ class TabularRegressor(RegressorMixin, BaseTabular):
 
         Raises
         ------
-        ValueError
-            After a fit with ``X_val`` or to several targets.
+        TypeError, ValueError
+            For another coverage; ValueError after a fit with ``X_val`` or to several targets.
         """
         each = np.array(self._predictions_of_members(X))
-        if not 0 < coverage < 1:
-            raise ValueError(f"coverage={coverage!r} must be between 0 and 1.")
+        coverage = as_number("coverage", coverage, lowest=0, included=False, below=1)
         errors: ConformalErrors | None = vars(self).get("_errors")
         if errors is None:
             raise ValueError(

@@ -46,10 +46,11 @@ class TargetScale:
         Raises
         ------
         ValueError
-            If the numbers are so large that their variance is none.
+            If the numbers are so large or so small that their variance is none.
         """
         center: FloatArray = np.zeros(y.shape[1])
         scale: FloatArray = np.ones(y.shape[1])
+        lowest, highest = y.min(axis=0), y.max(axis=0)
         if scales:
             with np.errstate(over="ignore", invalid="ignore"):
                 mean = np.average(y, axis=0, weights=weights)
@@ -60,8 +61,9 @@ class TargetScale:
                     scale = np.sqrt(np.average((y - mean) ** 2, axis=0, weights=weights))
             if not np.isfinite(scale).all():
                 raise ValueError("y has numbers that are too large; divide it by a constant.")
+            if ((scale == 0) & (lowest < highest)).any():
+                raise ValueError("y has differences that are too small; multiply it by a constant.")
             scale = np.where(scale > 0, scale, 1.0)
-        lowest, highest = y.min(axis=0), y.max(axis=0)
         if not clips:
             lowest, highest = np.full_like(center, -np.inf), np.full_like(center, np.inf)
         return cls(center, scale, lowest, highest)

@@ -122,7 +122,13 @@ class Reader:
     def _read(self, open_batches):
         error = None
         try:
-            iterator = iter(open_batches())
+            opened = open_batches()
+            if not (hasattr(opened, "__iter__") or hasattr(opened, "__getitem__")):
+                raise TypeError(
+                    f"batches() has returned {opened!r}; it must return an iterator over (X, y) or "
+                    "(X, y, sample_weight), as a function with yield does."
+                )
+            iterator = iter(opened)
             try:
                 for batch in iterator:
                     if not self._put(detached(batch)):

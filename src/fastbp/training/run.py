@@ -147,8 +147,11 @@ def begin_run(
     early_stopping = settings.early_stopping and not is_incremental
     state.begin_run(random_state, len(data))
     solver.begin(state, settings, is_incremental)
+    measured_rows = None
     if split is not None:
-        state.order, held_out = split[0].copy(), data.rows(split[1])
+        state.order, measured_rows = split[0].copy(), split[1]
+        # members of an ensemble would have a copy of X each: it is for the user's scorers alone
+        held_out = data.rows(measured_rows, with_X=settings.scoring not in (None, "loss"))
     elif settings.early_stopping and held_out is None:
         if is_incremental:
             raise ValueError("partial_fit does not support early_stopping=True")
@@ -165,7 +168,8 @@ def begin_run(
     validation = None
     if held_out is not None:
         score = make_score(network, held_out)
-        validation = Validation(network, held_out, score, settings.n_threads)
+        measured = held_out if measured_rows is None else data
+        validation = Validation(network, measured, measured_rows, score, settings.n_threads)
     monitor = Monitor(network, state, settings, validation, after_epoch, early_stopping)
     return Run(solver, network, data, state, settings, monitor, is_incremental)
 

@@ -9,6 +9,7 @@ others here, with all samples in one batch.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import isfinite
 from types import SimpleNamespace
 from typing import Any
@@ -19,9 +20,8 @@ from numpy.typing import NDArray
 from .. import _kernels
 from ..network import BACKWARD
 from ..threads import choose_n_threads
-from ..types import FloatArray
+from ..types import Array, FloatArray
 from ..user_warnings import warn
-from .monitor import Monitor
 from .rate_factors import groups_of, largest_decay_factor
 from .run import Run, diverged
 from .schedules import (
@@ -56,33 +56,70 @@ def solve(run: Run) -> None:
     DivergenceError
         As soon as a parameter, or the loss, is no longer finite.
     """
-    state, settings, monitor, stream = run.state, run.settings, run.monitor, run.stream
+    state, settings, stream = run.state, run.settings, run.stream
     batch_size = _batch_size(settings.batch_size, len(state.order))
     groups = groups_of(run.network, settings.learning_rate_factors)
     trainer = _trainer(run, batch_size, groups)
+
+    def count_rows():
+        return len(state.order) if stream is None else stream.n_rows
+
+    def train_epoch(rates):
+        if stream is not None:
+            return _train_rounds(run, trainer, rates, batch_size, groups)
+        if settings.shuffle:
+            shuffle(state.order, state.random_state)
+        return _train_rows(trainer, state.order, rates, state, settings)
+
+    run_epochs(
+        run,
+        train_epoch,
+        groups,
+        # a stream does not know its rows before it has been read once
+        count_steps=lambda: -(-(count_rows() or 1) // batch_size),
+        count_rows=count_rows,
+    )
+
+
+def run_epochs(
+    run: Run,
+    train_epoch: Callable[[float | FloatArray], float],
+    groups: tuple[Array, Array] | None,
+    *,
+    count_steps: Callable[[], int],
+    count_rows: Callable[[], int],
+) -> None:
+    """Epochs until nothing improves any more, for max_iter of them, or for one (partial_fit).
+
+    Parameters
+    ----------
+    run : Run
+    train_epoch : callable (rates) -> float
+        Trains at a learning rate, or at one for each step; returns the loss. It may set
+        ``run.failure``: then the epoch does not count, and the run ends.
+    groups : what groups_of returns
+    count_steps : callable () -> int
+        Optimizer steps of the next epoch.
+    count_rows : callable () -> int
+        Samples of the last epoch.
+    """
+    state, settings, monitor = run.state, run.settings, run.monitor
     decay_factor = largest_decay_factor(groups, run.network)
     schedule = settings.learning_rate
     varies = settings.warmup_epochs > 0 or schedule not in SCHEDULES_BETWEEN_EPOCHS
     has_rate = "learning_rate" not in run.solver.ignores
     while state.n_iter < settings.max_iter:
-        n_rows: Any = len(state.order) if stream is None else stream.n_rows
-        if settings.shuffle and stream is None:
-            shuffle(state.order, state.random_state)
         rates: float | FloatArray = state.learning_rate
         if varies:
-            rates = rates_of_epoch(state, settings, -(-(n_rows or 1) // batch_size))
+            rates = _rates_of_epoch(state, settings, count_steps())
         if settings.weight_decay > 0:
-            check_decay(settings.weight_decay, decay_factor * float(np.max(rates)))
-        if stream is None:
-            loss = _train_rows(trainer, state.order, rates, state, settings)
-        else:
-            loss = _train_rounds(run, trainer, rates, batch_size, groups)
-            if run.failure is not None:
-                break
-            n_rows = stream.n_rows
-        monitor.record(loss, n_rows, rates if has_rate else None)
+            _check_decay(settings.weight_decay, decay_factor * float(np.max(rates)))
+        loss = train_epoch(rates)
+        if run.failure is not None:
+            break
+        monitor.record(loss, count_rows(), rates if has_rate else None)
         ended = monitor.is_ended()
-        stops = should_stop(state, settings, monitor)
+        stops = _should_stop(state, settings, monitor)
         run.end_epoch()
         if stops or ended or run.is_incremental:
             break
@@ -131,9 +168,7 @@ def _trainer(run, batch_size, groups):
     )
 
 
-def rates_of_epoch(
-    state: TrainingState, settings: SimpleNamespace, n_steps: int
-) -> float | FloatArray:
+def _rates_of_epoch(state, settings, n_steps):
     """The learning rates of the steps of the next epoch; a number if all are the same."""
     return step_rates(
         settings.learning_rate,
@@ -157,7 +192,7 @@ def shuffle(order: NDArray[np.intp], random_state: np.random.RandomState) -> Non
         _kernels.core.shuffle(order, bit_generator)
 
 
-def check_decay(weight_decay: float, rate: float) -> None:
+def _check_decay(weight_decay, rate):
     """ValueError for a decay that would turn weights round."""
     if weight_decay * rate >= 1:
         raise ValueError(
@@ -239,7 +274,7 @@ def check_finite(
         )
 
 
-def should_stop(state: TrainingState, settings: SimpleNamespace, monitor: Monitor) -> bool:
+def _should_stop(state, settings, monitor):
     """Move the learning rate; True once nothing improves any more."""
     schedule = settings.learning_rate
     state.learning_rate = rate_after_epoch(

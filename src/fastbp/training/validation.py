@@ -23,6 +23,8 @@ class Validation:
         Measured while it is trained.
     data : DataSet
         Of the network's dtype.
+    rows : ndarray of intp or None
+        Those of the data that are held out; None: all.
     score : callable (outputs, loss) -> float
         Higher is better. outputs (n_samples, n_outputs) are the network's, loss is theirs.
     n_threads : int or None, default=None
@@ -32,11 +34,13 @@ class Validation:
         self,
         network: Network,
         data: DataSet,
+        rows: NDArray[np.intp] | None,
         score: Callable[[FloatArray, float], float],
         n_threads: int | None = None,
     ) -> None:
-        self._network, self._score = network, score
-        self._outputs = np.empty((data.X.shape[0], network.layer_sizes[-1]), network.dtype)
+        self._network, self._rows, self._score = network, rows, score
+        n_rows = len(data) if rows is None else len(rows)
+        self._outputs = np.empty((n_rows, network.layer_sizes[-1]), network.dtype)
         # without the penalties, which say nothing about new samples
         self._evaluator = network.evaluator(
             data.kernel_samples(), l2=0.0, gradient=False, n_threads=n_threads
@@ -44,7 +48,9 @@ class Validation:
 
     def measure(self) -> tuple[float, float]:
         """(mean loss without penalty, score) at the network's present parameters."""
-        loss = self._evaluator.evaluate(self._network.params, outputs=self._outputs.reshape(-1))
+        loss = self._evaluator.evaluate(
+            self._network.params, outputs=self._outputs.reshape(-1), order=self._rows
+        )
         return loss, self._score(self._outputs, loss)
 
 

@@ -10,23 +10,23 @@ All losses are of the training samples. The final one is without penalty and dro
 strong penalty, which makes the prediction nearly constant, is no failure. It is computed only where
 the recorded loss looks bad: a fit that went well pays for the constant alone, a pass over y.
 
-The constant is a statistic of y: the weighted mean, which minimises squared_error, log_loss,
-poisson and gamma; mean and variance for gaussian; the weighted quantile for absolute_error (the
-median) and quantile; for huber the median, which comes close. The loss of any constant is at least
-that of the best one, so what is close can only hide a failure, never invent one.
+The constant is the statistic of y that the loss's record names. The loss of any constant is at
+least that of the best one, so one that is only close can hide a failure, but never invent one.
 
 Of a stream, the training samples are those that are in the buffer at the end.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..data import DataSet
 from ..network import Network
-from ..objective import OUTPUTS
+from ..objective import OUTPUTS, loss_record
+from ..types import FloatArray
 from . import scales
 
 if TYPE_CHECKING:
@@ -53,9 +53,6 @@ OF_CONSTANT: dict[str, Any] = {
     "front": None,
     "n_periodic": None,
 }
-
-OF_MEANS = ("squared_error", "log_loss", "poisson", "gamma")
-OF_MEDIANS = ("absolute_error", "huber")
 
 
 def complaint_about(run: Run) -> str:
@@ -111,26 +108,16 @@ def loss_of_constant(network: Network, data: DataSet) -> float:
     """The loss of the best prediction that is the same for all samples, without penalty.
 
     Infinite where it is unknown or no measure: for a user's own loss, for a network without
-    intercepts, and for targets that are all the same.
+    intercepts, and for targets that are all the same where there is weight.
     """
-    loss, targets = network.loss_name, data.targets
+    targets = data.targets
     values = targets.labels if targets.values is None else targets.values
-    if not network.fit_intercept or (values == values[0]).all():
+    if data.weights is not None:
+        values = values[data.weights > 0]
+    statistic = loss_record(network.loss_name).best_constant
+    if not (statistic and network.fit_intercept) or (values == values[0]).all():
         return np.inf
-    if loss in OF_MEANS:
-        constant = _mean(data)
-    elif loss == "gaussian":
-        mean = _mean(data)
-        squares = np.square(targets.values - mean)
-        variance = np.average(squares, axis=0, weights=data.weights)
-        # the last output is the logarithm of the variance
-        constant = np.append(mean[:-1], np.log(max(variance[0], SMALLEST)))
-    elif loss in OF_MEDIANS:
-        constant = _quantiles(data, 0.5)
-    elif loss == "quantile":
-        constant = _quantiles(data, network.quantile)
-    else:
-        return np.inf
+    constant = STATISTICS[statistic](data, network)
     # A network of nothing but intercepts has the same loss, output, smoothing and weights. Nothing
     # is drawn: a shared source of random numbers has a lock, which a fork could find taken.
     intercepts = _pre_activations(network.output_activation, constant)
@@ -150,7 +137,7 @@ def loss_of_constant(network: Network, data: DataSet) -> float:
     return evaluator.evaluate(twin.params)
 
 
-def _mean(data):
+def _mean(data, _=None):
     labels = data.targets.labels
     if labels is not None:
         counts = np.bincount(labels, data.weights, data.targets.n_outputs)
@@ -158,6 +145,14 @@ def _mean(data):
     if data.weights is None:
         return data.targets.values.mean(axis=0, dtype=np.float64)
     return np.average(data.targets.values, axis=0, weights=data.weights)
+
+
+def _mean_and_variance(data, _):
+    mean = _mean(data)
+    squares = np.square(data.targets.values - mean)
+    variance = np.average(squares, axis=0, weights=data.weights)
+    # the last output is the logarithm of the variance
+    return np.append(mean[:-1], np.log(max(variance[0], SMALLEST)))
 
 
 def _quantiles(data, quantile):
@@ -169,6 +164,15 @@ def _quantiles(data, quantile):
     places = np.argmax(shares >= quantile * shares[-1], axis=0)
     columns = np.arange(values.shape[1])
     return values[order[places, columns], columns]
+
+
+# By the names in the records of losses: callable (data, network) -> one constant an output.
+STATISTICS: dict[str, Callable[[DataSet, Network], FloatArray]] = {
+    "mean": _mean,
+    "mean and variance": _mean_and_variance,
+    "median": lambda data, network: _quantiles(data, 0.5),
+    "quantile": lambda data, network: _quantiles(data, network.quantile),
+}
 
 
 def _pre_activations(output_activation, constant):
