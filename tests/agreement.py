@@ -29,8 +29,8 @@ def assert_close(actual, expected, dtype, what, *, least_scale=0.0):
     """Compare relative to the largest element of ``expected``, or to a larger scale."""
     assert actual.shape == expected.shape, what
     assert actual.dtype == np.dtype(dtype), what
-    error = np.max(np.abs(actual - expected), initial=0.0)
-    scale = np.max(np.abs(expected), initial=least_scale)
+    error = np.abs(actual - expected).max(initial=0.0)
+    scale = np.abs(expected).max(initial=least_scale)
     assert error <= TOLERANCE[dtype] * scale, f"{what}: error {error:.2e} of scale {scale:.2e}"
 
 

@@ -5,6 +5,7 @@ from unittest import SkipTest
 import pytest
 from problems import CUT_SHORT
 from sklearn.utils.estimator_checks import estimator_checks_generator
+from torture import times
 
 from fastbp import BackpropClassifier, BackpropRegressor
 
@@ -52,8 +53,13 @@ REGRESSOR_SETTINGS = [
 ]
 
 
+# In make test a check runs for the defaults and for each N_TURNS-th of the other settings, in turn;
+# in make torture for all.
+N_TURNS = times(3, 1)
+
+
 def checks(cls, settings):
-    """Two cases of each check: the first is for one setting, in turn, the other for the rest.
+    """Two cases of each check: the first is for one setting, in turn, the other for more.
 
     So `make check` runs every check, and some checks of every setting.
     """
@@ -64,10 +70,11 @@ def checks(cls, settings):
     params = []
     for number, (name, found) in enumerate(cases.items()):
         first = number % len(found)
-        rest = found[:first] + found[first + 1 :]
+        more = {0, *range(number % N_TURNS, len(found), N_TURNS)} - {first}
         params.append(pytest.param([found[first]], id=name))
-        if rest:
-            params.append(pytest.param(rest, id=f"{name}-rest", marks=pytest.mark.grid))
+        if more:
+            more_cases = [found[k] for k in sorted(more)]
+            params.append(pytest.param(more_cases, id=f"{name}-more", marks=pytest.mark.grid))
     return params
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from agreement import Expected, assert_agrees, random_problem, random_weights
 from covering import covering, grid
-from internals import ACTIVATIONS, BUILDS, DTYPES, PAIRS, in_build
+from internals import ACTIVATIONS, BEST_BUILD, BUILDS, DTYPES, PAIRS, in_build
 from scipy import sparse
 
 # Around the vector lengths and the register tiles: 1 to 3 elements, a vector +-1, odd multiples.
@@ -25,14 +25,16 @@ def draw_shape(rng, layer_sizes, n_samples, dtype):
     )
 
 
-def assert_both_types_agree(net, twin, X, y, weights, *, as_inputs=np.asarray):
-    """A problem of float32, in both types: they share the twin's answers."""
+def assert_all_agree(net, twin, X, y, weights, *, builds=(BEST_BUILD,), inputs=None, **how):
+    """A problem of float32, in both types and several builds: they share the twin's answers."""
     expected = Expected(twin, X, y)
-    for dtype in DTYPES:
-        typed = net.copy(dtype=dtype)
-        some = None if weights is None else weights.astype(dtype)
-        what = f"{typed!r}, {len(X)} rows, {as_inputs.__name__}"
-        assert_agrees(typed, expected, as_inputs(X.astype(dtype)), y.astype(dtype), some, what)
+    for build, dtype in itertools.product(builds, DTYPES):
+        with in_build(build):
+            typed = net.copy(dtype=dtype)
+            some = None if weights is None else weights.astype(dtype)
+            typed_inputs = (X if inputs is None else inputs).astype(dtype)
+            what = f"{typed!r}, {len(X)} rows, sparse={inputs is not None}, {build}"
+            assert_agrees(typed, expected, typed_inputs, y.astype(dtype), some, what, **how)
 
 
 @pytest.mark.grid(covering="test_a_covering_subset_of_shapes_agrees_with_the_twin")
@@ -45,7 +47,7 @@ def test_every_shape_agrees_with_the_twin(width):
         for layer_sizes in [width, other], [other, width, third], [third, other, width]:
             problem = draw_shape(rng, layer_sizes, ROWS[rng.integers(len(ROWS))], "float32")
             weights = random_weights(rng, len(problem[2]), "float32")
-            assert_both_types_agree(*problem, weights)
+            assert_all_agree(*problem, weights)
 
 
 SHAPES = dict(
@@ -53,9 +55,9 @@ SHAPES = dict(
 )
 
 
-def assert_shapes_agree(shapes, seed):
-    rng = np.random.default_rng(seed)
-    for shape in shapes:
+def test_a_covering_subset_of_shapes_agrees_with_the_twin(build):
+    rng = np.random.default_rng(0)
+    for shape in covering(1, **SHAPES):
         layer_sizes = [shape["fan_in"], *[shape["hidden"]] * shape["depth"], shape["n_outputs"]]
         n_samples, dtype = shape["n_samples"], shape["dtype"]
         net, twin, X, y = draw_shape(rng, layer_sizes, n_samples, dtype)
@@ -63,17 +65,19 @@ def assert_shapes_agree(shapes, seed):
         assert_agrees(net, Expected(twin, X, y), X, y, weights, what)
 
 
-def test_a_covering_subset_of_shapes_agrees_with_the_twin(build):
-    assert_shapes_agree(covering(1, **SHAPES), seed=0)
-
-
 @pytest.mark.grid(covering="test_a_covering_subset_of_shapes_agrees_with_the_twin")
 @pytest.mark.parametrize("fan_in", WIDTHS)
-def test_every_two_sizes_agree_with_the_twin(build, fan_in):
-    shapes = [shape for shape in covering(2, **SHAPES) if shape["fan_in"] == fan_in]
-    assert_shapes_agree(shapes, seed=fan_in)
+def test_every_two_sizes_agree_with_the_twin(fan_in):
+    rng = np.random.default_rng(fan_in)
+    for shape in covering(2, **{**SHAPES, "dtype": ["float32"]}):
+        if shape["fan_in"] == fan_in:
+            layer_sizes = [fan_in, *[shape["hidden"]] * shape["depth"], shape["n_outputs"]]
+            problem = draw_shape(rng, layer_sizes, shape["n_samples"], "float32")
+            weights = random_weights(rng, shape["n_samples"], "float32")
+            assert_all_agree(*problem, weights, builds=BUILDS)
 
 
+LARGE_NETWORKS = [(700, 330, 4), (300, 500, 240, 10)]
 NETWORKS = [(1, 1), (1, 10, 1), (7, 33, 2), (31, 16, 8, 3), (64, 100, 10)]
 COVERING_ROWS = covering(
     n_samples=ROWS,
@@ -102,10 +106,10 @@ def draw_rows(rng, n_samples, dtype, activation, layer_sizes, is_sparse):
 def test_every_number_of_rows_agrees_with_the_twin(n_samples):
     rng = np.random.default_rng(n_samples)
     for activation, layer_sizes in itertools.product(ACTIVATIONS, NETWORKS):
-        for as_inputs in np.asarray, sparse.csr_matrix:
-            is_sparse = as_inputs is not np.asarray
+        for is_sparse in False, True:
             problem = draw_rows(rng, n_samples, "float32", activation, layer_sizes, is_sparse)
-            assert_both_types_agree(*problem, None, as_inputs=as_inputs)
+            inputs = sparse.csr_matrix(problem[2]) if is_sparse else None
+            assert_all_agree(*problem, None, inputs=inputs)
 
 
 @grid(1, build=BUILDS, n_samples=ROWS)
@@ -119,13 +123,11 @@ def test_a_covering_subset_of_rows_agrees_with_the_twin(build, n_samples):
             assert_agrees(net, Expected(twin, X, y), inputs, y, None, what)
 
 
-@grid(
-    1,
-    build=BUILDS,
-    layer_sizes=[(1020, 2), (700, 330, 4), (300, 500, 240, 10)],
-    dtype=DTYPES,
+@pytest.mark.parametrize(
+    "layer_sizes",
+    [(1020, 2), *(pytest.param(sizes, marks=pytest.mark.grid) for sizes in LARGE_NETWORKS)],
 )
-def test_more_rows_than_one_block_agree_with_the_twin(build, layer_sizes, dtype):
+def test_more_rows_than_one_block_agree_with_the_twin(layer_sizes):
     """A few hundred rows of this length fill the second-level cache: the core splits them."""
     rng = np.random.default_rng(0)
     for n_samples, is_sparse in (257, False), (600, True), (1030, False):
@@ -135,16 +137,16 @@ def test_more_rows_than_one_block_agree_with_the_twin(build, layer_sizes, dtype)
             n_samples,
             "logistic",
             "log_loss",
-            dtype=dtype,
+            dtype="float32",
             density=0.05 if is_sparse else 1.0,
             activation="tanh",
             l2=1e-3,
         )
-        inputs = sparse.csr_matrix(X) if is_sparse else X
-        weights = random_weights(rng, n_samples, dtype)
-        what = f"{net!r}, {n_samples} rows, sparse={is_sparse}"
-        expected = Expected(twin, X, y)
-        assert_agrees(net, expected, inputs, y, weights, what, max_entries=1_300_000)
+        inputs = sparse.csr_matrix(X) if is_sparse else None
+        weights = random_weights(rng, n_samples, "float32")
+        assert_all_agree(
+            net, twin, X, y, weights, builds=BUILDS, inputs=inputs, max_entries=1_300_000
+        )
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -214,13 +216,7 @@ def test_every_small_shape_agrees_with_the_twin(i, n_samples):
     rng = np.random.default_rng([i, n_samples])
     for j in range(len(SMALL_WIDTHS)):
         net, twin, X, y, weights = draw_small_shape(rng, i, j, n_samples, "float32")
-        expected = Expected(twin, X, y)
-        for build, dtype in itertools.product(BUILDS, DTYPES):
-            with in_build(build):
-                typed = net.copy(dtype=dtype)
-                some = None if weights is None else weights.astype(dtype)
-                what = f"{typed!r}, {n_samples} rows, {build}"
-                assert_agrees(typed, expected, X.astype(dtype), y.astype(dtype), some, what)
+        assert_all_agree(net, twin, X, y, weights, builds=BUILDS)
 
 
 @grid(1, build=BUILDS, dtype=DTYPES)

@@ -83,7 +83,7 @@ def gradients_of_samples(n_rows):
 
 
 def outputs(n_rows):
-    net = network(500, 3000, 3000, 2)
+    net = network(500, 2000, 2000, 2)
     X = np.random.default_rng(0).normal(size=(n_rows, 500))
     return lambda: net.forward(X)
 
@@ -96,7 +96,7 @@ def loss_of_a_user(n_rows):
 
 
 def epoch_of_one_batch(n_rows):
-    net = network(500, 3000, 3000, 2)
+    net = network(500, 2000, 2000, 2)
     X, y = np.random.default_rng(0).normal(size=(n_rows, 500)), np.zeros((n_rows, 2))
     how = dict(optimizer="adam", learning_rate=1e-9, batch_size=n_rows, alpha=0.0, n_threads=1)
     run = trainer(net, X, y, **how)
@@ -158,7 +158,7 @@ def test_an_interrupted_epoch_has_taken_whole_steps(optimizer, params, n_threads
             is_due = False
             raise KeyboardInterrupt
 
-    for delay in np.linspace(0.001, 0.06, 12):
+    for delay in np.linspace(0.001, 0.06, 8):
         net.params = start
         run = trainer(net, X, y, n_threads=n_threads, **how)
         is_due = False
