@@ -3,9 +3,11 @@
 Each array is compared relative to its own largest element, each loss relative to its value.
 """
 
+import itertools
 from functools import cached_property
 
 import numpy as np
+from internals import BEST_BUILD, DTYPES, in_build
 from reference import (
     ReferenceNetwork,
     random_inputs,
@@ -126,6 +128,18 @@ def assert_agrees(net, expected, X, y, sample_weight, what, *, max_entries=200_0
     """Every function of the network against the twin's answers."""
     assert_functions_agree(net, expected, X, y, what, max_entries=max_entries)
     assert_objectives_agree(net, expected, X, y, sample_weight, what)
+
+
+def assert_all_agree(net, twin, X, y, weights, *, builds=(BEST_BUILD,), inputs=None, **how):
+    """A problem of float32, in both types and several builds: they share the twin's answers."""
+    expected = Expected(twin, X, y)
+    for build, dtype in itertools.product(builds, DTYPES):
+        with in_build(build):
+            typed = net.copy(dtype=dtype)
+            some = None if weights is None else weights.astype(dtype)
+            typed_inputs = (X if inputs is None else inputs).astype(dtype)
+            what = f"{typed!r}, {len(X)} rows, sparse={inputs is not None}, {build}"
+            assert_agrees(typed, expected, typed_inputs, y.astype(dtype), some, what, **how)
 
 
 def assert_objectives_agree(net, expected, X, y, sample_weight, what):

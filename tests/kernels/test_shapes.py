@@ -4,9 +4,9 @@ import itertools
 
 import numpy as np
 import pytest
-from agreement import Expected, assert_agrees, random_problem, random_weights
+from agreement import Expected, assert_agrees, assert_all_agree, random_problem, random_weights
 from covering import covering, grid
-from internals import ACTIVATIONS, BEST_BUILD, BUILDS, DTYPES, PAIRS, in_build
+from internals import ACTIVATIONS, BUILDS, DTYPES, PAIRS
 from scipy import sparse
 
 # Around the vector lengths and the register tiles: 1 to 3 elements, a vector +-1, odd multiples.
@@ -23,18 +23,6 @@ def draw_shape(rng, layer_sizes, n_samples, dtype):
     return random_problem(
         rng, layer_sizes, n_samples, output, loss, dtype=dtype, activation="relu", l2=1e-4
     )
-
-
-def assert_all_agree(net, twin, X, y, weights, *, builds=(BEST_BUILD,), inputs=None, **how):
-    """A problem of float32, in both types and several builds: they share the twin's answers."""
-    expected = Expected(twin, X, y)
-    for build, dtype in itertools.product(builds, DTYPES):
-        with in_build(build):
-            typed = net.copy(dtype=dtype)
-            some = None if weights is None else weights.astype(dtype)
-            typed_inputs = (X if inputs is None else inputs).astype(dtype)
-            what = f"{typed!r}, {len(X)} rows, sparse={inputs is not None}, {build}"
-            assert_agrees(typed, expected, typed_inputs, y.astype(dtype), some, what, **how)
 
 
 @pytest.mark.grid(covering="test_a_covering_subset_of_shapes_agrees_with_the_twin")

@@ -5,8 +5,7 @@ import pickle
 
 import numpy as np
 import pytest
-from agreement import Expected, assert_agrees, random_problem, random_weights
-from covering import grid
+from agreement import assert_all_agree, random_problem, random_weights
 from internals import ACTIVATIONS, BUILDS, DTYPES, PAIRS
 from problems import GRADIENT_BOUND
 from scipy import sparse
@@ -16,18 +15,18 @@ from fastbp import Network, check_gradient
 FRONTS = [("scale", None), ("periodic", None), ("periodic", 2), ("periodic", 0)]
 
 
-@grid(1, build=BUILDS, dtype=DTYPES, front=FRONTS)
-def test_everything_agrees_with_the_twin(build, dtype, front):
+@pytest.mark.parametrize("front", FRONTS)
+def test_everything_agrees_with_the_twin(front):
     """For every objective, with and without hidden layers, intercepts, penalties and weights."""
     rng = np.random.default_rng(0)
     for index, pair in enumerate(PAIRS):
         depth = index % 3
-        net, twin, X, y = random_problem(
+        problem = random_problem(
             rng,
             [5, 17, 9][: depth + 1] + [3],
             37,
             *pair,
-            dtype=dtype,
+            dtype="float32",
             activation=ACTIVATIONS[index % len(ACTIVATIONS)],
             fit_intercept=index % 4 > 0,
             reduction="sum" if index % 5 == 0 else "mean",
@@ -35,18 +34,18 @@ def test_everything_agrees_with_the_twin(build, dtype, front):
             front=front[0],
             n_periodic=front[1],
         )
-        weights = random_weights(rng, len(X), dtype) if index % 2 else None
-        assert_agrees(net, Expected(twin, X, y), X, y, weights, repr(net))
+        weights = random_weights(rng, len(problem[2]), "float32") if index % 2 else None
+        assert_all_agree(*problem, weights, builds=BUILDS)
 
 
-@grid(build=BUILDS, dtype=DTYPES, n_samples=[1, 255, 257, 700])
-def test_rows_of_several_blocks_and_chunks(build, dtype, n_samples):
+@pytest.mark.parametrize("n_samples", [1, 255, 257, 700])
+def test_rows_of_several_blocks_and_chunks(n_samples):
     rng = np.random.default_rng(n_samples)
-    net, twin, X, y = random_problem(
-        rng, (4, 7, 2), n_samples, "softmax", "log_loss", dtype=dtype, activation="tanh",
+    problem = random_problem(
+        rng, (4, 7, 2), n_samples, "softmax", "log_loss", dtype="float32", activation="tanh",
         front="periodic", n_periodic=3,
     )  # fmt: skip
-    assert_agrees(net, Expected(twin, X, y), X, y, None, repr(net), max_entries=10**6)
+    assert_all_agree(*problem, None, builds=BUILDS, max_entries=10**6)
 
 
 @pytest.mark.parametrize("front", FRONTS)
