@@ -9,6 +9,8 @@ must be the same thing said in another way: class weights and sample weights, a 
 the one of that name.
 """
 
+import itertools
+
 import numpy as np
 import pytest
 from covering import grid
@@ -444,9 +446,13 @@ TWIN_LOSSES = {
 
 
 @CUT_SHORT
-@grid(loss=TWIN_LOSSES, solver=OPTIMIZERS, options=OPTIONS, weighted=[False, True])
-def test_training_is_the_twins(loss, solver, options, weighted):
-    options = OPTIONS[options]
+@grid(1, loss=TWIN_LOSSES, options=OPTIONS)
+def test_training_is_the_twins(loss, options):
+    for solver, weighted in itertools.product(OPTIMIZERS, [False, True]):
+        assert_training_is_the_twins(loss, solver, OPTIONS[options], weighted)
+
+
+def assert_training_is_the_twins(loss, solver, options, weighted):
     X, y = positive_targets()
     w = weights_of_rows() if weighted else None
     ours = briefly(
@@ -463,5 +469,7 @@ def test_training_is_the_twins(loss, solver, options, weighted):
         alpha=0.5, sample_weight=w, **options,
     )  # fmt: skip
     ours.fit(X, y, sample_weight=w)
-    np.testing.assert_allclose(ours.loss_curve_, losses, rtol=1e-9)
-    np.testing.assert_allclose(ours.network_.params, twin.params, rtol=0, atol=1e-9)
+    what = f"{solver}, weighted={weighted}"
+    np.testing.assert_allclose(ours.loss_curve_, losses, rtol=1e-9, err_msg=what)
+    params = ours.network_.params
+    np.testing.assert_allclose(params, twin.params, rtol=0, atol=1e-9, err_msg=what)

@@ -93,11 +93,14 @@ def draw_rows(rng, n_samples, dtype, activation, layer_sizes, is_sparse):
 @pytest.mark.parametrize("n_samples", ROWS)
 def test_every_number_of_rows_agrees_with_the_twin(n_samples):
     rng = np.random.default_rng(n_samples)
-    for activation, layer_sizes in itertools.product(ACTIVATIONS, NETWORKS):
-        for is_sparse in False, True:
-            problem = draw_rows(rng, n_samples, "float32", activation, layer_sizes, is_sparse)
-            inputs = sparse.csr_matrix(problem[2]) if is_sparse else None
-            assert_all_agree(*problem, None, inputs=inputs)
+    # functions of elements do not mind rows: a few in turn
+    for number, (layer_sizes, is_sparse, _) in enumerate(
+        itertools.product(NETWORKS, [False, True], range(3))
+    ):
+        activation = ACTIVATIONS[(number + n_samples) % len(ACTIVATIONS)]
+        problem = draw_rows(rng, n_samples, "float32", activation, layer_sizes, is_sparse)
+        inputs = sparse.csr_matrix(problem[2]) if is_sparse else None
+        assert_all_agree(*problem, None, inputs=inputs)
 
 
 @grid(1, build=BUILDS, n_samples=ROWS)

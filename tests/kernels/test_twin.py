@@ -59,7 +59,9 @@ def draw_problem(rng, activation, dtype, pair, depth, fit_intercept, density):
 def test_every_combination_agrees_with_the_twin(activation):
     """Types, inputs and weights share a problem and the twin's answers, which are slow."""
     rng = np.random.default_rng(0)
-    for pair, depth, fit_intercept in itertools.product(PAIRS, DEPTHS, [True, False]):
+    # 2 has no layer that is between hidden layers, and none that 1 and 3 do not have
+    depths = [depth for depth in DEPTHS if depth != 2]
+    for pair, depth, fit_intercept in itertools.product(PAIRS, depths, [True, False]):
         single, twin, X, y = draw_problem(
             rng, activation, "float32", pair, depth, fit_intercept, density=0.5
         )

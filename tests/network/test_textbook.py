@@ -9,8 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from covering import grid
-from internals import ACTIVATIONS, BUILDS
+from internals import ACTIVATIONS
 from sklearn.exceptions import ConvergenceWarning
 
 import fastbp
@@ -172,8 +171,13 @@ def test_t2_takes_the_derivative_of_relu_at_zero_as_zero():
     np.testing.assert_array_equal(gradient.intercepts[0], 0)
 
 
-@grid(build=BUILDS, hidden_layer_sizes=[(), (5,), (5, 4), (5, 4, 3)], activation=ACTIVATIONS)
-def test_t4a_holds_for_any_network_below_the_sigmoid(build, hidden_layer_sizes, activation):
+@pytest.mark.parametrize("hidden_layer_sizes", [(), (5,), (5, 4), (5, 4, 3)], ids=str)
+def test_t4a_holds_for_any_network_below_the_sigmoid(build, hidden_layer_sizes):
+    for activation in ACTIVATIONS:
+        assert_t4a_holds(hidden_layer_sizes, activation)
+
+
+def assert_t4a_holds(hidden_layer_sizes, activation):
     """dH/dw = sum_i df(x_i)/dw (p_i - y_i), whatever f is.
 
     df(x_i)/dw comes from the network f alone: the squared error's gradient where f - y is 1.
@@ -190,9 +194,11 @@ def test_t4a_holds_for_any_network_below_the_sigmoid(build, hidden_layer_sizes, 
     p = textbook.sigmoid(f)
     gradient = net.loss_gradient(X, y)
     expected = derivatives.T @ (p - y)
-    np.testing.assert_allclose(gradient.flat, expected.ravel(), rtol=0, atol=TOLERANCE)
+    np.testing.assert_allclose(
+        gradient.flat, expected.ravel(), rtol=0, atol=TOLERANCE, err_msg=activation
+    )
     loss = -np.sum(y * np.log(p) + (1 - y) * np.log(1 - p))
-    assert gradient.loss == pytest.approx(loss, rel=TOLERANCE)
+    assert gradient.loss == pytest.approx(loss, rel=TOLERANCE), activation
 
 
 def test_t4b_has_the_same_gradient_for_every_unit():
