@@ -30,7 +30,7 @@ test: $(VENV)/built
 
 # What is tried at random, at counts that take some twenty minutes on two cores: tests/torture.py.
 TORTURED := tests/faults tests/files/test_damaged_files.py tests/training/test_checkpoints.py \
-	tests/estimators/test_sklearn_checks.py
+	tests/estimators/test_sklearn_checks.py tests/tables/test_tabular_checks.py
 
 torture: $(VENV)/built
 	FASTBP_TORTURE=1 $(PYTEST) -p no:cacheprovider --durations=15 $(TORTURED) $(PYTEST_ARGS)

@@ -2,6 +2,7 @@
 
 import pytest
 from sklearn.utils.estimator_checks import estimator_checks_generator
+from torture import times
 
 from fastbp import TabularClassifier, TabularRegressor
 
@@ -33,16 +34,19 @@ def name_of(check):
 
 
 def checks(cls, others):
-    """Those of one class. A check that is one of the others, too, is unmarked for one, in turn."""
+    """Those of one class. A check that is one of the others, too, runs for one of both, in turn.
+
+    The estimators share all that most checks are about; make torture runs them for both.
+    """
     found = [*estimator_checks_generator(cls(), expected_failed_checks=EXPECTED)]
     names = [name_of(check) for _, check in found]
     other_names = [name_of(check) for _, check in estimator_checks_generator(others())]
     shared = [name for name in dict.fromkeys(names) if name in other_names]
     left = sorted(shared)[cls is TabularClassifier :: 2]
+    left_out = (*EXPECTED, NOT_FOR_US, *times(left, []))
     for name, (estimator, check) in zip(names, found, strict=True):
-        if name not in (*EXPECTED, NOT_FOR_US):
-            marks = [pytest.mark.grid] if name in left else []
-            marks += [pytest.mark.slow] if name in SLOW else []
+        if name not in left_out:
+            marks = [pytest.mark.slow] if name in SLOW else []
             yield pytest.param(estimator, check, id=f"{name}-{len(str(check))}", marks=marks)
 
 

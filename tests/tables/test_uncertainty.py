@@ -71,15 +71,15 @@ def noisy(n_samples, seed, noise=lambda x: 0.5):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("coverage", [0.5, 0.9])
 @pytest.mark.parametrize("n_estimators", [2, 5])
-def test_intervals_cover_new_rows_as_often_as_they_say(coverage, n_estimators):
+def test_intervals_cover_new_rows_as_often_as_they_say(n_estimators):
     X, y = noisy(3000, 0)
     X_new, y_new = noisy(20_000, 1)
     model = TabularRegressor(n_estimators, max_iter=24, random_state=0).fit(X, y)
-    low, high = model.predict_interval(X_new, coverage).T
-    assert abs(np.mean((low <= y_new) & (y_new <= high)) - coverage) < 0.02
-    assert (low < high).all()
+    for coverage in 0.5, 0.9:
+        low, high = model.predict_interval(X_new, coverage).T
+        assert abs(np.mean((low <= y_new) & (y_new <= high)) - coverage) < 0.02
+        assert (low < high).all()
 
 
 @pytest.mark.slow
