@@ -55,7 +55,7 @@ REGRESSOR_SETTINGS = [
 
 # In make test a check runs for the defaults and for each N_TURNS-th of the other settings, in turn;
 # in make torture for all.
-N_TURNS = times(3, 1)
+N_TURNS = times(5, 1)
 
 
 def checks(cls, settings):

@@ -122,7 +122,7 @@ def test_one_block_is_interrupted(make):
         start = time.perf_counter()
         call()
         seconds = time.perf_counter() - start
-        if seconds > 0.5:
+        if seconds > 0.35:
             break
     # A call that takes less than 80 ms, on a fast machine, need not look so often. Pieces have 16
     # rows at least, and what comes in the last one is seen when the call is over.

@@ -87,7 +87,7 @@ def test_intervals_cover_new_rows_as_often_as_they_say(n_estimators):
     "params", [{"loss": "quantile", "quantile": [0.05, 0.5, 0.95]}, {"loss": "gaussian"}]
 )
 def test_intervals_are_wide_where_targets_scatter(params):
-    X, y = noisy(4000, 0, noise=lambda x: 0.1 + np.abs(x))
+    X, y = noisy(2500, 0, noise=lambda x: 0.1 + np.abs(x))
     X_new, y_new = noisy(20_000, 1, noise=lambda x: 0.1 + np.abs(x))
     model = TabularRegressor(**params, random_state=0).fit(X, y)
     low, high = model.predict_interval(X_new, 0.9).T
