@@ -8,11 +8,13 @@ the same factors always give the same cases.
 Who runs what:
 
 * `make test`: the best build runs the full grid against the NumPy twin.  The other builds, and
-  finite differences, run a covering subset.
-* `make check`: a covering subset of every grid.  Of cases that are no product, of a few slow grids,
-  and of builds beside a covering subset, it is one where every value of each factor is there at
-  least once: so each case of the twin's covering subsets runs, in one of the builds.  The others
-  are marked `grid`, and so is a test of a full grid, which then names the test of its subset.
+  finite differences, run a covering subset.  scikit-learn's checks run for the defaults and for
+  each fifth of the other settings, in turn.
+* `make check`: a covering subset of every grid.  Of cases that are no product, of slow grids, and
+  of builds beside a covering subset, it is one where every value of each factor is there at least
+  once.  The others are marked `grid`, and so is a test of a full grid, which then names the test of
+  its subset.
+* `make torture`: what is tried at random, or in turn, in full (torture.py).
 
 So what is marked `grid` is never the only guard of a value.
 """
