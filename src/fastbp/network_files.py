@@ -234,10 +234,6 @@ def classes_of_file(about: dict[str, Any], arrays: dict[str, Array]) -> Classes:
 def _adopt(estimator, header, network, state, classes):
     """Make the estimator a fitted one."""
     n_features, names = take(header, "n_features", int), header.get("feature_names")
-    if n_features != network.layer_sizes[0]:
-        raise ModelFileError(
-            f"{n_features} features do not go with {network.layer_sizes[0]} inputs."
-        )
     if names is not None:
         if not isinstance(names, list) or [type(one) for one in names] != n_features * [str]:
             raise ModelFileError(f"feature_names must be {n_features} strings.")

@@ -343,6 +343,11 @@ DEFECTS = {
     "importances": ("numbers", without("feature_importances"), "feature_importances is missing"),
     "a score alone": ("numbers", without("oob"), "not both there"),
     "a scale": ("numbers", set_array("target_scale", np.negative), "target_scale is not positive"),
+    "a scale of zero": (
+        "numbers",
+        set_array("target_scale", np.zeros_like),
+        "target_scale is not positive",
+    ),
     "NaN in a scale": (
         "another recipe",
         set_array("target_lowest", lambda one: one * np.nan),
