@@ -206,12 +206,16 @@ def test_cross_val_predict(cls, backend):
 
 @pytest.mark.slow
 def test_large_data_reaches_worker_processes_as_memory_maps():
-    """joblib hands arrays of more than max_nbytes to its workers as read-only memory maps."""
-    X, y = make_data(BackpropRegressor)
-    estimator = make_model(BackpropRegressor)[-1]
+    """joblib hands arrays of more than a megabyte to its workers as read-only memory maps.
+
+    The limit is the usual one, so that the processes are those of the tests before.
+    """
+    X, y = (np.concatenate(100 * [array]) for array in make_data(BackpropRegressor))
+    assert X.nbytes > 2**20
+    estimator = make_model(BackpropRegressor, batch_size=500, max_iter=1)[-1]
     alone = clone(estimator).fit(X, y)
-    jobs = (joblib.delayed(clone(estimator).fit)(X, y) for _ in range(2))
-    fitted = joblib.Parallel(n_jobs=2, backend="loky", max_nbytes=100)(jobs)
+    with joblib.parallel_backend("loky", n_jobs=2):
+        fitted = joblib.Parallel()(joblib.delayed(clone(estimator).fit)(X, y) for _ in range(2))
     for other in fitted:
         np.testing.assert_array_equal(alone.network_.params, other.network_.params)
 

@@ -241,8 +241,8 @@ def assert_sound(estimator):
 def test_changed_headers(model, load):
     """Every value replaced by others of every type, or missing; the checksum is right.
 
-    But for torture, a place of the other models gets a quarter of the values, in turn, and one of
-    a table's network, which is read as the file of a network is, a twelfth.
+    But for torture, a place of a network with a front gets a quarter of the values, in turn, and
+    one of a table, most of which are read as those of a network are, a twelfth.
     """
     header, arrays = parts_of(content_of(model))
     arrays = npy_of(arrays)
@@ -250,7 +250,7 @@ def test_changed_headers(model, load):
     for i_place, path in enumerate(places(header)):
         if path[:2] == ("networks", 1):  # it is read as network 0 is
             continue
-        n_turns = 1 if model == "classifier" else times(12 if path[:1] == ("networks",) else 4, 1)
+        n_turns = {"classifier": 1, "front": times(4, 1)}.get(model, times(12, 1))
         for new in VALUES[i_place % n_turns :: n_turns]:
             estimator = outcome(load, archive(json.dumps(changed_at(header, path, new)), arrays))
             n_tried += 1
