@@ -29,7 +29,7 @@ test: $(VENV)/built
 	$(PYTEST) $(PYTEST_ARGS)
 
 # What is tried at random, at counts that take some twenty minutes on two cores: tests/torture.py.
-TORTURED := tests/faults tests/files/test_damaged_files.py tests/training/test_checkpoints.py \
+TORTURED := tests/faults tests/gate tests/files/test_damaged_files.py tests/training/test_checkpoints.py \
 	tests/estimators/test_sklearn_checks.py tests/tables/test_tabular_checks.py
 
 torture: $(VENV)/built

@@ -9,7 +9,8 @@ Who runs what:
 
 * `make test`: the best build runs the full grid against the NumPy twin.  The other builds, and
   finite differences, run a covering subset.  scikit-learn's checks run for the defaults and for
-  each fifth of the other settings, in turn.
+  each fifth of the other settings, and the tables of odd arguments for one estimator or type each,
+  in turn.
 * `make check`: a covering subset of every grid.  Of cases that are no product, of slow grids, and
   of builds beside a covering subset, it is one where every value of each factor is there at least
   once.  The others are marked `grid`, and so is a test of a full grid, which then names the test of
@@ -22,6 +23,7 @@ So what is marked `grid` is never the only guard of a value.
 from itertools import combinations, product
 
 import pytest
+from torture import times
 
 
 def every(**factors):
@@ -108,20 +110,15 @@ def grid(strength=2, **factors):
 
 
 def in_turn(names, params, **factor):
-    """Parametrise a test with some params, each with every value of a factor.
+    """Parametrise a test with some params, each with one value of a factor, in turn.
 
-    A param is unmarked for one of the values, in turn: so each param and each value is.
+    So each param and each value is there. `make torture` has each with every value.
     """
     ((name, values),) = factor.items()
     cases = [
-        pytest.param(
-            value,
-            *param.values,
-            id=f"{param.id}-{name_of(value)}",
-            marks=[] if i % len(values) == i_value else [pytest.mark.grid],
-        )
+        pytest.param(value, *param.values, id=f"{param.id}-{name_of(value)}")
         for i, param in enumerate(params)
-        for i_value, value in enumerate(values)
+        for value in times([values[i % len(values)]], values)
     ]
     return pytest.mark.parametrize((name, *names), cases)
 

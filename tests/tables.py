@@ -40,7 +40,7 @@ def table(entries):
 
 
 def table_in_turn(entries, **factor):
-    """The same with each value of a factor, of which `make check` takes one, in turn."""
+    """The same, each with one value of a factor, in turn."""
     return in_turn(ARGUMENTS, params_of(entries), **factor)
 
 

@@ -19,15 +19,36 @@ LEFT_OUT = "check_array_api_input"
 
 
 def checks():
-    """Every check of every transformer. Each check is unmarked for one transformer, in turn."""
-    for i, transformer in enumerate(TRANSFORMERS):
-        for i_check, (estimator, check) in enumerate(estimator_checks_generator(transformer)):
+    """Every check with the transformers that it is for."""
+    cases = {}
+    for transformer in TRANSFORMERS:
+        for estimator, check in estimator_checks_generator(transformer):
             name = getattr(check, "func", check).__name__
             if name != LEFT_OUT:
-                marks = [] if i_check % len(TRANSFORMERS) == i else [pytest.mark.grid]
-                yield pytest.param(estimator, check, id=f"{transformer}-{name}", marks=marks)
+                cases.setdefault(name, []).append((estimator, check))
+    return cases
 
 
-@pytest.mark.parametrize(("estimator", "check"), list(checks()))
-def test_transformer(estimator, check):
-    check(estimator)
+CHECKS = checks()
+
+
+def run(cases):
+    for estimator, check in cases:
+        try:
+            check(estimator)
+        except Exception as error:
+            raise AssertionError(f"of {estimator!r}") from error
+
+
+@pytest.mark.parametrize("name", CHECKS)
+def test_a_transformer(name):
+    """One of them, in turn."""
+    number = [*CHECKS].index(name)
+    run([CHECKS[name][number % len(CHECKS[name])]])
+
+
+@pytest.mark.grid(covering="test_a_transformer")
+@pytest.mark.parametrize("name", CHECKS)
+def test_the_other_transformers(name):
+    number = [*CHECKS].index(name) % len(CHECKS[name])
+    run(CHECKS[name][:number] + CHECKS[name][number + 1 :])
