@@ -1,6 +1,7 @@
 """scikit-learn's own checks of the tabular estimators."""
 
 import pytest
+from estimator_checks import LEFT_OUT, function_of
 from sklearn.utils.estimator_checks import estimator_checks_generator
 from torture import times
 
@@ -12,8 +13,6 @@ from fastbp import TabularClassifier, TabularRegressor
 EXPECTED = {
     "check_sample_weight_equivalence_on_dense_data": "folds, dropout and bins see rows, not weights"
 }
-# this one skips itself, unless an environment variable asks for other kinds of arrays
-NOT_FOR_US = "check_array_api_input"
 # these fit ensembles of the whole size, several times
 SLOW = (
     "check_class_weight_classifiers",
@@ -27,23 +26,17 @@ SLOW = (
 )
 
 
-def name_of(check):
-    while hasattr(check, "func"):
-        check = check.func
-    return check.__name__
-
-
 def checks(cls, others):
     """Those of one class. A check that is one of the others, too, runs for one of both, in turn.
 
     The estimators share all that most checks are about; make torture runs them for both.
     """
     found = [*estimator_checks_generator(cls(), expected_failed_checks=EXPECTED)]
-    names = [name_of(check) for _, check in found]
-    other_names = [name_of(check) for _, check in estimator_checks_generator(others())]
+    names = [function_of(check).__name__ for _, check in found]
+    other_names = [function_of(check).__name__ for _, check in estimator_checks_generator(others())]
     shared = [name for name in dict.fromkeys(names) if name in other_names]
     left = sorted(shared)[cls is TabularClassifier :: 2]
-    left_out = (*EXPECTED, NOT_FOR_US, *times(left, []))
+    left_out = (*EXPECTED, *LEFT_OUT, *times(left, []))
     for name, (estimator, check) in zip(names, found, strict=True):
         if name not in left_out:
             marks = [pytest.mark.slow] if name in SLOW else []
