@@ -3,7 +3,8 @@
 from itertools import combinations, product
 
 import pytest
-from covering import at_first, covering, every, grid
+from covering import at_first, covering, every, grid, in_turn
+from torture import IS_TORTURE
 
 FACTORS = {
     "many": [f"m{i}" for i in range(11)],
@@ -57,3 +58,15 @@ def test_of_a_list_the_first_case_with_a_value_is_not_marked():
     cases = [Case("a", 1, 2), Case("b", 1), Case("c", 2, 3), Case("d", 3, 1)]
     marks = [bool(param.marks) for param in at_first(cases, lambda case: case.values)]
     assert marks == [False, True, False, True]
+
+
+def test_each_param_has_one_value_in_turn_and_each_value_a_param():
+    params = [pytest.param(number, id=str(number)) for number in range(5)]
+    (names, cases), values = in_turn(("number",), params, letter="abc").args, "abc"
+    assert names == ("letter", "number")
+    found = [case.values for case in cases]
+    if IS_TORTURE:
+        assert sorted(found) == sorted((one, number) for one in values for number in range(5))
+    else:
+        assert found == [("a", 0), ("b", 1), ("c", 2), ("a", 3), ("b", 4)]
+    assert len({case.id for case in cases}) == len(cases)

@@ -235,7 +235,7 @@ def test_every_mark_is_explained_and_tried():
         assert any(note.startswith(f"{mark}:") for note in notes), mark
 
 
-def in_turn(names):
+def with_estimators(names):
     """Each name with its estimators; in make check with one of them, in turn."""
     params = []
     for i, name in enumerate(names):
@@ -246,14 +246,14 @@ def in_turn(names):
     return pytest.mark.parametrize(("name", "cls"), params)
 
 
-@in_turn(PROBES)
+@with_estimators(PROBES)
 def test_acts(name, cls):
     for solver in solvers_marked("●", name):
         assert len(results_of(name, solver, cls)) > 1, solver
 
 
 @pytest.mark.filterwarnings("ignore:(quantile|huber_delta)=.* has no effect with loss")
-@in_turn(PROBES)
+@with_estimators(PROBES)
 @pytest.mark.parametrize(
     "further",
     [
