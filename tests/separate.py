@@ -22,6 +22,7 @@ from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning
 from fastbp import BackpropClassifier, BackpropRegressor, Network
 from fastbp.training import lbfgs, stochastic
+from fastbp.training.run import Run
 
 # as at a terminal: a gate that runs in the background has SIGINT ignored, and so have its children
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -61,6 +62,21 @@ def begun(solver):
     if solver == "lbfgs":
         return call_of(lbfgs._Objective, "loss")
     return call_of(stochastic, "_train_rows")
+
+def trained(n_epochs=1, n_runs=1):
+    # the event that so many runs, one unless members of an ensemble, have ended so many epochs or
+    # iterations
+    end_epoch, counts, event = Run.end_epoch, {}, threading.Event()
+
+    def end_epoch_and_count(run):
+        end_epoch(run)
+        counts[id(run)] = counts.get(id(run), 0) + 1
+        if sum(count >= n_epochs for count in counts.values()) >= n_runs:
+            Run.end_epoch = end_epoch
+            event.set()
+
+    Run.end_epoch = end_epoch_and_count
+    return event
 
 def facts(estimator, X, y, **more):
     prediction = estimator.predict(X[:20])

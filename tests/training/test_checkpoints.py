@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from problems import CUT_SHORT, ESTIMATORS, assert_same_bits
 from scipy import sparse
-from separate import CAN_FORK, HAS_FORK, in_forked_child
+from separate import CAN_FORK, HANGS, HAS_FORK, in_forked_child
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from torture import shares, times
@@ -191,14 +191,21 @@ def test_killed_at_random_moments(seed, path):
     assert_same_bits(resumed, alone)
 
 
-def test_interrupted_by_the_user(path):
+def test_interrupted_by_the_user(path, monkeypatch):
     """The file is that of the last whole epoch; the estimator has what was reached."""
     run = {"max_iter": 10**6, "tol": 0, "n_iter_no_change": 10**6}
 
+    end_epoch, has_epoch = checkpoints.Checkpoint.end_epoch, threading.Event()
+
+    def end_epoch_and_tell(*arguments):
+        end_epoch(*arguments)
+        has_epoch.set()
+
+    monkeypatch.setattr(checkpoints.Checkpoint, "end_epoch", end_epoch_and_tell)
+
     def interrupt():
-        while not path.exists():  # until the first epoch begins
-            time.sleep(0.01)
-        time.sleep(0.1)
+        has_epoch.wait(HANGS)
+        time.sleep(0.05)
         signal.raise_signal(signal.SIGINT)
 
     def interrupted():

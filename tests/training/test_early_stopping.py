@@ -154,7 +154,7 @@ def test_ctrl_c_at_any_time_restores_the_best_weights():
         )
         validation = dict(X_val=X_val, y_val=y_val)
         estimator = BackpropRegressor(max_iter=ENDLESS, **params)
-        messages = interrupted(lambda: estimator.fit(X, y, **validation), 0.5)
+        messages = interrupted(lambda: estimator.fit(X, y, **validation), 0.05, trained(100))
         best = int(np.argmax(estimator.validation_scores_))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)

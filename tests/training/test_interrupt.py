@@ -2,8 +2,9 @@
 
 Each test runs in a process of its own, so that an interrupt that comes too late cannot hit the
 tests. The scripts print facts as JSON; the tests judge them. Nothing is asserted in seconds: the
-runs would go on for hours, or the interrupt falls in the midst of one compiled call, whose work
-must then be undone or unfinished.
+runs would go on for hours and are interrupted after an epoch or iteration, however long that takes,
+or the interrupt falls in the midst of one compiled call, whose work must then be undone or
+unfinished.
 """
 
 import pytest
@@ -25,7 +26,7 @@ def test_endless_epochs():
             (20,), solver="{solver}", tol=0.0, n_iter_no_change=np.inf, max_iter=ENDLESS,
             learning_rate_init=1e-5, random_state=0,
         )
-        messages = interrupted(lambda: estimator.fit(X, y), 0.1, begun("{solver}"))
+        messages = interrupted(lambda: estimator.fit(X, y), 0.05, trained())
         facts(estimator, X, y, messages=messages)
     """
     for facts in run_each(script, cases):
@@ -51,7 +52,7 @@ def test_training_goes_on_afterwards():
             n_iter_no_change=np.inf, random_state=0, batch_size=300,
         )
         estimator = BackpropRegressor(max_iter=ENDLESS, warm_start=True, **params)
-        messages = interrupted(lambda: estimator.fit(X, y), 0.1, begun("sgd"))
+        messages = interrupted(lambda: estimator.fit(X, y), 0.05, trained())
         epochs = estimator.n_iter_
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
@@ -83,7 +84,7 @@ def test_best_weights_are_restored():
             n_iter_no_change=np.inf, random_state=0, validation_fraction=0.3,
         )
         estimator = {cls}(max_iter=ENDLESS, **params)
-        messages = interrupted(lambda: estimator.fit(X, y), 0.4, begun("adam"))
+        messages = interrupted(lambda: estimator.fit(X, y), 0.05, trained(100))
         best = int(np.argmax(estimator.validation_scores_))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
@@ -109,7 +110,7 @@ def test_endless_lbfgs():
             (100, 100), activation="tanh", solver="lbfgs", alpha=0.0, tol=1e-300,
             max_iter=ENDLESS, max_fun=ENDLESS, random_state=0,
         )
-        messages = interrupted(lambda: estimator.fit(X, y), 0.4, begun("lbfgs"))
+        messages = interrupted(lambda: estimator.fit(X, y), 0.05, trained())
         start = Network([30, 100, 100, 1], activation="tanh", random_state=0).loss(X, y)
         facts(
             estimator, X, y, messages=messages, start=start, loss=estimator.loss_,

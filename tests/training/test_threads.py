@@ -243,7 +243,7 @@ def test_interrupts_and_the_limit_of_openmp(monkeypatch):
             (20,), solver="{solver}", tol=0.0, n_iter_no_change=np.inf, max_iter=ENDLESS,
             learning_rate_init=1e-5, random_state=0, n_threads=2,
         )
-        messages = interrupted(lambda: estimator.fit(X, y), 0.1, begun("{solver}"))
+        messages = interrupted(lambda: estimator.fit(X, y), 0.05, trained())
         facts(estimator, X, y, messages=messages, allowed=allowed())
     """
     giant = """
