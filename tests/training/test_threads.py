@@ -255,7 +255,7 @@ def test_interrupts_and_the_limit_of_openmp(monkeypatch):
             (600, 600), solver="{solver}", batch_size=len(y), max_iter=1, max_fun=1,
             random_state=0, n_threads=2,
         )
-        messages = interrupted(lambda: estimator.fit(X, y), 0.01, begun("{solver}"))
+        messages = interrupted(lambda: estimator.fit(X, y), 0, begun("{solver}"))
         same = bool((estimator.network_.params == network.params).all())
         facts(estimator, X, y, messages=messages, allowed=allowed(), same=same)
     """
