@@ -357,6 +357,33 @@ def test_why_a_fit_has_not_converged_and_what_to_scale():
         model.fit(divide(X), divide(y))
 
 
+@pytest.mark.parametrize("n_outputs", [1, 2])
+@pytest.mark.parametrize("solver", ["lbfgs", "rprop", "sgd"])
+def test_targets_too_large_to_be_squared_get_the_advice_of_fit(solver, n_outputs):
+    X, y = make_regression(n_outputs)
+    said = []
+    for cls, form in (BackpropRegressor, np.asarray), (DaskBackpropRegressor, divide):
+        with pytest.raises(ValueError, match="non-finite loss.* Scale X .*, y") as error:
+            make(cls, solver=solver).fit(form(X), form(1e300 * y))
+        said.append(str(error.value))
+    assert said[0] == said[1]
+
+
+@pytest.mark.parametrize("size", [1e-200, 1e200])
+def test_the_size_of_extreme_targets_is_told(size):
+    X, y = make_regression()
+    how = {"solver": "rprop", "loss": "absolute_error"}
+    expected = f"y has a root mean square of {size * np.sqrt(np.mean(y**2)):.3g}: scale it"
+    for cls, form in (BackpropRegressor, np.asarray), (DaskBackpropRegressor, divide):
+        with pytest.warns(match=expected.replace("+", r"\+")):
+            make(cls, **how).fit(form(X), form(size * y))
+
+
+def test_positive_targets_are_no_zeros_however_small():
+    X, y = make_regression()
+    fit_both(DaskBackpropRegressor, X, 1e-200 * (1 + np.abs(y)), solver="rprop", loss="gamma")
+
+
 def test_to_local_and_pickles():
     X, y = make_named_classes()
     model = make(DaskBackpropClassifier, solver="rprop").fit(divide(X), divide(y))

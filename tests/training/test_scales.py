@@ -11,6 +11,7 @@ from sklearn.datasets import load_diabetes, load_digits
 from sklearn.exceptions import ConvergenceWarning
 
 from fastbp import BackpropClassifier, BackpropRegressor
+from fastbp.training.scales import root_mean_squares
 
 OF_SKLEARN = (
     "Stochastic Optimizer: Maximum iterations (2) reached and the optimization "
@@ -51,6 +52,21 @@ def test_large_and_small_targets(y):
     size = np.sqrt(np.mean(np.square(y), axis=0)).max()
     assert said.startswith(f" y has a root mean square of {size:.3g}: scale it, ")
     assert "TransformedTargetRegressor" in said
+
+
+@pytest.mark.parametrize("power", [-1000, -600, 0, 600, 1000])
+def test_numbers_whose_squares_are_beyond_float64(power):
+    columns = np.hstack([X, np.zeros((50, 1))])
+    sizes = root_mean_squares(np.ldexp(columns, power))
+    np.testing.assert_allclose(np.ldexp(sizes, -power), root_mean_squares(columns), rtol=1e-14)
+    most = np.full((50, 1), np.finfo(float).max)
+    assert root_mean_squares(most) == most[0]
+
+
+@pytest.mark.parametrize("size", [1e-200, 1e200])
+def test_the_size_of_extreme_targets_is_told(size):
+    said = advice_of(BackpropRegressor, X, size * X[:, 0], loss="absolute_error")
+    assert f" y has a root mean square of {size * np.sqrt(np.mean(X[:, 0] ** 2)):.3g}: " in said
 
 
 def test_both():

@@ -28,7 +28,7 @@ from ..classes import Classes, ClassWeights, check_labels
 from ..data import DataSet
 from ..fit_data import check_arrays, dtypes_for
 from ..front import check_dense
-from ..training.scales import root_mean_squares
+from ..training.scales import root_mean_squares, root_mean_squares_of
 from ..types import Array, FloatArray, MaybeNone
 
 
@@ -183,7 +183,7 @@ def _summary(loaded, of_classes, with_digests):
     X, y = loaded.X, loaded.y
     y_sizes = classes = counts = None
     if not of_classes:
-        y_sizes = np.sqrt(np.mean(np.square(y, dtype=np.float64), axis=0))
+        y_sizes = root_mean_squares(y.reshape(len(y), -1)).reshape(y.shape[1:])
     else:
         classes = Classes.of(y)
         counts = y.sum(axis=0) if classes.multilabel else np.unique(y, return_counts=True)[1]
@@ -274,10 +274,10 @@ def merge(summaries: Sequence[Summary | None], classes: Any = None) -> Facts:
                 )
     counts_of_rows = np.array([one.n_samples for _, one in there])
     n = int(counts_of_rows.sum())
+    shares = counts_of_rows / n
 
     def merged_sizes(name):
-        squares = [np.square(getattr(one, name)) * one.n_samples for _, one in there]
-        return np.sqrt(np.sum(squares, axis=0) / n)
+        return root_mean_squares_of(np.array([getattr(one, name) for _, one in there]), shares)
 
     known = counts = None
     if first.classes is not None:

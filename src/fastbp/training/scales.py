@@ -68,4 +68,20 @@ def root_mean_squares(X: Any) -> FloatArray:
         columns = np.clip(X.indices[: len(X.data)], 0, X.shape[1] - 1)
         squares = np.bincount(columns, np.square(X.data, dtype=np.float64), X.shape[1])
         return np.sqrt(squares / X.shape[0])
-    return np.sqrt(np.einsum("ij,ij->j", X, X, dtype=np.float64) / len(X))
+    sizes = np.sqrt(np.einsum("ij,ij->j", X, X, dtype=np.float64) / len(X))
+    lost = np.isinf(sizes) | (sizes == 0)
+    if lost.any():
+        sizes[lost] = root_mean_squares_of(X[:, lost], np.full(len(X), 1 / len(X)))
+    return sizes
+
+
+def root_mean_squares_of(sizes: FloatArray, shares: FloatArray) -> FloatArray:
+    """Along the first axis, each size counted by its share: sqrt(sum(shares * sizes^2)).
+
+    Sizes are divided by the largest before they are squared: the square of 1e155 is inf, and that
+    of 1e-163 is 0.
+    """
+    largest = np.abs(sizes).max(axis=0)
+    unit = np.where((largest == 0) | np.isinf(largest), 1.0, largest)
+    with np.errstate(over="ignore"):  # by rounding
+        return np.minimum(unit * np.sqrt(shares @ np.square(sizes / unit)), largest)
