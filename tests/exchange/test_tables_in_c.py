@@ -61,7 +61,7 @@ def make_table(seed=0, n=120):
             "new": rng.random(n) < 0.5,
             "one": 1.0,
             "street": pd.Categorical(rng.choice([f"{k}. Street" for k in range(90)], n)),
-            "side": rng.choice(["left", "right"], n),
+            "side": rng.choice(["left", "right" * 1000], n),  # longer than a literal in C99 may be
         }
     )
     return table, share

@@ -27,7 +27,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 from fastbp import BackpropClassifier, BackpropRegressor, RobustSmoothScaler, TabularRegressor, to_c
-from fastbp.exchange.c_text import comment, literal, string
+from fastbp.exchange.c_text import comment, literal, string, strings
 
 SCALERS = {
     "standard": StandardScaler(),
@@ -96,6 +96,11 @@ def test_numbers_are_written_exactly(ctype):
 
 def test_texts_cannot_leave_their_place():
     assert string('a"b\\c??/é\n1') == r'"a\"b\\c\?\?/\303\251\0121"'
+    assert strings(["a", "'é" + 4093 * "?"])[:5] == [
+        '"a"',
+        r"(const char[]){'\''",
+        *r"'\303' '\251' '\?'".split(),
+    ]
     inner = comment(["a */ b", "/* c **/"])
     assert "".join(inner).count("*/") == 1 and "".join(inner).count("/*") == 1
 
@@ -334,12 +339,13 @@ def test_no_access_out_of_bounds(tmp_path):
 
 @pytest.mark.slow
 def test_labels_are_kept_in_the_file(tmp_path):
-    """A program prints the classes: text of any characters, and numbers."""
-    labels = ["ä", 'a"\\b??/', "", "*/ x"]
-    named = BackpropClassifier((2,), max_iter=1).initialize(np.eye(4), labels)
-    numbered = BackpropClassifier((2,), max_iter=1).initialize(np.eye(4), [-3, 5, 2**31, 2**40])
-    floats = BackpropClassifier((2,), max_iter=1).initialize(np.eye(4), [0.0, -1.0, 3.0, 1e15])
-    texts = [to_c(one, name=f"m{k}") for k, one in enumerate((named, numbered, floats))]
+    """A program prints the classes: text of any characters and length, and numbers."""
+    labels = ["ä", 'a"\\b??/', "", "*/ x", "b" * 4095, 600 * "c'\"\\ö?"]
+    of_classes = [labels, [-3, 5, 2**31, 2**40, 0, 1], [0.0, -1.0, 3.0, 1e15, 1.0, 2.0]]
+    named, numbered, floats = models = [
+        BackpropClassifier((2,), max_iter=1).initialize(np.eye(6), y) for y in of_classes
+    ]
+    texts = [to_c(one, name=f"m{k}") for k, one in enumerate(models)]
     program = """
 #include <stdio.h>
 int main(void)
@@ -350,7 +356,7 @@ int main(void)
     return 0;
 }
 """
-    compile_c("\n".join([*texts, program]), tmp_path / "labels", "-Wall", "-Werror")
+    compile_c("\n".join([*texts, program]), tmp_path / "labels", *STRICT, "-Woverlength-strings")
     output = subprocess.run([tmp_path / "labels"], capture_output=True, check=True).stdout.decode()
     rows = [line.split("|") for line in output.splitlines()]
     assert [row[0] for row in rows] == named.classes_.tolist()

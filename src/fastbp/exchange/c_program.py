@@ -12,7 +12,7 @@ from typing import Any
 
 from ..types import Array
 from ..versions import VERSION
-from .c_text import comment, literal, string, wrap
+from .c_text import comment, literal, string, strings, wrap
 
 LARGEST_LONG = 2**31 - 1  # that every C compiler has
 
@@ -108,19 +108,19 @@ class Program:
         if self.classes is None:
             return []
         ctype, words = _class_table(self.classes)
-        declaration = f"{ctype}{self.name}_classes[{len(words)}]"
+        declaration = f"{ctype}{self.name}_classes[{len(self.classes)}]"
         return [f"extern {declaration};", f"{declaration} = {{", *wrap(words), "};"]
 
 
 def _class_table(classes: Any) -> tuple[str, list[str]]:
-    """The type of a table of class labels, up to its name, and its entries."""
+    """The type of a table of class labels, up to its name, and the words of its entries."""
     values = classes.tolist()
     if classes.dtype.kind in "iu":
         if all(-LARGEST_LONG <= value <= LARGEST_LONG for value in values):
             return "const long ", [str(value) for value in values]
     elif classes.dtype.kind == "f":
         return "const double ", [literal(value, "double") for value in values]
-    return "const char *const ", [string(value) for value in values]
+    return "const char *const ", strings(values)
 
 
 def describe_inputs(n: int, names: Iterable[str] | None, what: str) -> list[str]:

@@ -20,7 +20,7 @@ from ..tables.encoder import PARTS, LevelColumn, NumberColumn
 from .c_inputs import smooth, smooth_clip
 from .c_network import NetworkWriter, layers_of
 from .c_program import Function, Program, describe_classes
-from .c_text import SIZES, array, string, wrap
+from .c_text import SIZES, array, string, strings, wrap
 from .description import TableDescription
 
 REAL = "float"  # of the networks
@@ -346,8 +346,8 @@ class TableWriter:
             for i, column in enumerate(self.about.columns)
             if isinstance(column, LevelColumn)
         ]
-        words = [string(level) for _, column in columns for level in column.levels]
-        if not words:
+        levels = [level for _, column in columns for level in column.levels]
+        if not levels:
             return []
         starts = np.cumsum([0, *(len(column.levels) for _, column in columns)])
         rows = [
@@ -356,8 +356,8 @@ class TableWriter:
         ]
         table = self._integers("texts_of", rows)
         self.tables += [
-            f"static const char *const {self.name}_texts[{len(words)}] = {{",
-            *wrap(words),
+            f"static const char *const {self.name}_texts[{len(levels)}] = {{",
+            *wrap(strings(levels)),
             "};",
         ]
         body = [

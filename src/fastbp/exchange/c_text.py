@@ -3,6 +3,7 @@
     literal       a number, exactly
     array         a table of constants
     string        a text between quotes, in ASCII
+    strings       the entries of a table of texts
     comment       lines in a comment that no text can end
 
 Decimal numbers may be rounded to a neighbour of the nearest float by a compiler that the standard
@@ -22,6 +23,7 @@ WIDTH = 98  # of a line
 SUFFIX = {"float": "F", "double": ""}
 DTYPES: dict[str, Any] = {"float": np.float32, "double": np.float64}
 SIZES = {"float": 4, "double": 8, "int": 4}  # bytes
+LONGEST_STRING = 4095  # bytes of a literal that every C99 compiler takes (5.2.4.1)
 # What an escape is for: "??" begins a trigraph, which a C99 compiler replaces in texts and comments
 ESCAPES = {ord("\\"): "\\\\", ord('"'): '\\"', ord("?"): "\\?"}
 
@@ -78,12 +80,30 @@ def wrap(words: Iterable[str], indent: str = "    ") -> list[str]:
 
 def string(text: Any) -> str:
     """A text as a C literal of ASCII characters: its bytes in UTF-8."""
+    return f'"{"".join(_characters(text))}"'
+
+
+def strings(texts: Iterable[Any]) -> list[str]:
+    """Words of a table of type const char *: literals, and arrays for texts that are too long."""
+    words = []
+    for text in texts:
+        characters = _characters(text)
+        if len(characters) <= LONGEST_STRING:
+            words.append(string(text))
+            continue
+        first, *others = ("'\\''" if one == "'" else f"'{one}'" for one in characters)
+        words += [f"(const char[]){{{first}", *others, "0}"]
+    return words
+
+
+def _characters(text: Any) -> list[str]:
+    """Each byte of a text in UTF-8, as it stands in a C literal."""
     characters = []
     for byte in str(text).encode("utf-8", "surrogatepass"):
         # three octal digits: a digit after them is another character
         plain = chr(byte) if 32 <= byte < 127 else f"\\{byte:03o}"
         characters.append(ESCAPES.get(byte, plain))
-    return f'"{"".join(characters)}"'
+    return characters
 
 
 def comment(lines: Iterable[str]) -> list[str]:
