@@ -118,6 +118,19 @@ def test_number_that_becomes_text_is_named(convert):
 
 
 @each_library
+@pytest.mark.parametrize("name", ["city", "is_new", "maybe", "region"])
+def test_levels_of_another_type_are_named(convert, name):
+    frame = make_frame()
+    encoder = TableEncoder().fit(convert(frame))
+    is_text = name in ("city", "region")
+    frame[name] = np.arange(len(frame)) if is_text else np.resize(["no", "yes"], len(frame))
+    was, now = ("text", "numbers, for .* 0 and 1") if is_text else ("booleans", "text, .* 'no'")
+    place = f"'{name}'" if hasattr(encoder, "feature_names_in_") else frame.columns.get_loc(name)
+    with pytest.raises(ValueError, match=f"In column {place} .* {was} in fit, .* now .* {now}"):
+        encoder.transform(convert(frame))
+
+
+@each_library
 def test_infinite_numbers_are_named(convert):
     frame = make_frame()
     encoder = TableEncoder().fit(convert(frame))

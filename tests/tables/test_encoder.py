@@ -3,6 +3,7 @@
 import json
 import pickle
 import tracemalloc
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -113,12 +114,92 @@ def test_levels_of_several_types():
 def test_levels_that_are_equal_are_the_same_in_every_type(kind):
     fitted = pd.Series([1, 2, 3]).astype("category")
     assert encode(fitted, pd.Series([3, 1, 7]).astype(kind)) == [[0, 0, 1], [1, 0, 0], [0, 0, 0]]
-    assert encode(fitted, ["3", "1"]) == [[0, 0, 0], [0, 0, 0]]
+    with pytest.raises(ValueError, match="numbers in fit, for example 1 and 2, and now .* text"):
+        encode(fitted, ["3", "1"])
 
 
 def test_booleans_may_come_as_numbers_and_numbers_as_booleans():
     assert encode([True, False], [0, 1]) == [[-1], [1]]
     assert encode([0, 1, 1], [False, True]) == encode([0, 1, 1], [0, 1])
+
+
+OTHER_TYPES = {
+    "integers": (["10115", "20095"], [10115, 20095], "text", "numbers", "10115 and 20095"),
+    "floats": (["1", "2"], [1.5, None], "text", "numbers", "1.5"),
+    "whole floats": (["1", "2"], [3.0, np.nan], "text", "numbers", "3"),
+    "booleans": (["True", "False"], [True, None], "text", "booleans", "True"),
+    "one number": (["a", "b"], ["a", 7], "text", "numbers", "7"),
+    "categories": (["1", "2"], pd.Categorical([1, 2]), "text", "numbers", "1 and 2"),
+    "text for booleans": ([True, False], ["yes", None], "booleans", "text", "'yes'"),
+    "categories for booleans": ([True, False], pd.Categorical(["a"]), "booleans", "text", "'a'"),
+    "text for integers": (pd.Categorical([1, 2]), ["1", "2"], "numbers", "text", "'1' and '2'"),
+    "one text": (pd.Categorical([1, 2]), [1, "2"], "numbers", "text", "'2'"),
+}
+
+
+@pytest.mark.parametrize(
+    ("values", "later", "was", "now", "example"), OTHER_TYPES.values(), ids=OTHER_TYPES
+)
+def test_levels_of_another_type_are_named(values, later, was, now, example):
+    """They would all be unknown."""
+    later = later if isinstance(later, pd.Categorical) else pd.Series(later, dtype=object)
+    words = f"In column 'x' there (was|were) {was} in fit, for example .*, and now there (is|are) "
+    words += f"{now}, for example {example}. Convert it to {was}, .* where a value is missing."
+    with pytest.raises(ValueError, match=f"^{words}$"):
+        encode(values, later)
+
+
+@pytest.mark.parametrize("values", [["a", "b"], [True, False], pd.Categorical([1, 2]), [1.5, 2.5]])
+@pytest.mark.parametrize("dtype", [float, object, "str", "boolean", "Int64", "category", "unused"])
+def test_columns_without_values_have_any_type(values, dtype):
+    missing = pd.Series([None] * 30, dtype=object)
+    for unused in ["z", "y"], [7, 8]:
+        if dtype == "unused":
+            later = pd.Series(pd.Categorical(missing, unused))
+        else:
+            later = missing.astype(dtype)
+        assert encode(values, later) == [[0]] * 30
+
+
+def test_levels_of_both_types_may_come_as_either():
+    values = pd.Series([1, "1", None], dtype=object)
+    assert encode(values, [1, 2]) == [[1, 0, 0], [0, 0, 0]]
+    assert encode(values, ["1", "2"]) == [[0, 1, 0], [0, 0, 0]]
+    # also where those of one type are rare, and share a column
+    rare = pd.Categorical([f"l{i}" for i in range(MAX_LEVELS)] * 2 + [3, 4])
+    encoder = TableEncoder().fit(pd.DataFrame({"x": rare}))
+    restored = TableEncoder._from_record(json.loads(json.dumps(encoder._as_record())))
+    for one in encoder, restored:
+        assert one.transform(pd.DataFrame({"x": [3, 9]}))[:, -1].tolist() == [1, 1]
+
+
+def test_columns_of_unknown_values_are_named():
+    table = pd.DataFrame({"a": ["u", "v"] * 20, "n": 1.0, "b": ["x", "y", "z", None] * 10})
+    table["of_many"] = pd.Categorical([f"l{i}" for i in range(40)])
+    table["many"] = pd.Categorical(np.arange(40))
+    encoder = TableEncoder().fit(table)
+    blanks = table.assign(a=table.a + " ", b=table.b + " ")
+    with pytest.warns(UserWarning) as caught:
+        encoder.transform(blanks)
+    (one,) = caught
+    assert str(one.message).startswith("No value in column 'a', column 'b' was there in fit; all")
+    assert "In column 'a' there is now, for example, 'u ', and in fit 'u' and 'v'." in str(
+        one.message
+    )
+    assert one.filename == __file__
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        encoder.transform(blanks[:19])  # few
+        encoder.transform(blanks.assign(a="u", b=[*["z"], *["-"] * 39]))  # one is known
+        encoder.transform(table.assign(a=None, b=[None] * 21 + ["-"] * 19))  # missing
+
+
+def test_unknown_values_beside_rare_ones():
+    levels = [f"l{i:03}" for i in range(MAX_LEVELS + 9)]
+    encoder = TableEncoder().fit(pd.DataFrame({"x": pd.Categorical(levels * 2)}))
+    with pytest.warns(UserWarning, match="No value in column 'x' was there in fit"):
+        encoded = encoder.transform(pd.DataFrame({"x": ["new"] * 20}))
+    assert (encoded[:, -1] == 1).all()
 
 
 def test_the_rarest_of_many_levels_share_a_column():
@@ -160,7 +241,8 @@ def test_numbers_written_as_text_are_recognised():
 
 def test_text_at_predict_may_have_any_values():
     unseen = [f"v{i}" for i in range(200)]
-    assert not np.any(encode(["a", "b", "c"], unseen))
+    with pytest.warns(UserWarning, match="No value in column 'x' was there in fit"):
+        assert not np.any(encode(["a", "b", "c"], unseen))
 
 
 def test_result_does_not_depend_on_the_order_of_the_rows():

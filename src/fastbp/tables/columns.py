@@ -13,7 +13,7 @@ libraries are imported here only once a table of theirs has come.
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
@@ -359,23 +359,43 @@ def as_numbers(column: Column, label: str) -> Numbers:
     """A column that held numbers in fit; ValueError where a value is none."""
     if isinstance(column, Numbers):
         return column
-    texts = [level for level in column.levels if isinstance(level, str)]
+    texts = _occurring(column, [isinstance(level, str) for level in column.levels])
     if texts:
-        raise ValueError(
-            f"In {label} there were numbers in fit, and now there is text, for example "
-            f"{shown(texts)}. Convert it to numbers, with None or NaN where a value is missing."
-        )
-    return Numbers(np.array([*map(float, column.levels), np.nan])[column.codes])
+        _refuse_other_type(label, "numbers", "", texts)
+    # unused categories may be text
+    numbers = [np.nan if isinstance(level, str) else float(level) for level in column.levels]
+    return Numbers(np.array([*numbers, np.nan])[column.codes])
 
 
-def as_levels(column: Column) -> Levels:
-    """A column that held levels in fit."""
-    if isinstance(column, Levels):
-        return column
-    is_missing = np.isnan(column.values)
-    codes = np.full(len(column.values), -1, dtype=np.intp)
-    levels, codes[~is_missing] = np.unique(column.values[~is_missing], return_inverse=True)
-    return Levels(codes, levels.tolist(), is_declared=True)
+def as_levels(column: Column, label: str, known: Sequence[Level]) -> Levels:
+    """A column that held the known levels in fit, and now holds the same ones or others.
+
+    ValueError where known levels are text and a value is none, or the other way round: no value
+    of one type is equal to one of the other. Without known levels, or with both, any value may
+    come.
+    """
+    types = {isinstance(level, str) for level in known}
+    is_text = types.pop() if len(types) == 1 else None
+    if isinstance(column, Numbers):
+        is_present = ~np.isnan(column.values)
+        if is_text and is_present.any():
+            _refuse_other_levels(label, known, column.values[is_present][:2].tolist())
+        codes = np.full(len(column.values), -1, dtype=np.intp)
+        levels, codes[is_present] = np.unique(column.values[is_present], return_inverse=True)
+        return Levels(codes, levels.tolist(), is_declared=True)
+    if is_text is not None:
+        others = _occurring(column, [isinstance(level, str) != is_text for level in column.levels])
+        if others:
+            _refuse_other_levels(label, known, others)
+    return column
+
+
+def _occurring(column, is_meant):
+    """Those of some levels that there are in the rows."""
+    places = np.flatnonzero(is_meant)
+    if not len(places):
+        return []
+    return [column.levels[i] for i in places[np.isin(places, column.codes)]]
 
 
 def is_number(level: Level) -> bool:
@@ -423,6 +443,28 @@ def _refuse_complex(label: str) -> NoReturn:
         f"Complex data not supported: there are complex numbers in {label}. Replace them by real "
         "and imaginary parts."
     )
+
+
+def _refuse_other_levels(label: str, known: Sequence[Level], found: Sequence[Level]) -> NoReturn:
+    _refuse_other_type(label, _kind_of(known), f", for example {shown(known)}", found)
+
+
+def _refuse_other_type(label: str, was: str, such_as: str, found: Sequence[Level]) -> NoReturn:
+    plain = [int(one) if isinstance(one, float) and one.is_integer() else one for one in found]
+    there_was = "there was text" if was == "text" else f"there were {was}"
+    there_is = "there is text" if _kind_of(found) == "text" else f"there are {_kind_of(found)}"
+    to = {"text": "text, written as in fit, with None", "numbers": "numbers, with None or NaN"}
+    raise ValueError(
+        f"In {label} {there_was} in fit{such_as}, and now {there_is}, for example {shown(plain)}. "
+        f"Convert it to {to.get(was, f'{was}, with None')} where a value is missing."
+    )
+
+
+def _kind_of(levels):
+    """What levels are called in a message."""
+    if all(isinstance(level, bool) for level in levels):
+        return "booleans"
+    return "text" if any(isinstance(level, str) for level in levels) else "numbers"
 
 
 def _refuse_type(label: str, kind: str) -> NoReturn:

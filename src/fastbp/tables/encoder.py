@@ -11,6 +11,8 @@
 
 Levels are booleans, categories and text of few values. A level that was not in fit is 0 in all
 columns, or counts as one of the others where there is such a column: it is as rare as they are.
+A level of another type than those in fit, such as the number 1 among texts, is an error, as text
+among numbers is: the column has changed, and all its levels would be unknown.
 
 Not scikit-learn's OneHotEncoder: it has no columns of -1 and 1, does not compare values of several
 types, and needs a second copy of the table as an array of objects.
@@ -29,6 +31,7 @@ from sklearn.utils.validation import _check_feature_names_in, check_is_fitted, v
 
 from ..sklearn_types import fits
 from ..types import Array, ArrayLike, FloatArray, IntArray
+from ..user_warnings import warn
 from .columns import (
     Column,
     Level,
@@ -48,6 +51,9 @@ if TYPE_CHECKING:
     from typing import Self
 
 MAX_LEVELS = 64  # columns for the levels of one column, that of all others included
+
+# Values of a column, none of which is known, that are no coincidence but worth a warning.
+MANY_UNKNOWN = 20
 
 # Text of more different values than these is no category: at most 5 % of the rows, so that a level
 # has 20 rows in the mean, but 50 in a small table, and never more than 500.
@@ -107,8 +113,8 @@ class NumberColumn:
         bins = [f"_bin{t}" for t in range(1, len(self.edges))]
         return {"number": [""], "missing": ["_missing"] * self.has_missing, "bin": bins}
 
-    def encode(self, column: Column, label: str, columns: dict[str, FloatArray]) -> None:
-        """Write the column into those of the result."""
+    def encode(self, column: Column, label: str, columns: dict[str, FloatArray]) -> str:
+        """Write the column into those of the result. Returns "": nothing to warn of."""
         values = as_numbers(column, label).values
         refuse_infinite(values, label)
         left, right = np.array(self.edges[:-1]), np.array(self.edges[1:])
@@ -122,6 +128,7 @@ class NumberColumn:
                 columns["missing"][rows, 0] = is_missing
             if len(left):
                 columns["bin"][rows] = ramps(block[:, np.newaxis], left, right)
+        return ""
 
 
 @dataclass(frozen=True)
@@ -136,11 +143,14 @@ class LevelColumn:
         Whether a value was missing in fit.
     has_others : bool
         Whether there were more levels, which share a column.
+    has_other_types : bool
+        Whether some of these are text where all in ``levels`` are none, or the other way round.
     """
 
     levels: tuple[Level, ...]
     has_missing: bool
     has_others: bool
+    has_other_types: bool = False
 
     @classmethod
     def of(cls, column: Levels) -> LevelColumn:
@@ -148,13 +158,15 @@ class LevelColumn:
         counts = np.bincount(column.codes[is_present], minlength=len(column.levels))
         # sorted, so that a table of any library, in any order of its rows, has the same columns
         places = sorted(np.flatnonzero(counts), key=lambda i: level_order(column.levels[i]))
+        types = {isinstance(column.levels[i], str) for i in places}
         has_others = len(places) > MAX_LEVELS
         if has_others:
             most_frequent = sorted(places, key=lambda i: -counts[i])[: MAX_LEVELS - 1]
             kept = set(most_frequent)
             places = [i for i in places if i in kept]
         levels = tuple(column.levels[i] for i in places)
-        return cls(levels, not is_present.all(), has_others)
+        has_other_types = types != {isinstance(level, str) for level in levels}
+        return cls(levels, not is_present.all(), has_others, has_other_types)
 
     def as_record(self) -> dict[str, Any]:
         """Plain values of JSON."""
@@ -163,7 +175,8 @@ class LevelColumn:
     @classmethod
     def from_record(cls, record: dict[str, Any]) -> LevelColumn:
         """The inverse of as_record; ValueError where it cannot be one."""
-        levels, flags = record["levels"], (record["has_missing"], record["has_others"])
+        levels = record["levels"]
+        flags = [record["has_missing"], record["has_others"], record.get("has_other_types", False)]
         is_plain = all(isinstance(one, (str, bool)) or _is_finite(one) for one in levels)
         _require(isinstance(levels, list) and is_plain, "text, booleans or numbers", record)
         _require(len(set(levels)) == len(levels), "levels that are different", record)
@@ -183,18 +196,31 @@ class LevelColumn:
         names += ["_other"] * self.has_others + ["_missing"] * self.has_missing
         return {"level": names}
 
-    def encode(self, column: Column, label: str, columns: dict[str, FloatArray]) -> None:
-        """Write the column into those of the result, which are 0."""
-        codes, levels, _ = as_levels(column)
+    def encode(self, column: Column, label: str, columns: dict[str, FloatArray]) -> str:
+        """Write the column into those of the result, which are 0.
+
+        Returns an example of its values where there are many, and none of them is known; else "".
+        """
+        codes, levels, _ = as_levels(column, label, () if self.has_other_types else self.levels)
         place = {level: i for i, level in enumerate(self.levels)}
         other = len(self.levels) if self.has_others else -1
         missing = len(self.levels) + self.has_others if self.has_missing else -1
-        codes = np.array([*(place.get(level, other) for level in levels), missing])[codes]
-        rows = np.flatnonzero(codes >= 0)
+        places = np.array([*(place.get(level, other) for level in levels), missing])[codes]
+        rows = np.flatnonzero(places >= 0)
         if self.is_sign:
-            columns["sign"][rows, 0] = 2 * codes[rows] - 1
+            columns["sign"][rows, 0] = 2 * places[rows] - 1
         else:
-            columns["level"][rows, codes[rows]] = 1
+            columns["level"][rows, places[rows]] = 1
+        if len(codes) < MANY_UNKNOWN or not self.levels or self._knows_any(places):
+            return ""
+        present = codes[codes >= 0]
+        return shown([levels[present[0]]]) if len(present) >= MANY_UNKNOWN else ""
+
+    def _knows_any(self, places):
+        # the first row mostly decides it
+        return 0 <= places[0] < len(self.levels) or bool(
+            ((places >= 0) & (places < len(self.levels))).any()
+        )
 
 
 def _is_finite(value):
@@ -370,16 +396,32 @@ class TableEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         Raises
         ------
         ValueError
-            For other columns than in ``fit``, for text in a column that held numbers, and for
-            infinite numbers.
+            For other columns than in ``fit``, for text in a column that held numbers or booleans,
+            for numbers or booleans in a column that held text, and for infinite numbers.
+
+        Warns
+        -----
+        UserWarning
+            If no value of a column, of at least 20, is one of its levels in ``fit``.
         """
         check_is_fitted(self)
         table = open_table(X)
         validate_data(self, table.source, skip_check_array=True, reset=False)
         encoded = np.zeros((table.shape[0], len(self.feature_of_column_)), dtype=np.float32)
+        unknown: dict[str, str] = {}
         for i, column in enumerate(self._columns):
             parts = {part: encoded[:, place] for part, place in self._places[i].items()}
-            column.encode(table.read(i), table.labels[i], parts)
+            example = column.encode(table.read(i), table.labels[i], parts)
+            if example:
+                known = shown(column.levels) if isinstance(column, LevelColumn) else ""
+                unknown[table.labels[i]] = f"{example}, and in fit {known}"
+        if unknown:
+            (first, examples), *_ = unknown.items()
+            warn(
+                f"No value in {', '.join(unknown)} was there in fit; all of them count as unknown. "
+                f"In {first} there is now, for example, {examples}. Look for blanks, upper case, "
+                "or another way of writing them."
+            )
         return encoded
 
     def get_feature_names_out(self, input_features: ArrayLike | None = None) -> Array:
