@@ -169,6 +169,30 @@ CATEGORIES = {
 }
 
 
+INDEX_TYPES = [f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)]
+
+
+@pytest.mark.parametrize("index", INDEX_TYPES)
+@pytest.mark.parametrize("is_chunked", [False, True])
+def test_dictionaries_of_every_index_type(index, is_chunked):
+    pyarrow = pytest.importorskip("pyarrow")
+    column = pyarrow.array(["b", "a", None, "c", "b"]).cast(
+        pyarrow.dictionary(getattr(pyarrow, index)(), pyarrow.string())
+    )
+    if is_chunked:
+        column = pyarrow.chunked_array([column[:2], column[2:]])
+    frame = pd.DataFrame({"x": pd.arrays.ArrowExtensionArray(column)})
+    for X in pyarrow.table({"x": column}), frame:
+        assert TableEncoder().fit_transform(X).argmax(axis=1).tolist() == [1, 0, 3, 2, 1]
+
+
+def test_categories_of_polars_as_arrow_tables():
+    polars, values = pytest.importorskip("polars"), ["b", "a", None, "c", "b"]
+    for kind in "Categorical", ["c", "b", "a"]:
+        X = polars.DataFrame({"x": polars_series(values, kind)}).to_arrow()
+        assert TableEncoder().fit_transform(X).argmax(axis=1).tolist() == [1, 0, 3, 2, 1]
+
+
 def polars_series(values, kind):
     polars = pytest.importorskip("polars")
     return polars.Series(

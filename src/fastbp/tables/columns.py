@@ -242,7 +242,8 @@ def _of_arrow(values, label):
         values = values.cast("large_string").dictionary_encode()
     # one dictionary for all chunks
     array = pyarrow.chunked_array(values.chunks, values.type).unify_dictionaries().combine_chunks()
-    codes = array.indices.fill_null(-1).to_numpy(zero_copy_only=False)
+    # the type may have no sign: polars' has none
+    codes = array.indices.cast("int64").fill_null(-1).to_numpy(zero_copy_only=False)
     return _of_codes(codes, array.dictionary.to_pylist(), label, is_declared)
 
 
@@ -392,10 +393,10 @@ def as_levels(column: Column, label: str, known: Sequence[Level]) -> Levels:
 
 def _occurring(column, is_meant):
     """Those of some levels that there are in the rows."""
-    places = np.flatnonzero(is_meant)
-    if not len(places):
+    places = [i for i, one in enumerate(is_meant) if one]
+    if not places:
         return []
-    return [column.levels[i] for i in places[np.isin(places, column.codes)]]
+    return [column.levels[i] for i in np.intersect1d(places, column.codes)]
 
 
 def is_number(level: Level) -> bool:
