@@ -96,7 +96,7 @@ def as_matrix(X: Any, dtype: Any, name: str = "X") -> Matrix:
         original = X.tocsr()
         _check_real(original.dtype, name)
         matrix: Any = as_kernel_matrix(original, dtype, name)
-        _check_finite(matrix.data, original.data, name)
+        check_finite(matrix.data, original.data, name)
         return matrix
     original = _as_real_array(X, name)
     _check_shape(original.shape, name)
@@ -303,11 +303,12 @@ def _as_finite(original, dtype, name):
     else:
         with np.errstate(over="ignore"):
             array = as_kernel_array(original, dtype)
-    _check_finite(array, original, name)
+    check_finite(array, original, name)
     return array
 
 
-def _check_finite(array, original, name):
+def check_finite(array: FloatArray, original: Array, name: str) -> None:
+    """ValueError unless all numbers are finite; original is what the array was made of."""
     if _kernels.core.all_finite(array.reshape(-1)):
         return
     if np.isfinite(original).all():

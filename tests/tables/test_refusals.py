@@ -56,6 +56,18 @@ def test_targets_of_other_libraries_that_are_dates(library):
         quick().fit(X, make(dates))
 
 
+@pytest.mark.parametrize(("value", "word"), [(None, "NaN"), (np.inf, "infinity")])
+def test_targets_that_are_missing_or_infinite(value, word):
+    targets = y.astype(object)
+    targets[3] = value
+    two = np.column_stack([y.astype(object), targets])
+    for given in targets, targets.tolist(), pd.Series(targets, dtype=object), two:
+        with pytest.raises(ValueError, match=f"y.* contains {word}"):
+            quick().fit(X, given)
+    with pytest.raises(ValueError, match="X_val and y_val cannot be used. y contains"):
+        quick().fit(X, y, X_val=X, y_val=targets)
+
+
 @pytest.mark.parametrize("scale", [1e-170, 1e-320])
 def test_targets_that_are_too_small(scale):
     """Their variance is no number: all predictions would be the same."""

@@ -10,7 +10,7 @@ from sklearn.base import RegressorMixin
 from sklearn.metrics import r2_score
 from sklearn.utils.validation import validate_data
 
-from ..checks import as_number
+from ..checks import as_number, check_finite
 from ..fit_data import as_column
 from ..parameters import OF_REGRESSOR, Names
 from ..regressor import BackpropRegressor, pinball_score
@@ -154,7 +154,9 @@ class TabularRegressor(RegressorMixin, BaseTabular):
         settings = {"multi_output": True, "y_numeric": True}
         check_no_dates(y)
         y = validate_data(self, X="no_validation", y=y, **settings)
-        return as_column(y).astype(np.float64, copy=False)
+        numbers = as_column(y).astype(np.float64, copy=False)
+        check_finite(numbers, numbers, "y")  # scikit-learn's look for no None among objects
+        return numbers
 
     def _begin_targets(self, y, weights, preset):
         BackpropRegressor(loss=self.loss, quantile=self.quantile)._warn_of_ignored()
