@@ -35,18 +35,46 @@ def check_labels(y: Any) -> None:
     try:
         check_classification_targets(y)
     except (TypeError, ValueError):  # scikit-learn's name neither the label nor the row
+        check_no_label_missing(y)
         if isinstance(y, np.ndarray) and y.dtype.kind == "O" and y.ndim == 1:
             _check_types_of_labels(y)
         raise
 
 
-def _check_types_of_labels(y):
-    missing = [i for i, label in enumerate(y) if label is None]
+def check_no_label_missing(y: Any) -> None:
+    """ValueError that names the first row, if y are labels of any library, one of which is missing.
+
+    For where scikit-learn's checks have failed: they may name neither y nor the row. What they say
+    of an array of numbers stays as it is.
+    """
+    if isinstance(y, np.ndarray) and y.dtype.kind != "O":
+        return
+    try:
+        labels = np.asarray(y)
+    except (TypeError, ValueError):
+        return
+    if labels.dtype.kind not in "Of" or labels.ndim != 1:
+        return
+    if labels.dtype.kind == "f":
+        missing = np.flatnonzero(np.isnan(labels)).tolist()
+    else:
+        missing = [i for i, label in enumerate(labels) if _is_missing(label)]
     if missing:
         raise ValueError(
-            f"y has missing labels (None), {len(missing)} of {len(y)}, the first in row "
-            f"{missing[0]}, counted from 0: leave these samples out, or give them a label."
+            f"y has missing labels ({labels[missing[0]]}), {len(missing)} of {len(labels)}, the "
+            f"first in row {missing[0]}, counted from 0: leave these samples out, or give them a "
+            "label."
         ) from None
+
+
+def _is_missing(label):
+    """Whether it is None, NaN, NA or NaT."""
+    if label is None or type(label).__name__ in ("NAType", "NaTType"):
+        return True
+    return isinstance(label, (float, np.floating)) and bool(label != label)
+
+
+def _check_types_of_labels(y):
     kinds = {type(label).__name__: label for label in y}
     if len(kinds) > 1:
         labels = ", ".join(f"{label!r} ({kind})" for kind, label in sorted(kinds.items()))

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import numpy as np
-from sklearn.base import is_regressor
+from sklearn.base import is_classifier, is_regressor
 from sklearn.exceptions import DataConversionWarning
 from sklearn.utils import column_or_1d
 from sklearn.utils.validation import validate_data
@@ -24,6 +24,7 @@ from .checks import (
     is_kernel_matrix,
     is_plain_target,
 )
+from .classes import check_no_label_missing
 from .data import DataSet
 from .front import check_dense
 from .training import scales
@@ -74,6 +75,8 @@ def validation_data(estimator: Any, validation: Arrays, data: Any, problem: Any)
         return None
     try:
         X, y = check_arrays(estimator, X_val, y_val, (data.X.dtype,), reset=False)
+        if is_classifier(estimator) and y.dtype.kind == "O":
+            check_no_label_missing(y)
     except (TypeError, ValueError) as error:
         kind = ValueError if isinstance(error, ValueError) else TypeError
         raise kind(f"X_val and y_val cannot be used. {error}") from error
@@ -114,18 +117,23 @@ def check_arrays(
         return X, as_column(y)
     check_storage(X)
     check_unmasked(y, "y")
-    X, y = validate_data(
-        estimator,
-        X,
-        y,
-        accept_sparse="csr",
-        dtype=dtypes,
-        order="C",
-        multi_output=True,
-        y_numeric=is_regressor(estimator),
-        reset=reset,
-        skip_check_array=is_plain,
-    )
+    try:
+        X, y = validate_data(
+            estimator,
+            X,
+            y,
+            accept_sparse="csr",
+            dtype=dtypes,
+            order="C",
+            multi_output=True,
+            y_numeric=is_regressor(estimator),
+            reset=reset,
+            skip_check_array=is_plain,
+        )
+    except (TypeError, ValueError):
+        if is_classifier(estimator):
+            check_no_label_missing(y)
+        raise
     return as_kernel_matrix(X, X.dtype), as_column(y)
 
 

@@ -3,10 +3,11 @@
 from decimal import Decimal
 
 import numpy as np
+import pandas as pd
 import pytest
 from problems import tiny
 
-from fastbp import BackpropClassifier
+from fastbp import BackpropClassifier, TabularClassifier
 
 
 @pytest.mark.parametrize(
@@ -22,6 +23,29 @@ def test_labels_of_several_types(label, words):
     for call in "fit", "partial_fit", "initialize":
         with pytest.raises(ValueError, match=words):
             getattr(tiny(BackpropClassifier, solver="adam"), call)(np.eye(8), labels)
+
+
+@pytest.mark.parametrize(
+    "dtype", ["str", "category", "string", "Int64", "arrow", "polars", "polars categories"]
+)
+@pytest.mark.parametrize("cls", [BackpropClassifier, TabularClassifier])
+def test_missing_labels_of_every_library(cls, dtype):
+    values = [k % 2 if dtype == "Int64" else "ab"[k % 2] for k in range(8)]
+    values[2] = None
+    if dtype.startswith("polars"):
+        polars = pytest.importorskip("polars")
+        labels = polars.Series(values, dtype=polars.Categorical if " " in dtype else polars.String)
+    elif dtype == "arrow":
+        pytest.importorskip("pyarrow")
+        labels = pd.Series(values, dtype="string[pyarrow]")
+    else:
+        labels = pd.Series(values, dtype=object).astype(dtype)
+    words = r"y has missing labels \((None|nan|<NA>)\), 1 of 8, the first in row 2, counted from 0"
+    with pytest.raises(ValueError, match=f"^{words}"):
+        cls(max_iter=1).fit(np.eye(8), labels)
+    y = np.array([0, 1] * 4) if dtype == "Int64" else np.array(["a", "b"] * 4)
+    with pytest.raises(ValueError, match=f"X_val and y_val cannot be used. {words}"):
+        cls(max_iter=1).fit(np.eye(8), y, X_val=np.eye(8), y_val=labels)
 
 
 @pytest.mark.parametrize("kind", [int, bool, np.int32, Decimal])

@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.base import ClassifierMixin
 from sklearn.utils.validation import validate_data
 
-from ..classes import Classes, ClassWeights, check_labels
+from ..classes import Classes, ClassWeights, check_labels, check_no_label_missing
 from ..classifier import BackpropClassifier
 from ..parameters import Names
 from ..types import Array, ClassWeight, FloatArray, LayerSizes, MatrixLike, RandomState
@@ -127,7 +127,11 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         return BackpropClassifier(**parameters)
 
     def _checked_targets(self, y):
-        y = validate_data(self, X="no_validation", y=y)
+        try:
+            y = validate_data(self, X="no_validation", y=y)
+        except (TypeError, ValueError):
+            check_no_label_missing(y)
+            raise
         check_labels(y)
         return y
 
