@@ -62,6 +62,42 @@ def test_levels_that_were_never_seen(cls):
     assert len(model.predict(new)) == 3
 
 
+@EACH
+def test_messages_about_columns_have_the_name_of_the_estimator(cls):
+    X, y = problem(cls)
+    named, unnamed = cls(**QUICK).fit(X, y), cls(**QUICK).fit(X.to_numpy(), y)
+    name = cls.__name__
+    with pytest.warns(UserWarning, match=f"not have valid feature names, but {name} was fitted"):
+        named.predict(X.to_numpy())
+    with pytest.warns(UserWarning, match=f"X has feature names, but {name} was fitted without"):
+        unnamed.predict(X)
+    with pytest.raises(ValueError, match=f"X has 4 features, but {name} is expecting 5 features"):
+        unnamed.predict(X.to_numpy()[:, :4])
+    with pytest.warns(UserWarning, match=f"feature names, but {name} was fitted with feature"):
+        cls(**QUICK).fit(X, y, X_val=X.to_numpy(), y_val=y)
+
+
+@EACH
+def test_columns_that_have_changed(cls):
+    X, y = problem(cls)
+    model = cls(**QUICK).fit(X, y)
+    numbers = X.assign(city=np.arange(len(X)))
+    words = "In column 'city' there was text in fit, for example 'Lima' and 'Oslo', and now there"
+    with pytest.raises(ValueError, match=f"^{words} are numbers, for example 0 and 1"):
+        model.predict(numbers)
+    with pytest.raises(ValueError, match=f"^X_val and y_val cannot be used. {words}"):
+        model.fit(X, y, X_val=numbers, y_val=y)
+    blanks = X.assign(city=X.city + " ")
+    calls = [model.predict, lambda other: cls(**QUICK).fit(X, y, X_val=other, y_val=y)]
+    if cls is TabularRegressor:
+        calls += [model.predict_interval, lambda other: model.predict(other, return_std=True)]
+    for call in calls:
+        with pytest.warns(UserWarning) as caught:
+            call(blanks)
+        messages = [str(one.message) for one in caught]
+        assert len(messages) == 1 and messages[0].startswith("No value in column 'city' was there")
+
+
 @pytest.mark.slow
 @EACH
 def test_search_pipeline_cross_validation_pickle_and_clone(cls):
@@ -405,7 +441,7 @@ def test_the_spread_of_the_networks():
     model = TabularRegressor(**QUICK).fit(X, y)
     mean, spread = model.predict(X, return_std=True)
     np.testing.assert_array_equal(mean, model.predict(X))
-    each = model._predictions_of_members(X)
+    each = model._predictions_of_members(model.encoder_.transform(X))
     np.testing.assert_allclose(spread, np.std(each, axis=0)[:, 0], rtol=1e-12)
     assert (spread > 0).all()
     alone = TabularRegressor(1, **QUICK).fit(X, y)

@@ -195,7 +195,7 @@ class BaseTabular(BaseEstimator):
             return None, None, None
         with _named_validation():
             targets, weights = self._more_targets(y_val, weights, "y_val")
-            return encoder.transform(X_val), targets, _as_float32(weights)
+            return encoder._encode(X_val, self), targets, _as_float32(weights)
 
     def _member(self, preset, encoder, n_training, random_state):
         member = self._make_member(
@@ -255,11 +255,10 @@ class BaseTabular(BaseEstimator):
 
     def _encoded(self, X):
         check_is_fitted(self)
-        return self.encoder_.transform(X)
+        return self.encoder_._encode(X, self)
 
-    def _predictions_of_members(self, X):
+    def _predictions_of_members(self, encoded):
         """An array (n_samples, n_outputs) of each member in turn."""
-        encoded = self._encoded(X)
         return [self._predictions_of(member, encoded) for member in self.estimators_]
 
     @property

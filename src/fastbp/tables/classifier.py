@@ -184,7 +184,7 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         ndarray of shape (n_samples, n_classes)
             In the order of ``classes_``.
         """
-        probabilities = np.mean(self._predictions_of_members(X), axis=0)
+        probabilities = np.mean(self._predictions_of_members(self._encoded(X)), axis=0)
         return probabilities / probabilities.sum(axis=1, keepdims=True)
 
     def predict_log_proba(self, X: MatrixLike) -> FloatArray:

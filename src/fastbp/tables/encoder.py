@@ -405,8 +405,12 @@ class TableEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
             If no value of a column, of at least 20, is one of its levels in ``fit``.
         """
         check_is_fitted(self)
+        return self._encode(X, self)
+
+    def _encode(self, X, estimator):
+        """The same for an estimator whose user knows of no encoder: messages have its name."""
         table = open_table(X)
-        validate_data(self, table.source, skip_check_array=True, reset=False)
+        validate_data(estimator, table.source, skip_check_array=True, reset=False)
         encoded = np.zeros((table.shape[0], len(self.feature_of_column_)), dtype=np.float32)
         unknown: dict[str, str] = {}
         for i, column in enumerate(self._columns):

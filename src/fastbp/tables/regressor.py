@@ -155,7 +155,8 @@ class TabularRegressor(RegressorMixin, BaseTabular):
         check_no_dates(y)
         y = validate_data(self, X="no_validation", y=y, **settings)
         numbers = as_column(y).astype(np.float64, copy=False)
-        check_finite(numbers, numbers, "y")  # scikit-learn's look for no None among objects
+        # scikit-learn's checks look for no None among objects
+        check_finite(np.ascontiguousarray(numbers), numbers, "y")
         return numbers
 
     def _begin_targets(self, y, weights, preset):
@@ -185,8 +186,7 @@ class TabularRegressor(RegressorMixin, BaseTabular):
         _, stds = member.predict(encoded, return_std=True)
         return self._target_scale.scale * stds.astype(np.float64)
 
-    def _noises_of_members(self, X):
-        encoded = self._encoded(X)
+    def _noises_of_members(self, encoded):
         return np.array([self._noise_of(member, encoded) for member in self.estimators_])
 
     def _forget_out_of_bag(self):
@@ -255,13 +255,14 @@ class TabularRegressor(RegressorMixin, BaseTabular):
         ndarray of shape (n_samples,) or (n_samples, n_outputs)
             Or two of them, with ``return_std=True``.
         """
-        each = self._predictions_of_members(X)
+        encoded = self._encoded(X)
+        each = self._predictions_of_members(encoded)
         mean = _as_predicted(np.mean(each, axis=0))
         if not return_std:
             return mean
         variance = np.var(each, axis=0)
         if self.loss == "gaussian":
-            variance += np.mean(self._noises_of_members(X) ** 2, axis=0)[:, np.newaxis]
+            variance += np.mean(self._noises_of_members(encoded) ** 2, axis=0)[:, np.newaxis]
         return mean, _as_predicted(np.sqrt(variance))
 
     def predict_interval(self, X: MatrixLike, coverage: float = 0.9) -> FloatArray:
@@ -291,7 +292,7 @@ class TabularRegressor(RegressorMixin, BaseTabular):
         TypeError, ValueError
             For another coverage; ValueError after a fit with ``X_val`` or to several targets.
         """
-        each = np.array(self._predictions_of_members(X))
+        encoded = self._encoded(X)
         coverage = as_number("coverage", coverage, lowest=0, included=False, below=1)
         errors: ConformalErrors | None = vars(self).get("_errors")
         if errors is None:
@@ -299,7 +300,8 @@ class TabularRegressor(RegressorMixin, BaseTabular):
                 "Intervals rest on rows that were held out, and are for one target: fit without "
                 "X_val, and with a y of one column."
             )
-        return errors.interval(each, self._noises_of_members(X), coverage)
+        each = np.array(self._predictions_of_members(encoded))
+        return errors.interval(each, self._noises_of_members(encoded), coverage)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
