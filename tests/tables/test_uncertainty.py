@@ -56,6 +56,42 @@ def test_bounds_are_those_of_the_definition(n_members, n_outputs, coverage):
     np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-12)
 
 
+ERRORS = {
+    "normal": lambda rng, g, n: rng.normal(size=n),
+    "wild": lambda rng, g, n: rng.standard_cauchy(n),
+    "mostly zeros": lambda rng, g, n: rng.normal(size=n) * (rng.random(n) < 0.4),
+    "integers": lambda rng, g, n: np.rint(rng.normal(size=n)),
+    "equal": lambda rng, g, n: np.ones(n),
+    "equal in a group": lambda rng, g, n: np.full(n, g),
+    "of other sizes": lambda rng, g, n: g + 10.0**g * rng.normal(size=1 + n // (g + 1)),
+}
+
+
+@pytest.mark.parametrize("make", ERRORS.values(), ids=ERRORS)
+@pytest.mark.parametrize("n_errors", [40, 400])
+@pytest.mark.parametrize("coverage", [0.02, 0.5, 0.9, 0.97])
+def test_bounds_are_found_among_errors_of_every_kind(make, n_errors, coverage):
+    """Few errors are all looked at, many are searched."""
+    rng = np.random.default_rng(0)
+    sets = [np.sort(make(rng, g, n_errors)) for g in range(4)]
+    errors = ConformalErrors(np.eye(4, dtype=bool), sets)
+    n_rows, n = 60, sum(map(len, sets))
+    centers = rng.normal(size=n_rows) + 0.1 * rng.normal(size=(4, n_rows))
+    centers[:, ::3] = np.rint(centers[:, ::3])
+    stds = np.where(rng.random(n_rows) < 0.5, 1.0, rng.uniform(0.5, 2, (4, n_rows)))
+    found = errors.interval(centers[:, :, np.newaxis], stds, coverage)
+    parts = [
+        (c[:, np.newaxis], s[:, np.newaxis] * e)
+        for c, s, e in zip(centers, stds, sets, strict=True)
+    ]
+    rank = int(np.ceil(coverage * (n + 1)))
+    low = np.sort(np.hstack([center - width for center, width in parts]), axis=1)[:, -rank]
+    high = np.sort(np.hstack([center + width for center, width in parts]), axis=1)[:, rank - 1]
+    np.testing.assert_allclose(found, np.column_stack([low, high]), rtol=1e-13, atol=1e-13)
+    alone = errors.interval(centers[:, 7:8, np.newaxis], stds[:, 7:8], coverage)
+    np.testing.assert_allclose(alone[0], found[7], rtol=1e-13, atol=1e-13)
+
+
 def test_too_few_rows_for_a_coverage():
     splits = make_splits(None, 10, 5, 5, np.random.RandomState(0))
     errors = ConformalErrors.of(np.zeros(10), np.ones((10, 1)), np.ones(10), splits)

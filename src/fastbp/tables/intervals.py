@@ -31,9 +31,14 @@ from numpy.typing import NDArray
 
 from ..types import FloatArray
 from .folds import Split
+from .scaling import row_blocks
 
-# Halvings of the range that a bound is searched in: to 2**-50 of it.
-N_HALVINGS = 50
+# So few errors in the mean of the groups, or in all rows together, are quickly looked through.
+FEW_ERRORS, FEW_IN_ALL = 100, 2**15
+
+# Errors of each group, on both sides of a guess, that are sorted to end the search; and guesses
+# after which it ends anyway.
+N_NEAR, MOST_GUESSES = 4, 200
 
 
 @dataclass(frozen=True)
@@ -89,16 +94,106 @@ class ConformalErrors:
 
     def _bound(self, centers, spreads, rank):
         """The rank-th smallest of all centers[g] + spreads[g] * errors[g], for each column."""
-        first = np.array([errors[0] for errors in self.errors])
-        last = np.array([errors[-1] for errors in self.errors])
-        low = (centers + spreads * first[:, np.newaxis]).min(axis=0)
-        high = (centers + spreads * last[:, np.newaxis]).max(axis=0)
-        for _ in range(N_HALVINGS):
-            middle = low + (high - low) / 2
-            count = sum(
-                np.searchsorted(errors, (middle - center) / spread, side="right")
-                for errors, center, spread in zip(self.errors, centers, spreads, strict=True)
-            )
-            enough = count >= rank
-            high, low = np.where(enough, middle, high), np.where(enough, low, middle)
-        return high
+        bound = np.empty(centers.shape[1])
+        sizes = [len(errors) for errors in self.errors]
+        n_values = sum(sizes) * len(bound)
+        if sum(sizes) <= FEW_ERRORS * len(sizes) or n_values <= FEW_IN_ALL:
+            group, errors = np.repeat(np.arange(len(sizes)), sizes), np.concatenate(self.errors)
+            for rows in row_blocks(len(bound), len(errors)):
+                values = centers.T[rows][:, group] + spreads.T[rows][:, group] * errors
+                values.partition(rank - 1, axis=1)
+                bound[rows] = values[:, rank - 1]
+            return bound
+        search = _Search(self.errors, rank)
+        for rows in row_blocks(len(bound), len(sizes)):
+            bound[rows] = search.bound(centers[:, rows], spreads[:, rows])
+        return bound
+
+
+class _Search:
+    """Finds the rank-th smallest of all centers[g] + spreads[g] * errors[g] for many columns.
+
+    A guess is compared with the errors of each group, which says how many ranks it is beyond the
+    rank. The distance to the error that is each group's share of these ranks away says how densely
+    errors lie there, and so where the next guess is (Newton's method). After about four guesses
+    only a few errors are left, which are sorted.
+    """
+
+    def __init__(self, errors, rank):
+        self._errors, self._rank = errors, rank
+        self._sizes = np.array([[len(one)] for one in errors])
+        self._shares = self._sizes / self._sizes.sum()
+        # of each group: infinite ones around its errors, since there may be fewer than needed
+        around = np.full(N_NEAR + 1, np.inf)
+        self._padded = np.concatenate([part for one in errors for part in (-around, one, around)])
+        ends = np.cumsum(self._sizes + 2 * len(around), axis=0)
+        self._first = ends - len(around) - self._sizes  # place of a group's first error
+
+    def bound(self, centers, spreads):
+        found = np.empty(centers.shape[1])
+        columns = np.arange(len(found))
+        # were the groups alike; the bound is not beyond the lowest and the highest of these
+        places = -(-self._rank * self._sizes // self._sizes.sum()) - 1
+        values = self._values(centers, spreads, places)
+        low, high = values.min(axis=0), values.max(axis=0)
+        guess = (self._shares * values).sum(axis=0)
+        ulps = 4 * np.spacing(np.abs(centers).max(axis=0) + np.maximum(np.abs(low), np.abs(high)))
+        for k in range(MOST_GUESSES):
+            counts = self._counts(centers, spreads, guess)
+            beyond = counts.sum(axis=0) - self._rank
+            is_near = np.abs(beyond) <= N_NEAR
+            if is_near.any():
+                found[columns[is_near]] = self._nearest(
+                    centers[:, is_near], spreads[:, is_near], counts[:, is_near], beyond[is_near]
+                )
+            is_high = beyond >= 0
+            largest = self._values(centers, spreads, counts - 1).max(axis=0)
+            high, low = np.where(is_high, largest, high), np.where(is_high, low, guess)
+            is_closed = ~is_near & (high - low <= 2 * ulps)
+            found[columns[is_closed]] = high[is_closed]
+            rest = ~is_near & ~is_closed
+            if not rest.any():
+                return found
+            columns, low, high, ulps = columns[rest], low[rest], high[rest], ulps[rest]
+            centers, spreads = centers[:, rest], spreads[:, rest]
+            guess, counts, beyond = guess[rest], counts[:, rest], beyond[rest]
+            places = counts - 1 - np.rint(self._shares * beyond).astype(np.intp)
+            places = np.clip(places, 0, self._sizes - 1)
+            values = self._values(centers, spreads, places)
+            with np.errstate(divide="ignore", invalid="ignore"):  # of equal errors: no such guess
+                guess = guess - beyond / ((counts - 1 - places) / (guess - values)).sum(axis=0)
+            guess = self._checked(k, guess, values, low, high, ulps)
+        found[columns] = high
+        return found
+
+    def _checked(self, k, guess, values, low, high, ulps):
+        """The next guess, or another one where that is not between low and high."""
+        middle = low + (high - low) / 2
+        if k > 3 and k % 4 == 1:  # many errors of a group may be equal
+            guess = values[k // 4 % len(values)] + ulps
+        if k > 3 and k % 4 == 2:  # the bound itself, where many values are equal to it?
+            guess = high - ulps
+        if k > 3 and k % 4 == 3:  # lest guesses come near from one side in ever smaller steps
+            return middle
+        return np.where((low < guess) & (guess < high), guess, middle)
+
+    def _counts(self, centers, spreads, guess):
+        """How many of each group are not above a guess."""
+        groups = zip(self._errors, centers, spreads, strict=True)
+        return np.array(
+            [
+                np.searchsorted(errors, (guess - center) / spread, side="right")
+                for errors, center, spread in groups
+            ]
+        )
+
+    def _values(self, centers, spreads, places):
+        return centers + spreads * self._padded[self._first + places]
+
+    def _nearest(self, centers, spreads, counts, beyond):
+        """The bound, where it is at most N_NEAR of the values beyond or before a guess."""
+        near = np.arange(-N_NEAR - 1, N_NEAR)[:, np.newaxis, np.newaxis]
+        values = self._values(centers, spreads, counts + near).reshape(-1, len(beyond))
+        values.sort(axis=0)
+        n_below = (N_NEAR + 1) * len(counts)
+        return np.take_along_axis(values, (n_below - 1 - beyond)[np.newaxis], axis=0)[0]
