@@ -206,6 +206,68 @@ def test_importances_are_increases_of_the_loss():
     assert found[2] == 0
 
 
+FRONTS = {
+    "none": {},
+    "scale": {"front": "scale"},
+    "periodic": {"front": "periodic"},
+    "periodic, some": {"front": "periodic", "n_periodic": 270},
+    "periodic, none": {"front": "periodic", "n_periodic": 0},
+}
+
+
+@pytest.mark.parametrize("front", FRONTS.values(), ids=FRONTS)
+@pytest.mark.parametrize("hidden", [(), (6,), (5, 4)], ids=str)
+@pytest.mark.parametrize("output", ["identity", "softmax", "gaussian"])
+def test_importances_in_wide_tables_are_the_same(front, hidden, output):
+    """There, the sums of the first layer are kept."""
+    rng = np.random.default_rng(0)
+    losses = {"softmax": {"loss": "log_loss", "output_activation": "softmax"}}
+    losses["gaussian"] = {"loss": "gaussian"}
+    n_outputs = {"identity": 1, "softmax": 3, "gaussian": 2}[output]
+    network = Network(
+        [300, *hidden, n_outputs],
+        activation="gelu",
+        l2=0.1,
+        random_state=0,
+        **front,
+        **losses.get(output, {}),
+    )
+    network.params += 0.1 * rng.standard_normal(network.n_params)
+    X = rng.standard_normal((30, 300))
+    y = rng.integers(0, 3, 30) if output == "softmax" else rng.standard_normal((30, 1))
+    weights = rng.uniform(0.5, 2, 30)
+    feature_of_column = np.sort(rng.integers(0, 40, 300))
+    feature_of_column[feature_of_column == 7] = 8
+    X[:, feature_of_column == 3] = 1
+    before = X.copy()
+    found = permutation_importances(
+        [(network, X, y, weights)], feature_of_column, 40, np.random.RandomState(5)
+    )
+    np.testing.assert_array_equal(X, before)
+    order, loss = np.random.RandomState(5).permutation(30), network.loss(X, y, weights)
+    for j in range(40):
+        exchanged = np.where(feature_of_column == j, X[order], X)
+        expected = network.loss(exchanged, y, weights) - loss
+        assert found[j] == pytest.approx(expected, rel=1e-9, abs=1e-11)
+    assert found[7] == found[3] == 0
+
+
+def test_importances_in_wide_tables_take_no_pass_through_the_first_layer(monkeypatch):
+    """Such passes took half of the time of a fit to 1,000 columns."""
+    widths = []
+
+    class Watched(Network):
+        def loss(self, X, *args):
+            widths.append(X.shape[1])
+            return super().loss(X, *args)
+
+    monkeypatch.setattr("fastbp.tables.importance.Network", Watched)
+    network = Watched([60, 5, 1], dtype="float32", random_state=0)
+    X, y = np.ones((9, 60), np.float32), np.ones(9)
+    permutation_importances([(network, X, y, None)], np.arange(60), 60, np.random.RandomState(0))
+    assert widths == [5] * 61
+
+
 def test_rows_for_importances():
     assert n_rows_used(5000, 3) == 1000 and n_rows_used(70, 3) == 70
     assert n_rows_used(5000, 80) == 500 and n_rows_used(5000, 10_000) == 100
