@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 from problems import CUT_SHORT, make_clf
 from sklearn.base import BaseEstimator
+from sklearn.exceptions import NotFittedError
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from fastbp import BackpropRegressor, LossCurveDisplay
+from fastbp import BackpropRegressor, LossCurveDisplay, TabularClassifier
 
 pytestmark = CUT_SHORT
 
@@ -224,3 +225,34 @@ def test_single_estimator_is_no_sequence(est, digits):
 def test_nothing_to_draw(empty):
     with pytest.raises(ValueError, match=re.escape(f"estimators={empty!r} is empty")):
         LossCurveDisplay.from_estimators(empty)
+
+
+# --- the networks of a tabular estimator ---
+
+
+@pytest.mark.parametrize("is_wrapped", [False, True])
+def test_each_network_of_a_tabular_estimator_is_drawn(digits, is_wrapped):
+    model = TabularClassifier(2, max_iter=3, random_state=0).fit(*digits)
+    given = make_pipeline(StandardScaler(), model) if is_wrapped else model
+    display = LossCurveDisplay.from_estimator(given)
+    assert legend_texts(display)[:2] == ["network 1", "network 2"]
+    for k in range(2):
+        assert_curve(display.lines_[k], [1, 2, 3], model.loss_curves_[k])
+        assert_curve(display.validation_lines_[k], [1, 2, 3], model.validation_loss_curves_[k])
+        best = np.argmin(model.validation_loss_curves_[k]) + 1
+        assert display.best_markers_[k].get_xdata().tolist() == [best]
+    named = LossCurveDisplay.from_estimator(given, name="all")
+    assert legend_texts(named)[:2] == ["all, network 1", "all, network 2"]
+
+
+def test_tabular_estimators_beside_others(digits):
+    models = TabularClassifier(2, max_iter=3, random_state=0), make_clf()
+    display = LossCurveDisplay.from_estimators([one.fit(*digits) for one in models])
+    names = ["TabularClassifier, network 1", "TabularClassifier, network 2", "BackpropClassifier"]
+    assert legend_texts(display)[:3] == names
+    alone = LossCurveDisplay.from_estimator(
+        TabularClassifier(1, max_iter=3, random_state=0).fit(*digits)
+    )
+    assert legend_texts(alone)[:2] == ["training", "validation"]
+    with pytest.raises(NotFittedError, match="is not fitted yet"):
+        LossCurveDisplay.from_estimator(TabularClassifier())

@@ -14,7 +14,7 @@ import numpy as np
 from sklearn.exceptions import NotFittedError
 
 from ..types import ArrayLike, MaybeNone
-from .figures import check_matplotlib, network_estimator, new_axes, what_a_run_counts
+from .figures import check_matplotlib, network_estimator, new_axes, unwrapped, what_a_run_counts
 
 if TYPE_CHECKING:
     from typing import Self
@@ -150,7 +150,8 @@ class LossCurveDisplay:
         ----------
         estimator : estimator instance
             A fitted :class:`BackpropClassifier` or :class:`BackpropRegressor`, a pipeline that
-            ends in one, or a fitted search, whose best estimator is taken.
+            ends in one, or a fitted search, whose best estimator is taken. Of a
+            :class:`TabularClassifier` or :class:`TabularRegressor`, each network is drawn.
         ax : matplotlib Axes, default=None
             Where to draw; a new figure by default.
         name : str, default=None
@@ -182,7 +183,8 @@ class LossCurveDisplay:
         """
         caller = f"{cls.__name__}.from_estimator"
         check_matplotlib(caller)
-        display = cls._of([_trained(estimator, caller)], None if name is None else [name])
+        fitted, names = _trained([estimator], ["" if name is None else name], caller)
+        display = cls._of(fitted, None if names == [""] else names)
         return display.plot(
             ax, log_scale=log_scale, mark_best=mark_best, line_kw=line_kw, best_kw=best_kw
         )
@@ -232,11 +234,11 @@ class LossCurveDisplay:
             raise ValueError(f"estimators={estimators!r} is empty: there is nothing to draw.")
         if isinstance(estimators, Mapping):
             names = [str(name) for name in estimators]
-            fitted = [_trained(each, caller) for each in estimators.values()]
+            given = list(estimators.values())
         else:
-            fitted = [_trained(each, caller) for each in estimators]
-            names = _numbered([type(each).__name__ for each in fitted])
-        return cls._of(fitted, names).plot(
+            given = list(estimators)
+            names = _numbered([type(unwrapped(each)[0]).__name__ for each in given])
+        return cls._of(*_trained(given, names, caller)).plot(
             ax, log_scale=log_scale, mark_best=mark_best, line_kw=line_kw, best_kw=best_kw
         )
 
@@ -378,8 +380,20 @@ class LossCurveDisplay:
         ax.legend(handles=handles, frameon=False)
 
 
-def _trained(estimator, caller):
-    """The estimator with the network, which has a training curve."""
+def _trained(estimators, names, caller):
+    """The estimators with the networks, which have training curves, and their names."""
+    fitted, names_of_fitted = [], []
+    for estimator, name in zip(estimators, names, strict=True):
+        inner, _ = unwrapped(estimator)
+        members = inner.estimators_ if hasattr(inner, "loss_curves_") else [estimator]
+        for k, member in enumerate(members):
+            network = f"network {k + 1}" if len(members) > 1 else ""
+            names_of_fitted.append(", ".join(filter(None, [name, network])))
+            fitted.append(_with_curve(member, caller))
+    return fitted, names_of_fitted
+
+
+def _with_curve(estimator, caller):
     fitted, _ = network_estimator(estimator, "loss_curve_", caller)
     if not len(fitted.loss_curve_):
         raise NotFittedError(

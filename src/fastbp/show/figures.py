@@ -32,6 +32,18 @@ def network_estimator(
 
     `needed` names, in an error, estimators that have the attribute.
     """
+    estimator, steps_before = unwrapped(estimator)
+    check_is_fitted(estimator)
+    if not hasattr(estimator, attribute):
+        raise TypeError(
+            f"{caller} draws {attribute}, which a fitted {type(estimator).__name__} does not "
+            f"have; give a {needed}, or a pipeline that ends in one."
+        )
+    return estimator, steps_before
+
+
+def unwrapped(estimator: Any) -> tuple[Any, Pipeline | None]:
+    """What pipelines, searches and the like hold, and the pipeline of the steps before it or None."""
     steps_before = None
     while True:
         if isinstance(estimator, Pipeline):
@@ -42,12 +54,6 @@ def network_estimator(
             estimator = estimator.regressor_
         else:
             break
-    check_is_fitted(estimator)
-    if not hasattr(estimator, attribute):
-        raise TypeError(
-            f"{caller} draws {attribute}, which a fitted {type(estimator).__name__} does not "
-            f"have; give a {needed}, or a pipeline that ends in one."
-        )
     return estimator, steps_before
 
 
