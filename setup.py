@@ -39,8 +39,9 @@ DIRECTIVES = {
 }
 
 # Not -ffast-math: it breaks the rounding trick of exp and may change the floating-point state
-# of the whole process. Not -march=native: what ships must run elsewhere. -g0: symbols for debuggers,
-# which Python's own flags ask for, are nine tenths of the files and a quarter of the compiler's time.
+# of the whole process. Not -march=native: what ships must run elsewhere. -g0: symbols for
+# debuggers, which Python's own flags ask for, are nine tenths of the files and a quarter of the
+# compiler's time.
 GNU_FLAGS = ["-O3", "-g0", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast"]
 GNU_DEBUG_FLAGS = ["-O1", "-g", "-UNDEBUG", "-DFASTBP_PLAIN"]
 # What is shipped, but for -O1 and no symbols but lines: GCC takes minutes for the checks as it is.
