@@ -31,7 +31,7 @@ def numbers():
 @pytest.fixture(autouse=True)
 def _two_threads():
     threads._blas()  # BLAS is looked for once, not at each bytecode
-    # Threadpoolctl (3.7 or newer) counts the limits that are in force: interrupts between any two of
+    # Threadpoolctl (3.7 or newer) counts the limits in force: interrupts between any two of
     # its bytecodes, which signals do not come between, may leave the number too high.
     ownership = getattr(threadpoolctl, "CONTROLLING_THREAD_OWNERSHIP", None)
     n_limits = getattr(ownership, "count", 0)
