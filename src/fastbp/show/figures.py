@@ -43,7 +43,7 @@ def network_estimator(
 
 
 def unwrapped(estimator: Any) -> tuple[Any, Pipeline | None]:
-    """What pipelines, searches and the like hold, and the pipeline of the steps before it or None."""
+    """What pipelines, searches and the like hold, and the pipeline of steps before it or None."""
     steps_before = None
     while True:
         if isinstance(estimator, Pipeline):
