@@ -124,7 +124,7 @@ def test_booleans_may_come_as_numbers_and_numbers_as_booleans():
 
 
 OTHER_TYPES = {
-    "integers": (["10115", "20095"], [10115, 20095], "text", "numbers", "10115 and 20095"),
+    "integers": (["10115", "20095"], [10115, 10115, 20095], "text", "numbers", "10115 and 20095"),
     "floats": (["1", "2"], [1.5, None], "text", "numbers", "1.5"),
     "whole floats": (["1", "2"], [3.0, np.nan], "text", "numbers", "3"),
     "booleans": (["True", "False"], [True, None], "text", "booleans", "True"),

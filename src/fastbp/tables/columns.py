@@ -380,7 +380,8 @@ def as_levels(column: Column, label: str, known: Sequence[Level]) -> Levels:
     if isinstance(column, Numbers):
         is_present = ~np.isnan(column.values)
         if is_text and is_present.any():
-            _refuse_other_levels(label, known, column.values[is_present][:2].tolist())
+            first = dict.fromkeys(column.values[is_present][:100].tolist())
+            _refuse_other_levels(label, known, list(first))
         codes = np.full(len(column.values), -1, dtype=np.intp)
         levels, codes[is_present] = np.unique(column.values[is_present], return_inverse=True)
         return Levels(codes, levels.tolist(), is_declared=True)
