@@ -163,6 +163,13 @@ def check_out(out: Any, shape: tuple[int, ...], dtype: Any) -> None:
         )
 
 
+def are_labels(y: Any) -> bool:
+    """Whether y is a vector of integers."""
+    if y is None or sparse.issparse(y) or np.ndim(y) != 1:
+        return False
+    return np.issubdtype(np.asarray(y).dtype, np.integer)
+
+
 def as_labels(y: Any, n_samples: int, n_classes: int) -> Targets:
     """Targets from class labels y (n_samples,) in [0, n_classes)."""
     check_unmasked(y, "y")
