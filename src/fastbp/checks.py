@@ -68,6 +68,13 @@ def is_plain_target(y: Any, n_samples: int) -> bool:
     return y.dtype.kind in "iub" or (y.dtype.kind == "f" and bool(np.isfinite(y).all()))
 
 
+def is_plain_text(y: Any, n_samples: int) -> bool:
+    """Whether y is an array of text, one for each sample."""
+    return (
+        type(y) is np.ndarray and y.dtype.kind == "U" and y.shape == (n_samples,) and n_samples > 0
+    )
+
+
 def plain_array_of(X: Any, names: Array) -> Array | None:
     """The array of a pandas DataFrame with exactly these columns, all NumPy's; else None."""
     cls = type(X)

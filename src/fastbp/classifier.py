@@ -459,9 +459,13 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
 
     def _incremental_problem(self, y, classes):
         """The same for partial_fit, where y need not have all classes."""
-        check_labels(y)
-        known = self._classes_of_first_call(y, classes)
-        known.check_known(y)
+        known = vars(self).get("_classes") if hasattr(self, "network_") else None
+        if known is not None and known.takes(y):
+            self._check_classes(classes)  # the other checks take longer than a small step
+        else:
+            check_labels(y)
+            known = self._classes_of_first_call(y, classes)
+            known.check_known(y)
         if self.class_weight == "balanced":
             raise ValueError(
                 "class_weight='balanced' is not possible for partial_fit, which does not know how "
@@ -484,10 +488,14 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
             return None
         return ClassWeights.of_training(self.class_weight, y, known.labels)
 
+    def _check_classes(self, classes):
+        """ValueError unless the classes of a later call are those of the first."""
+        if not self._classes.multilabel and not self._classes.are(classes):
+            _check_partial_fit_first_call(self, classes)
+
     def _classes_of_first_call(self, y, classes):
         if hasattr(self, "network_"):
-            if not self._classes.multilabel:
-                _check_partial_fit_first_call(self, classes)
+            self._check_classes(classes)
             return self._classes
         if type_of_target(y).startswith("multilabel"):
             return Classes.of(y)
