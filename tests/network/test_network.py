@@ -156,8 +156,8 @@ def test_every_setting_is_fixed_or_acts_at_once():
 
 def test_a_slip_makes_no_attribute():
     net = fastbp.Network(SIZES)
-    with pytest.raises(AttributeError, match="no attribute 'parms'"):
-        net.parms = 1
+    with pytest.raises(AttributeError, match="no attribute 'param'"):
+        net.param = 1
 
     class Named(fastbp.Network):
         pass
