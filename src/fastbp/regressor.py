@@ -54,6 +54,8 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
     Parameters, defaults, methods, fitted attributes and, for the same ``random_state``, weights are
     those of ``sklearn.neural_network.MLPRegressor`` (whose first positional parameter is ``loss``;
     here it is ``hidden_layer_sizes``, as in the classifier). It has more parameters and methods.
+    With several outputs and lbfgs the weights are others: scikit-learn's are led by a loss that is
+    the mean over outputs and a gradient that is of their sum.
 
     Parameters
     ----------
