@@ -9,7 +9,7 @@ from itertools import combinations
 
 import numpy as np
 from covering import every
-from internals import ACTIVATIONS, DTYPES, LOSSES, OUTPUTS, UNDEFINED_PAIRS
+from internals import DTYPES, LOSSES, UNDEFINED_PAIRS, functions
 from own_losses import LogCosh
 from reference import ReferenceNetwork, random_params
 from scipy import sparse
@@ -67,7 +67,7 @@ TASKS = {
     **{f"one output, {loss}": _outputs(loss=loss) for loss in LOSSES if loss != "log_loss"},
     **{
         f"three outputs, {output}": _outputs(3, output_activation=output)
-        for output in OUTPUTS
+        for output in functions.OUTPUTS
         if ("squared_error", output) not in UNDEFINED_PAIRS
     },
     "three quantiles": _outputs(loss="quantile", quantile=[0.1, 0.5, 0.9]),
@@ -80,7 +80,7 @@ OTHERS = dict(
     fit_intercept=[True, False],
     sizes=[(23, 11), (40,), ()],
 )
-FACTORS = dict(activation=[*ACTIVATIONS, EACH_ITS_OWN], task=list(TASKS), dtype=DTYPES)
+FACTORS = dict(activation=[*functions.ACTIVATIONS, EACH_ITS_OWN], task=list(TASKS), dtype=DTYPES)
 
 
 def every_case():

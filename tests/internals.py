@@ -13,7 +13,7 @@ from fastbp import BackpropClassifier, Network, base, extras, fit_data, threads
 from fastbp import _kernels as kernels
 from fastbp._kernels import core
 from fastbp.data import DataSet, Targets
-from fastbp.exchange import description, onnx_graph, onnx_model, onnx_tables
+from fastbp.exchange import functions, onnx_model, onnx_tables
 from fastbp.exchange.description import describe_table
 from fastbp.objective import LOSSES as LOSS_RECORDS
 from fastbp.objective import loss_record
@@ -67,7 +67,6 @@ __all__ = [
     "permutation_importances",
     "deal_out",
     "describe_table",
-    "description",
     "make_splits",
     "train_members",
     "core",
@@ -77,12 +76,12 @@ __all__ = [
     "is_worse_wave",
     "extras",
     "kernels",
+    "functions",
     "layers_html",
     "levenberg_marquardt",
     "loss_of_constant",
     "monitor",
     "n_targets",
-    "onnx_graph",
     "onnx_model",
     "onnx_tables",
     "rate_after_epoch",

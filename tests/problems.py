@@ -8,7 +8,7 @@ import copy
 
 import numpy as np
 import pytest
-from internals import OPTIMIZERS, SOLVERS
+from internals import OPTIMIZERS, SOLVER_RECORDS, SOLVERS
 from sklearn.model_selection import train_test_split
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 
@@ -21,6 +21,9 @@ SCIKIT = {BackpropClassifier: MLPClassifier, BackpropRegressor: MLPRegressor}
 EVERY_SOLVER = pytest.mark.parametrize("solver", SOLVERS)
 # those that make steps of their own, epoch by epoch
 EVERY_OPTIMIZER = pytest.mark.parametrize("solver", OPTIMIZERS)
+EVERY_STOPPED = pytest.mark.parametrize(
+    "solver", [one for one in SOLVERS if "early_stopping" not in SOLVER_RECORDS[one].ignores]
+)
 SCIKIT_SOLVERS = pytest.mark.parametrize("solver", ["sgd", "adam", "lbfgs"])
 STOCHASTIC = pytest.mark.parametrize("solver", ["sgd", "adam"])
 

@@ -20,16 +20,9 @@ from sklearn.utils.validation import check_is_fitted
 
 from .classifier import BackpropClassifier
 from .exchange.description import Description, Labels, describe_model
-from .exchange.onnx_graph import (
-    ONNX_TYPES,
-    Graph,
-    add_cast,
-    add_labels,
-    add_outputs,
-    add_values,
-    label_array,
-)
+from .exchange.onnx_graph import ONNX_TYPES, Graph, add_cast
 from .exchange.onnx_model import to_onnx
+from .exchange.onnx_network import add_labels, add_outputs, add_values, label_array
 from .exchange.onnx_tables import add_ramps, add_smooth_scaling
 from .exchange.pipelines import NO_STEP, NO_TRANSFORMER, TABULAR
 from .extras import import_extra
@@ -52,7 +45,7 @@ from skl2onnx.common.data_types import (  # noqa: E402
 
 __all__ = ["to_onnx"]
 
-# The first opset in which all operators of onnx_graph.py have the form that is used there.
+# The first opset in which all operators of exchange/ have the form that is used there.
 OLDEST_OPSET = 13
 NUMERIC = (FloatTensorType, DoubleTensorType, Int64TensorType, BooleanTensorType)
 # Operators that make outputs of what the last step predicts, as options of skl2onnx ask for.

@@ -5,6 +5,7 @@ import pickle
 import numpy as np
 import pytest
 from covering import grid
+from internals import SOLVER_RECORDS
 from problems import (
     CUT_SHORT,
     assert_same_bits,
@@ -37,7 +38,11 @@ N = sum(UNEQUAL)
 
 # Parameters with which a round is J and its gradient.
 EXACT = {
-    "lbfgs": {"solver": "lbfgs"},
+    **{
+        solver: {"solver": solver}
+        for solver, record in SOLVER_RECORDS.items()
+        if record.is_full_batch and not record.needs_every_row
+    },
     "lbfgs, l1": {"solver": "lbfgs", "l1_ratio": 0.5},
     "rprop": {"solver": "rprop"},
     "sgd": {"solver": "sgd", "batch_size": N},

@@ -6,9 +6,10 @@ import inspect
 import re
 
 import pytest
+from internals import ACTIVATIONS, LOSSES, OUTPUTS
 from sklearn.utils._param_validation import StrOptions
 
-from fastbp import BackpropClassifier, BackpropRegressor
+from fastbp import BackpropClassifier, BackpropRegressor, Network
 from fastbp.training.solvers import SOLVERS
 
 CLASSES = [BackpropClassifier, BackpropRegressor]
@@ -87,6 +88,15 @@ def test_each_parameter_has_a_constraint_and_a_paragraph(cls):
             shown = str(default) if not isinstance(default, str) else repr(default)
             stated = re.search(r"default=(.+)", entry).group(1)
             assert stated == shown or float(stated) == default, name
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [("activation", ACTIVATIONS), ("output_activation", OUTPUTS), ("loss", LOSSES)],
+)
+def test_the_words_that_a_network_takes_are_documented(name, words):
+    entry = paragraphs(Network.__doc__, "Parameters")[name].replace("\\\n", "")
+    assert set(re.findall(r"'(\w+)'", entry)) == set(words)
 
 
 def test_each_solver_ignores_parameters_that_exist_only():

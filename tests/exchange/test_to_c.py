@@ -16,7 +16,7 @@ from c_programs import (
     values_of,
 )
 from exported import make_estimator
-from internals import ACTIVATIONS
+from internals import functions
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.decomposition import PCA
 from sklearn.ensemble import BaggingRegressor
@@ -224,9 +224,10 @@ def many_texts():
     ]
     tasks += ["two classes, identity", "three named classes, CSR"]
     fronts = [None, "scale", "periodic", "two periodic"]
-    for k in range(len(tasks) + len(ACTIVATIONS)):
+    activations = list(functions.ACTIVATIONS)
+    for k in range(len(tasks) + len(activations)):
         front = None if "CSR" in tasks[k % len(tasks)] else fronts[k % 4]
-        activation, dtype = ACTIVATIONS[k % len(ACTIVATIONS)], ["float32", "float64"][k % 3 == 0]
+        activation, dtype = activations[k % len(activations)], ["float32", "float64"][k % 3 == 0]
         sizes = [(4,), (), (3, 2, 3)][k % 3] if k < len(tasks) else (3,)
         others = dict(front=front, sizes=sizes, fit_intercept=k % 5 > 0)
         yield to_c(made(tasks[k % len(tasks)], activation, dtype, **others)[0], name=f"model_{k}")

@@ -5,7 +5,7 @@ import sys
 import numpy as np
 import pytest
 from exported import FACTORS, TASKS, error_of, make_estimator
-from internals import ACTIVATIONS, DTYPES, description, extras, onnx_graph, onnx_model
+from internals import ACTIVATIONS, DTYPES, OUTPUTS, extras, functions, onnx_model
 from onnx_sessions import onnx, results_of
 from problems import CUT_SHORT, ESTIMATORS, make_named_task, make_regression, tiny
 from separate import run
@@ -20,7 +20,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import fastbp
-from fastbp import BackpropClassifier, BackpropRegressor, TabularRegressor, to_onnx
+from fastbp import BackpropClassifier, BackpropRegressor, TabularRegressor, to_c, to_onnx
 
 pytestmark = CUT_SHORT
 
@@ -88,7 +88,7 @@ def test_any_number_of_rows(n_rows, front):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("activation", list(functions.ACTIVATIONS))
 def test_huge_inputs(activation, dtype):
     """Nothing overflows on the way that does not in predict."""
     for task in ("two classes", "three classes", "three classes, logistic", "three quantiles"):
@@ -266,10 +266,25 @@ def test_no_such_name():
         fastbp.to_onxn  # noqa: B018
 
 
-def test_every_activation_is_there():
-    assert list(onnx_graph.ACTIVATIONS) == ACTIVATIONS
-    assert set(description.ACTIVATION_CONSTANTS) <= set(ACTIVATIONS)
+def test_what_is_exported_is_there():
+    assert set(functions.ACTIVATIONS) <= set(ACTIVATIONS) and len(functions.ACTIVATIONS) >= 11
+    assert set(functions.OUTPUTS) <= set(OUTPUTS) and len(functions.OUTPUTS) >= 5
     assert len(FACTORS["activation"]) * len(TASKS) * len(DTYPES) >= 300
+
+
+@pytest.mark.parametrize("export", [to_onnx, to_c])
+def test_functions_that_are_not_exported_are_refused(export, monkeypatch):
+    """As one would be that is added to the kernels alone."""
+    estimator, _ = make_estimator(
+        dict(PLAIN, activation="mish", task="one output, poisson", dtype="float64")
+    )
+    with monkeypatch.context() as without:
+        without.delitem(functions.ACTIVATIONS, "mish")
+        with pytest.raises(ValueError, match="activation='mish' cannot be exported; .* logistic"):
+            export(estimator)
+    monkeypatch.setattr(functions, "OUTPUTS", ("identity",))
+    with pytest.raises(ValueError, match="output_activation='exp' cannot .* can are identity"):
+        export(estimator)
 
 
 def test_the_tail_of_the_normal_distribution_is_that_of_the_kernels():
@@ -277,8 +292,8 @@ def test_the_tail_of_the_normal_distribution_is_that_of_the_kernels():
     from scipy.special import log_ndtr
 
     z = np.linspace(0, 30, 2001)
-    scale = onnx_graph.TAIL_SCALE
+    scale = functions.TAIL_SCALE
     t = scale / (scale + z)
-    p = np.polynomial.polynomial.polyval(2 * t - 1, onnx_graph.tail_coefficients())
+    p = np.polynomial.polynomial.polyval(2 * t - 1, functions.tail_coefficients())
     expected = np.exp(log_ndtr(-z) + z**2 / 2)
     np.testing.assert_allclose(t * p, expected, rtol=1e-12)

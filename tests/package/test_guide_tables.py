@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from internals import n_targets
+from internals import ACTIVATIONS, n_targets
 from sklearn.metrics import mean_squared_error
 
 from fastbp import BackpropClassifier, BackpropRegressor, Network
@@ -419,6 +419,11 @@ def names_that_network_takes(parameter):
     with pytest.raises(ValueError, match="is not one of") as refused:
         Network([1, 1], **{parameter: "?"})
     return set(re.findall(r"'(\w+)'", str(refused.value)))
+
+
+def test_the_guide_names_all_activations():
+    text = (GUIDE / "activations.md").read_text(encoding="utf-8")
+    assert re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE)[1:] == ACTIVATIONS
 
 
 def test_the_guide_names_all_losses_and_outputs():

@@ -31,8 +31,14 @@ def numbers():
 @pytest.fixture(autouse=True)
 def _two_threads():
     threads._blas()  # BLAS is looked for once, not at each bytecode
+    # Threadpoolctl (3.7 or newer) counts the limits in force: interrupts between any two of
+    # its bytecodes, which signals do not come between, may leave the number too high.
+    ownership = getattr(threadpoolctl, "CONTROLLING_THREAD_OWNERSHIP", None)
+    n_limits = getattr(ownership, "count", 0)
     with threadpoolctl.threadpool_limits(BEFORE, "blas"):
         yield
+        if ownership is not None:
+            ownership.count = n_limits + 1
 
 
 def assert_restored_after_any_interrupt(function, every=1):

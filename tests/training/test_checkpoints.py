@@ -7,6 +7,7 @@ import time
 
 import numpy as np
 import pytest
+from internals import SOLVERS
 from problems import CUT_SHORT, ESTIMATORS, assert_same_bits
 from scipy import sparse
 from separate import CAN_FORK, HANGS, HAS_FORK, in_forked_child
@@ -46,6 +47,8 @@ RUNS = {
         "early_stopping": True,
     },
 }
+_solvers = {"adam", "lbfgs"} | {run.get("solver") for run in RUNS.values()}
+RUNS |= {solver: {"solver": solver} for solver in SOLVERS if solver not in _solvers}
 
 
 def make(cls, **parameters):

@@ -125,8 +125,8 @@ def test_endless_lbfgs():
 
 
 # --- in the midst of one compiled call ---
-# The interrupt comes as soon as the call lets other threads run, which is when it begins to compute.
-# If it were noticed only at the end, the weights would have changed.
+# The interrupt comes as soon as the call lets other threads run: when it begins to compute. If it
+# were noticed only at the end, the weights would have changed.
 
 
 @pytest.mark.slow

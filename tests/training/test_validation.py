@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from problems import (
-    BY_EPOCHS,
     CUT_SHORT,
     ESTIMATORS,
     EVERY_SOLVER,
+    EVERY_STOPPED,
     N_TRAINING,
     N_VAL,
     assert_equal_networks,
@@ -73,7 +73,7 @@ def test_watching_changes_nothing(cls, solver):
 
 
 @ESTIMATORS
-@pytest.mark.parametrize("solver", [*BY_EPOCHS, "levenberg_marquardt"])
+@EVERY_STOPPED
 def test_early_stopping_records_the_same_curves(cls, solver):
     X, y, X_val, y_val, w = make_validated_task(cls)
     validation = dict(X_val=X_val, y_val=y_val, sample_weight_val=w)

@@ -95,7 +95,7 @@ class SharedEvaluator:
 
 def is_exact(settings: Any, n_samples: int) -> bool:
     """Whether a round is J and its gradient, and not local epochs."""
-    if settings.batch_size is None:  # lbfgs and rprop have no others
+    if settings.batch_size is None:  # rprop has no others
         return True
     return stochastic.largest_batch(settings.batch_size) >= n_samples
 
@@ -109,12 +109,12 @@ def solver_for(settings: SimpleNamespace, n_samples: int) -> solvers.Solver:
         For a solver, or a parameter, that partitions do not allow.
     """
     solver = solvers.SOLVERS[settings.solver]
-    if settings.solver == "levenberg_marquardt":
+    if solver.needs_every_row:
         raise ValueError(
-            "solver='levenberg_marquardt' needs the derivatives of all outputs in one place and is "
+            f"solver={settings.solver!r} needs the derivatives of all outputs in one place and is "
             "not available with Dask; use 'lbfgs'."
         )
-    if settings.solver == "lbfgs":
+    if solver.is_full_batch:
         return solver
     if not is_exact(settings, n_samples):
         return replace(solver, solve=solve_by_local_epochs)

@@ -23,34 +23,13 @@ import numpy as np
 from ..front import N_COMPONENTS, N_FREQUENCIES
 from .c_text import DTYPES, SIZES, array, literal
 from .description import Description, Layer
+from .functions import ACTIVATIONS, CFunction
 
-# Functions of one number: what they call beside math.h, and their bodies. F ends the names of
-# math.h's functions for the type T; a number in braces is a literal of the type.
-FUNCTIONS: dict[str, tuple[tuple[str, ...], str]] = {
-    "logistic": ((), "return 1 / (1 + expF(-z));"),
-    "tanh": ((), "return tanhF(z);"),
-    "relu": ((), "return z < 0 ? 0 : z;"),
-    "leaky_relu": ((), "return z > 0 ? z : {slope} * z;"),
-    "elu": ((), "return z > 0 ? z : expm1F(z);"),
-    "selu": ((), "return z > 0 ? {scale} * z : {lower} * expm1F(z);"),
-    "softplus": ((), "return (z < 0 ? 0 : z) + log1pF(expF(-fabsF(z)));"),
-    "silu": (("logistic",), "return z * NAME_logistic(z);"),
-    # z Phi(z)
-    "gelu": ((), "return z * ({half} * erfcF(-z * {root_of_half}));"),
-    # z tanh(log(1 + e^z)); beyond 30 the factor is 1
-    "mish": (
-        (),
-        "const T e = expF(z > 30 ? 30 : z), n = e * (e + 2);\n    return z * (n / (n + 2));",
-    ),
-    # cos(2 pi t) = sin(2 pi (1/4 - |r|)), r being t without its whole turns, which is exact
-    "cos_of_turns": ((), "return sinF({two_pi} * ({quarter} - fabsF(z - floorF(z + {half}))));"),
-}
-CONSTANTS = {
-    "half": 0.5,
-    "quarter": 0.25,
-    "root_of_half": 0.7071067811865476,
-    "two_pi": 6.283185307179586,
-}
+# cos(2 pi t) = sin(2 pi (1/4 - |r|)), r being t without its whole turns, which is exact
+COS_OF_TURNS = CFunction(
+    "return sinF({two_pi} * ({quarter} - fabsF(z - floorF(z + {half}))));",
+    constants={"half": 0.5, "quarter": 0.25, "two_pi": 6.283185307179586},
+)
 
 
 @dataclass(frozen=True)
@@ -138,14 +117,18 @@ class NetworkWriter:
         self.tables += array(f"static const {self.ctype} {full}", values, self.ctype)
         return f"{full}[m]" if self.is_ensemble else full
 
-    def function(self, name: str, constants: dict[str, float] | None = None) -> str:
+    def activation(self, name: str) -> str:
+        """The name of a function for an activation."""
+        return self.function(name, ACTIVATIONS[name].in_c)
+
+    def function(self, name: str, function: CFunction) -> str:
         """The name of a helper, which is written once."""
         full = f"{self.name}_{name}"
         if name not in self.helpers:
-            needed, text = FUNCTIONS[name]
-            for one in needed:
-                self.function(one)
-            for what, value in {**CONSTANTS, **(constants or {})}.items():
+            for one in function.calls:
+                self.activation(one)
+            text = function.body
+            for what, value in function.constants.items():
                 text = text.replace(f"{{{what}}}", literal(value, self.ctype))
             self.helpers[name] = [
                 f"static {self.ctype} {full}({self.ctype} z)",
@@ -211,7 +194,7 @@ class NetworkWriter:
             f"            {target}[k] = {add}({target}[k], {self.source}[j], {coef}[j][k]);",
         ]
         if first.activation not in (None, "identity"):
-            function = self.function(first.activation, first.constants)
+            function = self.activation(first.activation)
             lines += [
                 f"    for (k = 0; k < {fan_out}; k++)",
                 f"        {target}[k] = {function}({target}[k]);",
@@ -236,7 +219,11 @@ class NetworkWriter:
         if not n_periodic:
             return lines
         self.counters |= set("hr")
-        add, cos, x = self.multiply_add(), self.function("cos_of_turns"), f"{self.source}[j]"
+        add, cos, x = (
+            self.multiply_add(),
+            self.function("cos_of_turns", COS_OF_TURNS),
+            f"{self.source}[j]",
+        )
         e = f"{target}[{n} + {N_COMPONENTS} * j + r]"
         return lines + [
             f"    for (j = 0; j < {n_periodic}; j++) {{",
@@ -262,11 +249,11 @@ class NetworkWriter:
         if output == "identity":
             return []
         if output == "logistic":
-            return [*each, f"        p[k] = {self.function('logistic')}(p[k]);"]
+            return [*each, f"        p[k] = {self.activation('logistic')}(p[k]);"]
         if output == "exp":
             return [*each, f"        p[k] = exp{self.suffix}(p[k]);"]
         if output == "increasing":
-            softplus = self.function("softplus")
+            softplus = self.activation("softplus")
             return [
                 f"    for (k = 1; k < {n}; k++)",
                 f"        p[k] = p[k - 1] + {softplus}(p[k]);",

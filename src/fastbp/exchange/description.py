@@ -37,13 +37,7 @@ from ..tables.encoder import LevelColumn, NumberColumn
 from ..tables.regressor import TabularRegressor
 from ..tables.target_scales import TargetScale
 from ..types import Array, FloatArray
-
-# Numbers of activations, as in _kernels/activations.pxd; rounded to the dtype where they are used.
-SELU_SCALE = 1.0507009873554805
-ACTIVATION_CONSTANTS: dict[str, dict[str, float]] = {
-    "leaky_relu": {"slope": 0.01},
-    "selu": {"scale": SELU_SCALE, "lower": SELU_SCALE * 1.6732632423543772},
-}
+from .functions import check_functions
 
 
 @dataclass(frozen=True)
@@ -61,11 +55,6 @@ class Layer:
     coef: FloatArray
     intercept: FloatArray | None
     activation: str | None
-
-    @property
-    def constants(self) -> dict[str, float]:
-        """The numbers in the activation, by name; empty for most."""
-        return ACTIVATION_CONSTANTS.get(self.activation or "", {})
 
 
 @dataclass(frozen=True)
@@ -210,6 +199,8 @@ def describe_model(estimator: BackpropClassifier | BackpropRegressor) -> Descrip
         For another class.
     NotFittedError
         If the estimator is not fitted.
+    ValueError
+        For an activation or an output that has no form in functions.py.
     """
     if not isinstance(estimator, (BackpropClassifier, BackpropRegressor)):
         raise TypeError(
@@ -218,6 +209,7 @@ def describe_model(estimator: BackpropClassifier | BackpropRegressor) -> Descrip
         )
     check_is_fitted(estimator)
     network = estimator.network_
+    check_functions(network.hidden_activations, network.output_activation)
     names = getattr(estimator, "feature_names_in_", None)
     shared: dict[str, Any] = {
         "class_name": type(estimator).__name__,

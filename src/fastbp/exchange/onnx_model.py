@@ -17,16 +17,8 @@ from ..tables.regressor import TabularRegressor
 from ..types import Path
 from ..versions import VERSION
 from .description import Description, TableDescription, describe_model, describe_table
-from .onnx_graph import (
-    ML_DOMAIN,
-    ONNX_TYPES,
-    Graph,
-    add_labels,
-    add_outputs,
-    add_std,
-    add_values,
-    label_array,
-)
+from .onnx_graph import ML_DOMAIN, ONNX_TYPES, Graph
+from .onnx_network import add_labels, add_outputs, add_std, add_values, label_array
 from .onnx_tables import add_members, add_table, add_table_labels, input_type
 from .pipelines import EXPORTED, NETWORKS, NO_STEP, NO_TRANSFORMER, TABULAR, steps_of, what_to_pass
 

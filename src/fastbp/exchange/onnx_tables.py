@@ -20,16 +20,8 @@ from ..tables.encoder import PARTS, LevelColumn, NumberColumn
 from ..tables.scaling import BOUND, SATURATED
 from ..types import Array, FloatArray
 from .description import TableDescription
-from .onnx_graph import (
-    ML_DOMAIN,
-    Graph,
-    add_cast,
-    add_class_of_code,
-    add_outputs,
-    add_std,
-    add_values,
-    axes,
-)
+from .onnx_graph import ML_DOMAIN, Graph, add_cast, axes
+from .onnx_network import add_class_of_code, add_outputs, add_std, add_values
 
 LARGEST_WHOLE = 2**53  # to which all whole numbers are a float64
 

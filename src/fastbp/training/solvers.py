@@ -72,6 +72,9 @@ class Solver:
         Values of ``learning_rate`` that mean 'constant'.
     is_incremental : bool
         Whether ``partial_fit`` exists.
+    needs_every_row : bool
+        Whether it reads more of the data than J and its gradient, and so is not for data that are
+        divided among workers.
     dtype : numpy dtype or None
         The precision that it works in; None: that of the data.
     require : callable
@@ -84,6 +87,7 @@ class Solver:
     ignores: Mapping[str, Any] = field(default_factory=dict)
     ignored_schedules: tuple[str, ...] = ()
     is_incremental: bool = False
+    needs_every_row: bool = False
     dtype: type[np.floating[Any]] | None = None
     require: Callable[[Any, int, int], None] = _requires_nothing
 
@@ -133,6 +137,7 @@ SOLVERS: dict[str, Solver] = {
         solve=levenberg_marquardt.solve,
         is_full_batch=True,
         ignores={**OF_BATCHES, **OF_STEPS, **OF_SGD, **OF_ADAM, **OF_LBFGS},
+        needs_every_row=True,
         dtype=np.float64,
         require=levenberg_marquardt.require,
     ),
