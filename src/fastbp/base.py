@@ -23,10 +23,9 @@ from .callbacks import CallbackSupportMixin
 from .checks import as_kernel_matrix, check_storage, plain_array_of
 from .fits import fit_arrays, initialize_network
 from .layer_arrays import LayerArrays, assign_layers
-from .near_names import hint_of_parameter
 from .network import Network
 from .parameters import check_parameters, defaults_of
-from .sklearn_types import InheritedMethods, fits
+from .sklearn_types import HintedParameters, InheritedMethods, fits
 from .training.solvers import SOLVERS
 from .training.state import TrainingState
 from .types import (
@@ -65,6 +64,7 @@ def has_incremental_solver(estimator: BaseBackprop) -> bool:
 
 
 class BaseBackprop(
+    HintedParameters,
     InheritedMethods,
     CallbackSupportMixin,
     ClassNamePrefixFeaturesOutMixin,
@@ -138,32 +138,6 @@ class BaseBackprop(
         for name, value in parameters.items():
             if name not in ("self", "__class__"):
                 setattr(self, name, value)
-
-    def set_params(self, **params: Any) -> Self:
-        """Set parameters, as every estimator does; an unknown name is answered with a near one.
-
-        Parameters
-        ----------
-        **params : dict
-            Parameters of the constructor.
-
-        Returns
-        -------
-        self : object
-
-        Raises
-        ------
-        ValueError
-            For an unknown name.
-        """
-        try:
-            return super().set_params(**params)
-        except ValueError as error:
-            known = self._get_param_names()
-            unknown = [name for name in params if name not in known]
-            if not unknown:
-                raise
-            raise ValueError(f"{error}{hint_of_parameter(unknown[0], known)}") from None
 
     def _validate_params(self):
         check_parameters(self)

@@ -68,6 +68,13 @@ def is_plain_target(y: Any, n_samples: int) -> bool:
     return y.dtype.kind in "iub" or (y.dtype.kind == "f" and bool(np.isfinite(y).all()))
 
 
+def is_plain_text(y: Any, n_samples: int) -> bool:
+    """Whether y is an array of text, one for each sample."""
+    return (
+        type(y) is np.ndarray and y.dtype.kind == "U" and y.shape == (n_samples,) and n_samples > 0
+    )
+
+
 def plain_array_of(X: Any, names: Array) -> Array | None:
     """The array of a pandas DataFrame with exactly these columns, all NumPy's; else None."""
     cls = type(X)
@@ -161,6 +168,13 @@ def check_out(out: Any, shape: tuple[int, ...], dtype: Any) -> None:
             f"out must be a C-contiguous, writable array of shape {shape} and dtype {dtype}, got "
             f"{found}."
         )
+
+
+def are_labels(y: Any) -> bool:
+    """Whether y is a vector of integers."""
+    if y is None or sparse.issparse(y) or np.ndim(y) != 1:
+        return False
+    return np.issubdtype(np.asarray(y).dtype, np.integer)
 
 
 def as_labels(y: Any, n_samples: int, n_classes: int) -> Targets:

@@ -29,6 +29,9 @@ from .types import Array, ClassWeight, FloatArray, MaybeSparse
 LabelRule: TypeAlias = Literal["each above half", "largest", "above half"]
 ProbabilityRule: TypeAlias = Literal["outputs", "ones", "complement", "shares"]
 
+NUMBERS = "biuf"  # kinds of dtypes
+FEW_SAMPLES = 20  # of which scikit-learn does not warn, however many classes they have
+
 
 def check_labels(y: Any) -> None:
     """ValueError for what no classes are, or for labels that are missing or of several types."""
@@ -166,6 +169,26 @@ class Classes:
             return bool((self.labels[np.minimum(places, len(self.labels) - 1)] == y).all())
         except TypeError:
             return False
+
+    def are(self, classes: Any) -> bool:
+        """Whether these are all classes, in this order; False also for some unusual lists."""
+        if type(classes) is np.ndarray and classes.dtype.kind != "O":
+            classes = classes.tolist()
+        return type(classes) in (list, tuple) and list(classes) == self.labels.tolist()
+
+    def takes(self, y: Any) -> bool:
+        """Whether check_labels and check_known would find nothing in y; False also where that
+        takes these longer checks."""
+        if self.multilabel:
+            return self.has_all(y)
+        kind, known = y.dtype.kind, self.labels.dtype.kind
+        if known == "U":
+            is_usual = kind == "U" or (kind == "O" and all(isinstance(label, str) for label in y))
+        else:
+            is_usual = known in NUMBERS and kind in NUMBERS
+        # scikit-learn warns of classes that are many for so few samples
+        may_warn = y.shape[0] > FEW_SAMPLES and len(self.labels) > y.shape[0] // 2
+        return is_usual and not may_warn and self.has_all(y)
 
     def encode(self, y: Any, output_activation: str, dtype: Any) -> Targets:
         """Targets of y for a network with that output."""

@@ -138,7 +138,8 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
         Maximum number of epochs ('sgd', 'adam', 'rprop') or iterations ('lbfgs',
         'levenberg_marquardt').
     max_time : float or None, default=None
-        Seconds after which training stops, at the end of the epoch or iteration.
+        Seconds after which training stops, at the end of the epoch or iteration. The first epoch
+        of ``fit_batches`` is not finished, unless there is a checkpoint, which needs whole epochs.
     shuffle : bool, default=True
         Whether each epoch visits the samples in a new order.
     random_state : int, RandomState instance or None, default=None
@@ -409,6 +410,9 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
 
         Notes
         -----
+        An epoch ends when the iterator does. An endless one is cut by ``itertools.islice``; it can
+        be ended by Ctrl-C or ``max_time``, too, but no epoch counts then.
+
         Solvers 'sgd' and 'adam'; parameters, attributes, callbacks, curves and checkpoints are
         those of ``fit``. Each epoch calls `batches`, and one call more may be made ahead.
         Where the buffer holds all rows, the numbers are those of ``fit``, bit for bit. Where it
@@ -459,9 +463,13 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
 
     def _incremental_problem(self, y, classes):
         """The same for partial_fit, where y need not have all classes."""
-        check_labels(y)
-        known = self._classes_of_first_call(y, classes)
-        known.check_known(y)
+        known = vars(self).get("_classes") if hasattr(self, "network_") else None
+        if known is not None and known.takes(y):
+            self._check_classes(classes)  # the other checks take longer than a small step
+        else:
+            check_labels(y)
+            known = self._classes_of_first_call(y, classes)
+            known.check_known(y)
         if self.class_weight == "balanced":
             raise ValueError(
                 "class_weight='balanced' is not possible for partial_fit, which does not know how "
@@ -484,10 +492,14 @@ class BackpropClassifier(ClassifierMixin, BaseBackprop):
             return None
         return ClassWeights.of_training(self.class_weight, y, known.labels)
 
+    def _check_classes(self, classes):
+        """ValueError unless the classes of a later call are those of the first."""
+        if not self._classes.multilabel and not self._classes.are(classes):
+            _check_partial_fit_first_call(self, classes)
+
     def _classes_of_first_call(self, y, classes):
         if hasattr(self, "network_"):
-            if not self._classes.multilabel:
-                _check_partial_fit_first_call(self, classes)
+            self._check_classes(classes)
             return self._classes
         if type_of_target(y).startswith("multilabel"):
             return Classes.of(y)

@@ -23,6 +23,7 @@ from .checks import (
     has_validation,
     is_kernel_matrix,
     is_plain_target,
+    is_plain_text,
 )
 from .classes import check_no_label_missing
 from .data import DataSet
@@ -103,7 +104,9 @@ def check_arrays(
     `reset` says whether the estimator gets the features of X, its ``n_features_in_`` and
     ``feature_names_in_``, or X must have those of the estimator.
     """
-    is_plain = is_kernel_matrix(X, dtypes) and is_plain_target(y, len(X))
+    is_plain = is_kernel_matrix(X, dtypes) and (
+        is_plain_target(y, len(X)) or (is_plain_text(y, len(X)) and is_classifier(estimator))
+    )
     if is_plain and reset:
         # scikit-learn's checks cost 10 % of a small fit, and would find nothing here.
         vars(estimator).pop("feature_names_in_", None)

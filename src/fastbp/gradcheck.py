@@ -108,6 +108,8 @@ def check_gradient(
     ------
     ValueError
         For a float32 network: rounding alone would exceed any useful bound.
+    TypeError
+        For what is no Network: a fitted estimator has one, ``network_``.
 
     Notes
     -----
@@ -126,6 +128,10 @@ def check_gradient(
     >>> check_gradient(Network([2, 4, 1], activation="tanh", random_state=0), X, y).passed
     True
     """
+    if not isinstance(net, Network):
+        kind, is_fitted = type(net).__name__, isinstance(getattr(net, "network_", None), Network)
+        advice = "; pass model.network_" if is_fitted else ", as check_gradient(net, X, y) takes it"
+        raise TypeError(f"net must be a Network, got {kind}{advice}.")
     if net.dtype != np.float64:
         raise ValueError(
             f"check_gradient needs a Network of dtype float64, got {net.dtype.name}: in float32 "

@@ -12,9 +12,7 @@ samples and of the outputs, by the parameters and by the inputs. Parameters are 
 
 from __future__ import annotations
 
-import inspect
 from copy import deepcopy
-from functools import cache
 from typing import TYPE_CHECKING, Any, cast, get_args
 
 import numpy as np
@@ -23,6 +21,7 @@ from scipy import sparse
 
 from . import _kernels
 from .checks import (
+    are_labels,
     as_float_dtype,
     as_hidden_activations,
     as_labels,
@@ -78,10 +77,11 @@ if TYPE_CHECKING:
 
 # Multiplications and additions per parameter and sample: of outputs, and of their derivatives too.
 FORWARD, BACKWARD = 2.0, 6.0
+REDUCTIONS = get_args(Reduction)
 # Settings that states of earlier versions do not have.
 NEW_SETTINGS: dict[str, Any] = {"front": None, "n_periodic": None}
 # Attributes that a state does not hold, since they follow from the others.
-REBUILT = ("_plan", "_forward_dense", "_layout", "_coefs", "_intercepts", "_front_params")
+REBUILT = ("_plan", "_forward_dense", "_layout", "_views")
 LEAST_FORWARD = 2 * LEAST_CALL / FORWARD  # parameters times samples, for a second thread
 
 
@@ -169,6 +169,11 @@ default='identity'
     TypeError
         For a size that is not an integer, or a loss without the two methods.
 
+    Notes
+    -----
+    All arguments but `random_state` are attributes, too, `loss` as ``loss_name``. They are fixed,
+    but for `l2` and `l1`, which can be assigned; :meth:`copy` takes other settings.
+
     References
     ----------
     Rumelhart, Hinton and Williams, "Learning representations by back-propagating errors",
@@ -212,6 +217,11 @@ default='identity'
     front: str | None
     n_periodic: int | None
     dtype: np.dtype[np.floating[Any]]
+    _layout: Layout
+    _plan: Any
+    _forward_dense: Any
+    _params: FloatArray
+    _views: tuple[tuple[FloatArray, ...], tuple[FloatArray, ...], dict[str, FloatArray]]
 
     def __init__(
         self,
@@ -233,8 +243,8 @@ default='identity'
         dtype: FloatDType = "float64",
         random_state: RandomState = None,
     ) -> None:
-        self.layer_sizes = as_network_sizes(layer_sizes)
         self._configure(
+            as_network_sizes(layer_sizes),
             activation=activation,
             output_activation=output_activation,
             loss=loss,
@@ -256,6 +266,7 @@ default='identity'
 
     def _configure(
         self,
+        layer_sizes,
         *,
         activation,
         output_activation,
@@ -273,25 +284,29 @@ default='identity'
         dtype,
     ):
         """Check the constructor's arguments (but for the sizes) and take them as attributes."""
-        self.activation = activation if isinstance(activation, str) else _as_tuple(activation)
-        self.hidden_activations = as_hidden_activations(activation, len(self.layer_sizes) - 2)
-        self.output_activation = one_of("output_activation", output_activation, OUTPUTS)
-        self.loss_name = as_loss(loss)
-        self.reduction = one_of("reduction", reduction, get_args(Reduction))
-        check_pair(self.loss_name, output_activation)
-        check_n_outputs(self.loss_name, self.layer_sizes[-1])
-        self.loss_scale = as_number("loss_scale", loss_scale, lowest=0, included=False)
-        self.l2 = as_number("l2", l2, lowest=0)
-        self.l1 = as_number("l1", l1, lowest=0)
-        self.label_smoothing = as_number("label_smoothing", label_smoothing, lowest=0, below=1)
-        check_smoothing(self.label_smoothing, self.loss_name, output_activation)
-        self.huber_delta = as_number("huber_delta", huber_delta, lowest=0, included=False)
-        self.quantile = as_quantiles(quantile)
-        self.fit_intercept = bool(fit_intercept)
-        self.front, self.n_periodic = front, n_periodic
-        front = as_front(front, n_periodic, self.layer_sizes[0])
-        self._layout = Layout(self.layer_sizes, self.fit_intercept, front)
-        self.dtype = as_float_dtype(dtype)
+        own: dict[str, Any] = {}
+        own["layer_sizes"] = layer_sizes
+        several = not isinstance(activation, str) and np.iterable(activation)
+        own["activation"] = tuple(activation) if several else activation
+        own["hidden_activations"] = as_hidden_activations(activation, len(layer_sizes) - 2)
+        own["output_activation"] = one_of("output_activation", output_activation, OUTPUTS)
+        own["loss_name"] = loss = as_loss(loss)
+        own["reduction"] = one_of("reduction", reduction, REDUCTIONS)
+        check_pair(loss, output_activation)
+        check_n_outputs(loss, layer_sizes[-1])
+        own["loss_scale"] = as_number("loss_scale", loss_scale, lowest=0, included=False)
+        own["l2"] = as_number("l2", l2, lowest=0)
+        own["l1"] = as_number("l1", l1, lowest=0)
+        own["label_smoothing"] = as_number("label_smoothing", label_smoothing, lowest=0, below=1)
+        check_smoothing(own["label_smoothing"], loss, output_activation)
+        own["huber_delta"] = as_number("huber_delta", huber_delta, lowest=0, included=False)
+        own["quantile"] = as_quantiles(quantile)
+        own["fit_intercept"] = bool(fit_intercept)
+        own["front"], own["n_periodic"] = front, n_periodic
+        front = as_front(front, n_periodic, layer_sizes[0])
+        own["_layout"] = Layout(layer_sizes, own["fit_intercept"], front)
+        own["dtype"] = as_float_dtype(dtype)
+        vars(self).update(own)  # __setattr__ refuses what is fixed
         self._build_plan()
 
     def _build_plan(self):
@@ -300,7 +315,7 @@ default='identity'
         quantiles = None
         if loss == "quantile":
             quantiles = quantiles_of_outputs(self.quantile, self.layer_sizes[-1])
-        self._plan = core.Plan(
+        plan = core.Plan(
             self.layer_sizes,
             tuple(core.ACTIVATIONS[name] for name in self.hidden_activations),
             core.OUTPUTS[self.output_activation],
@@ -315,12 +330,26 @@ default='identity'
             n_periodic=-1 if front is None else front.n_periodic,
         )
         # The function for this dtype: finding it at each call would take a microsecond.
-        self._forward_dense = core.forward_dense["float" if self.dtype == np.float32 else "double"]
+        type_name = "float" if self.dtype == np.float32 else "double"
+        vars(self).update(_plan=plan, _forward_dense=core.forward_dense[type_name])
 
     def _adopt(self, params):
         """Make `params` the parameter vector, and the views that go with it."""
-        self._params = params
-        self._coefs, self._intercepts, self._front_params = self._layout.split(params)
+        vars(self).update(_params=params, _views=self._layout.split(params))
+
+    if not TYPE_CHECKING:  # which would take every attribute for one that can be set
+
+        def __setattr__(self, name, value):
+            if name in ("l2", "l1"):
+                value = as_number(name, value, lowest=0)
+            elif name in Network.__annotations__:
+                raise AttributeError(
+                    f"{name} is fixed at the construction of a Network; make a new Network, or a "
+                    "copy(...) with other settings."
+                )
+            elif type(self) is Network and not hasattr(Network, name):
+                raise AttributeError(f"A Network has no attribute {name!r} to be set.")
+            object.__setattr__(self, name, value)
 
     @property
     def params(self) -> FloatArray:
@@ -333,15 +362,15 @@ default='identity'
 
     @property
     def coefs(self) -> tuple[FloatArray, ...]:
-        return self._coefs
+        return self._views[0]
 
     @property
     def intercepts(self) -> tuple[FloatArray, ...]:
-        return self._intercepts
+        return self._views[1]
 
     @property
     def front_params(self) -> dict[str, FloatArray]:
-        return dict(self._front_params)
+        return dict(self._views[2])
 
     @property
     def n_params(self) -> int:
@@ -671,7 +700,7 @@ default='identity'
         X = self._check_inputs(X)
         n, n_outputs = X.shape[0], self.layer_sizes[-1]
         weights = as_weights(sample_weight, n, self.dtype)
-        if self.output_activation == "softmax" and _are_labels(y):
+        if self.output_activation == "softmax" and are_labels(y):
             return kernel_samples(X, as_labels(y, n, n_outputs), weights)
         n_extra = loss_record(self.loss_name).n_extra
         one_for_all = self.loss_name == "quantile" and isinstance(self.quantile, tuple)
@@ -723,15 +752,13 @@ default='identity'
                     f"has {name}={own!r}; build a new Network."
                 )
         twin = self.__class__.__new__(self.__class__)
-        twin.layer_sizes = self.layer_sizes
-        twin._configure(**self._settings() | settings)
+        twin._configure(self.layer_sizes, **self._settings() | settings)
         twin._adopt(self._params.astype(twin.dtype))
         return twin
 
     def _settings(self):
         """The arguments of the constructor, but for layer_sizes and random_state."""
-        own_class: Any = type(self)
-        return {name: getattr(self, attribute) for name, attribute in _attributes(own_class)}
+        return {name: getattr(self, attribute) for name, attribute in SETTINGS}
 
     def __getstate__(self) -> dict[str, Any]:
         state = self.__dict__.copy()
@@ -741,14 +768,12 @@ default='identity'
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         # Checked as the constructor's arguments are: the kernels trust sizes and dtype.
-        own_class: Any = type(self)
-        arguments = _attributes(own_class)
         state = NEW_SETTINGS | state
-        for name in ("layer_sizes", *(attribute for _, attribute in arguments), "_params"):
+        for name in ("layer_sizes", *(attribute for _, attribute in SETTINGS), "_params"):
             if name not in state:
                 raise ValueError(f"The state of a Network is incomplete: it has no {name!r}.")
-        self.layer_sizes = as_network_sizes(state["layer_sizes"])
-        self._configure(**{name: state[attribute] for name, attribute in arguments})
+        layer_sizes = as_network_sizes(state["layer_sizes"])
+        self._configure(layer_sizes, **{name: state[attribute] for name, attribute in SETTINGS})
         self._adopt(self._layout.as_params(state["_params"], self.dtype))
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
@@ -760,14 +785,8 @@ default='identity'
 
     def _unusual(self):
         """The less common settings that are not at their defaults, for repr."""
-        defaults: dict[str, Any] = {
-            "l1": 0.0,
-            "label_smoothing": 0.0,
-            "huber_delta": 1.0,
-            "quantile": 0.5,
-            "front": None,
-            "n_periodic": None,
-        }
+        defaults: dict[str, Any] = {"l1": 0.0, "label_smoothing": 0.0, "huber_delta": 1.0}
+        defaults |= {"quantile": 0.5, "front": None, "n_periodic": None}
         changed = {name: getattr(self, name) for name in defaults}
         return "".join(
             f"{name}={value!r}, " for name, value in changed.items() if value != defaults[name]
@@ -783,20 +802,9 @@ default='identity'
         )
 
 
-@cache  # inspect takes 50 microseconds
-def _attributes(network_class):
-    """The arguments of the constructor that _configure takes, and the attributes that hold them."""
-    names = list(inspect.signature(network_class._configure).parameters)[1:]  # without self
-    return tuple((name, "loss_name" if name == "loss" else name) for name in names)
-
-
-def _as_tuple(names):
-    return tuple(names) if np.iterable(names) else names
-
-
-def _are_labels(y):
-    return y is not None and not sparse.issparse(y) and np.ndim(y) == 1 and _is_integer(y)
-
-
-def _is_integer(y):
-    return np.issubdtype(np.asarray(y).dtype, np.integer)
+# The arguments of the constructor that _configure takes, and the attributes that hold them.
+SETTINGS = tuple(
+    ("loss" if name == "loss_name" else name, name)
+    for name in Network.__annotations__
+    if name[0] != "_" and name not in ("layer_sizes", "hidden_activations")
+)

@@ -54,6 +54,8 @@ class BackpropRegressor(RegressorMixin, BaseBackprop):
     Parameters, defaults, methods, fitted attributes and, for the same ``random_state``, weights are
     those of ``sklearn.neural_network.MLPRegressor`` (whose first positional parameter is ``loss``;
     here it is ``hidden_layer_sizes``, as in the classifier). It has more parameters and methods.
+    With several outputs and lbfgs the weights are others: scikit-learn's are led by a loss that is
+    the mean over outputs and a gradient that is of their sum.
 
     Parameters
     ----------
@@ -134,7 +136,8 @@ default='auto'
         Maximum number of epochs ('sgd', 'adam', 'rprop') or iterations ('lbfgs',
         'levenberg_marquardt').
     max_time : float or None, default=None
-        Seconds after which training stops, at the end of the epoch or iteration.
+        Seconds after which training stops, at the end of the epoch or iteration. The first epoch
+        of ``fit_batches`` is not finished, unless there is a checkpoint, which needs whole epochs.
     shuffle : bool, default=True
         Whether each epoch visits the samples in a new order.
     random_state : int, RandomState instance or None, default=None
@@ -394,6 +397,9 @@ default='auto'
 
         Notes
         -----
+        An epoch ends when the iterator does. An endless one is cut by ``itertools.islice``; it can
+        be ended by Ctrl-C or ``max_time``, too, but no epoch counts then.
+
         Solvers 'sgd' and 'adam'; parameters, attributes, callbacks, curves and checkpoints are
         those of ``fit``. Each epoch calls `batches`, and one call more may be made ahead.
         Where the buffer holds all rows, the numbers are those of ``fit``, bit for bit. Where it

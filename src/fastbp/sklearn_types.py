@@ -1,7 +1,7 @@
 """The types that scikit-learn does not state: of its decorators, and of methods that it passes on.
 
-Nothing here does anything that scikit-learn would not do by itself, but for a better message about
-an argument that a method does not have.
+Nothing here does anything that scikit-learn would not do by itself, but for better messages about
+arguments and parameters that there are not.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 import sklearn.base
 import sklearn.utils.metaestimators
 
-from .near_names import hint_of_argument
+from .near_names import hint_of_argument, hint_of_parameter
 from .types import Array, ArrayLike, FloatArray, MatrixLike, MaybeSparse
 
 if TYPE_CHECKING:
@@ -50,6 +50,37 @@ def available_if(check: Callable[[Any], bool]) -> Callable[[Method], Method]:
         return cast(Method, sklearn.utils.metaestimators.available_if(check)(method))
 
     return decorate
+
+
+class HintedParameters:
+    """For an estimator: set_params says which parameter was probably meant."""
+
+    def set_params(self, **params: Any) -> Self:
+        """Set parameters, as every estimator does; an unknown name is answered with a near one.
+
+        Parameters
+        ----------
+        **params : dict
+            Parameters of the constructor.
+
+        Returns
+        -------
+        self : object
+
+        Raises
+        ------
+        ValueError
+            For an unknown name.
+        """
+        estimator: Any = super()
+        try:
+            return estimator.set_params(**params)
+        except ValueError as error:
+            known = estimator._get_param_names()
+            unknown = [name for name in params if name not in known]
+            if not unknown:
+                raise
+            raise ValueError(f"{error}{hint_of_parameter(unknown[0], known)}") from None
 
 
 class InheritedMethods:

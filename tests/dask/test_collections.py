@@ -152,7 +152,22 @@ def replaced(array, row, value):
 
 X, Y = make_classes()
 REFUSED = {
-    "no collection": (lambda: (X, Y), TypeError, "X must be a Dask array"),
+    "no collection": (lambda: (X.tolist(), Y), TypeError, "X must be a Dask array, .*, got list; "),
+    "an array": (
+        lambda: (X, lazy(Y)),
+        TypeError,
+        r"got a NumPy ndarray; .*: dask\.array\.from_array\(X, chunks=\.\.\.\)\.$",
+    ),
+    "a table": (
+        lambda: (pd.DataFrame(X), lazy(Y)),
+        TypeError,
+        r"got a pandas DataFrame; .*: dask\.dataframe\.from_pandas\(X, npartitions=\.\.\.\)\.$",
+    ),
+    "a column": (
+        lambda: (dd.from_pandas(pd.DataFrame(X), npartitions=2), pd.Series(Y)),
+        TypeError,
+        r"y must be .*, got a pandas Series; .*: dask\.dataframe\.from_pandas\(y, npartitions=",
+    ),
     "y is no collection": (lambda: (lazy(X), Y), TypeError, "y must be a Dask array"),
     "X has one dimension": (lambda: (lazy(X[:, 0]), lazy(Y)), ValueError, "two dimensions"),
     "other partitions": (

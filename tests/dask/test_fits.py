@@ -403,6 +403,12 @@ def test_to_local_and_pickles():
 
 
 @BOTH
+def test_a_parameter_that_there_is_not_gets_a_hint(cls):
+    with pytest.raises(ValueError, match=r"\]\. Did you mean 'learning_rate_init'\?$"):
+        cls().set_params(lr=0.1)
+
+
+@BOTH
 def test_parameters_are_those_of_the_plain_estimator(cls):
     parameters = PLAIN[cls]().get_params()
     assert cls().get_params() == {**parameters, "n_local_epochs": 1}

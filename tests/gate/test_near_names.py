@@ -10,7 +10,13 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from fastbp import BackpropClassifier, BackpropRegressor, Network
+from fastbp import (
+    BackpropClassifier,
+    BackpropRegressor,
+    Network,
+    TabularClassifier,
+    TabularRegressor,
+)
 from fastbp.near_names import ARGUMENTS_ELSEWHERE, ELSEWHERE, PARAMETERS_ELSEWHERE, hint
 from fastbp.training.schedules import SCHEDULES
 
@@ -117,6 +123,14 @@ def test_of_parameters_that_are_set(cls, name, meant):
     said = str(caught.value)
     assert said.startswith(f"Invalid parameter {name!r} for estimator {cls.__name__}")
     assert said.endswith(f"].{meant}")
+
+
+@pytest.mark.parametrize("cls", [TabularClassifier, TabularRegressor])
+def test_of_parameters_of_a_tabular_estimator(cls):
+    for name, meant in (("epochs", " Did you mean 'max_iter'?"), ("alpha", "")):
+        with pytest.raises(ValueError) as caught:
+            cls().set_params(**{name: 1})
+        assert str(caught.value).endswith(f"].{meant}")
 
 
 def test_of_parameters_of_a_search():

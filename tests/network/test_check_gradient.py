@@ -74,6 +74,22 @@ def test_check_gradient_refuses_float32():
         fastbp.check_gradient(net, X, y)
 
 
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_check_gradient_refuses_what_is_no_network():
+    net, X, y = small_network()
+    fitted = fastbp.BackpropRegressor((2,), max_iter=1).fit(X, y)
+    assert fastbp.check_gradient(fitted.network_, X, y).passed
+    usual = r"as check_gradient\(net, X, y\) takes it"
+    for arguments, said in (
+        ((fitted, X, y), "got BackpropRegressor; pass model.network_"),
+        ((fastbp.BackpropRegressor(), X, y), f"got BackpropRegressor, {usual}"),
+        ((X, y, net), f"got ndarray, {usual}"),
+        ((None, X, y), f"got NoneType, {usual}"),
+    ):
+        with pytest.raises(TypeError, match=f"net must be a Network, {said}"):
+            fastbp.check_gradient(*arguments)
+
+
 def test_a_network_at_its_minimum_passes():
     """There the gradient is smaller than the rounding of a difference quotient."""
     rng = np.random.default_rng(0)

@@ -1,6 +1,7 @@
 """The contract of fastbp.Network: parameters, initial weights, results, copies."""
 
 import copy
+import inspect
 import pickle
 import warnings
 
@@ -110,6 +111,62 @@ def test_arguments_can_be_read_back():
     assert net.hidden_activations == ("gelu", "relu")
     net = fastbp.Network(SIZES, output_activation="softmax", loss="log_loss", label_smoothing=0.1)
     assert net.label_smoothing == 0.1
+
+
+FIXED = {
+    "layer_sizes": (3, 5, 2),
+    "activation": "tanh",
+    "hidden_activations": ("tanh", "tanh"),
+    "output_activation": "exp",
+    "loss_name": "huber",
+    "loss_scale": 2.0,
+    "reduction": "sum",
+    "label_smoothing": 0.1,
+    "huber_delta": 0.5,
+    "quantile": 0.1,
+    "fit_intercept": False,
+    "front": "scale",
+    "n_periodic": 1,
+    "dtype": np.dtype("float32"),
+}
+
+
+def test_the_compiled_part_follows_no_assignment_so_there_is_none():
+    net, twin = (fastbp.Network(SIZES, random_state=0) for _ in range(2))
+    for name, value in FIXED.items():
+        with pytest.raises(AttributeError, match=f"{name} is fixed .* make a new Network"):
+            setattr(net, name, value)
+    for name in "coefs", "intercepts", "front_params", "n_params":
+        with pytest.raises(AttributeError, match=name):
+            setattr(net, name, ())
+    assert repr(net) == repr(twin) == repr(net.copy()) == repr(pickle.loads(pickle.dumps(net)))
+
+
+def test_every_setting_is_fixed_or_acts_at_once():
+    settings = set(inspect.signature(fastbp.Network).parameters) - {"random_state", "loss"}
+    assert settings | {"loss_name", "hidden_activations"} == {*FIXED, "l2", "l1"}
+    net, (X, y) = fastbp.Network(SIZES, random_state=0), make_data()
+    for factor in "l2", "l1":
+        setattr(net, factor, 0.5)
+        made = fastbp.Network(SIZES, l2=net.l2, l1=net.l1, random_state=0)
+        assert net.loss(X, y) == made.loss(X, y)
+        with pytest.raises(ValueError, match=factor):
+            setattr(net, factor, -1)
+        assert repr(net) == repr(made) == repr(net.copy())
+
+
+def test_a_slip_makes_no_attribute():
+    net = fastbp.Network(SIZES)
+    with pytest.raises(AttributeError, match="no attribute 'param'"):
+        net.param = 1
+
+    class Named(fastbp.Network):
+        pass
+
+    net = Named(SIZES, random_state=0)
+    net.name = "a subclass may have more"
+    with pytest.raises(AttributeError, match="fixed"):
+        net.activation = "tanh"
 
 
 @pytest.mark.parametrize("container", [list, tuple, np.array])

@@ -55,6 +55,7 @@ PROVOKED = {
     "A column-vector": lambda: net().fit(Z, t[:, np.newaxis]),
     "Unknown label type": lambda: BackpropClassifier().fit(Z, t),
     "BackpropRegressor.fit": lambda: net().fit(Z, t, eval_set=[(Z, t)]),
+    "BackpropRegressor.__init__": lambda: BackpropRegressor(lr=0.1),
     "There are dates": lambda: TabularRegressor().fit(
         column("since", pd.date_range("2020-01-01", periods=300)), t[:300]
     ),

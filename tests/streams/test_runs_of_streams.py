@@ -1,8 +1,11 @@
 """What belongs to a run: checkpoints, callbacks, time, verbose lines, verdicts; memory limits."""
 
+import itertools
 import os
 import signal
 import sys
+import threading
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,7 +15,7 @@ from sklearn.exceptions import ConvergenceWarning
 from streams_of import batches_of
 
 from fastbp import BackpropClassifier, BackpropRegressor, BatchError, archives
-from fastbp.training import checkpoints
+from fastbp.training import checkpoints, monitor
 
 try:
     from sklearn.callback import _callback_context  # noqa: F401
@@ -130,6 +133,48 @@ def test_killed_at_random_moments(path):
         n_killed += os.WIFSIGNALED(os.waitpid(child, 0)[1])
     assert n_killed > 0
     assert_same_bits(fit(checkpoint=path), fit())
+
+
+def endless():
+    for start in itertools.count(step=20):
+        rows = np.arange(start, start + 20) % 200
+        yield X[rows], NUMBERS[rows]
+
+
+def test_max_time_ends_an_epoch_without_end():
+    """The state is the one after Ctrl-C: trained weights, and no epoch that counts."""
+    model = small(BackpropRegressor, max_time=0.05, max_iter=9, random_state=0)
+    with pytest.warns(ConvergenceWarning, match=r"in the midst of the first epoch, after \d+ rows"):
+        model.fit_batches(endless, buffer_rows=64)
+    assert model.n_iter_ == 0 and model.t_ == 0 and model.loss_curve_ == []
+    begun = small(BackpropRegressor, random_state=0).initialize(X, NUMBERS)
+    assert (model.network_.params != begun.network_.params).any()
+    assert all(thread.name != "fastbp reader" for thread in threading.enumerate())
+    model.set_params(max_time=None, warm_start=True, max_iter=2)
+    model.fit_batches(lambda: itertools.islice(endless(), 10), buffer_rows=64)
+    assert model.n_iter_ == 2
+
+
+def test_max_time_ends_a_long_first_epoch_but_finishes_the_others(monkeypatch):
+    monkeypatch.setattr(monitor, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    ended = []
+    for max_time in (0, 3.5, 40):
+        clock = iter(range(1000))
+        model = small(BackpropRegressor, max_time=max_time or 1e-9, max_iter=50, batch_size=20)
+        with pytest.warns(ConvergenceWarning, match="Training stopped after max_time"):
+            model.fit_batches(batches_of(X, NUMBERS, size=30), buffer_rows=40)
+        ended.append((model.n_iter_, model.t_))
+    assert ended[0] == ended[1] == (0, 0)
+    assert ended[2][0] > 1 and ended[2][1] == 200 * ended[2][0]
+
+
+def test_max_time_finishes_a_first_epoch_that_a_checkpoint_has_to_hold(path):
+    model = small(BackpropRegressor, max_time=1e-9, max_iter=9, checkpoint=path)
+    batches = batches_of(X, NUMBERS, size=30)
+    for n in 1, 2:
+        with pytest.warns(ConvergenceWarning, match=f"max_time=1e-09 seconds, in iteration {n};"):
+            model.fit_batches(batches, buffer_rows=40)
+        assert model.n_iter_ == n
 
 
 def test_callbacks_get_no_arrays():

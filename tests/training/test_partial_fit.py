@@ -2,9 +2,11 @@
 
 import copy
 import pickle
+import warnings
 
 import numpy as np
 import pytest
+from internals import check_everything
 from problems import (
     CUT_SHORT,
     ESTIMATORS,
@@ -21,8 +23,10 @@ from problems import (
     small,
 )
 from scipy import sparse
+from sklearn.exceptions import ConvergenceWarning
 
 from fastbp import BackpropClassifier, BackpropRegressor
+from fastbp.classes import Classes
 
 pytestmark = CUT_SHORT
 
@@ -109,6 +113,114 @@ def test_partial_fit_takes_some_of_the_classes():
     assert clf.predict_proba(X).shape == (N_SAMPLES, 4)
     with pytest.raises(ValueError, match="has classes not in"):
         clf.partial_fit(X, np.where(y == "ant", "elk", y))
+
+
+FRUITS = np.array(["apple", "fig", "pear"])
+ROWS = np.arange(48)
+LATER_LABELS = {
+    "the same": ROWS % 3,
+    "one class": np.zeros(48, int),
+    "other numbers": (ROWS % 3).astype(np.float32),
+    "bool": ROWS % 2 == 0,
+    "small ints": (ROWS % 3).astype(np.uint8),
+    "unknown": ROWS % 4,
+    "negative": -(ROWS % 3),
+    "fractions": ROWS % 3 + 0.5,
+    "infinite": np.where(ROWS == 5, np.inf, 1.0),
+    "nan": np.where(ROWS == 5, np.nan, 1.0),
+    "complex": ROWS % 3 + 0j,
+    "objects": (ROWS % 3).astype(object),
+    "a column": (ROWS % 3).reshape(-1, 1),
+    "two columns": np.c_[ROWS % 3, ROWS % 3],
+    "an indicator": np.eye(3, dtype=int)[ROWS % 3],
+    "an indicator of floats": np.eye(3)[ROWS % 3],
+    "a sparse indicator": sparse.csr_matrix(np.eye(3, dtype=int)[ROWS % 3]),
+    "halves": np.eye(3)[ROWS % 3] / 2,
+    "dates": ROWS.astype("datetime64[D]"),
+    "text": FRUITS[ROWS % 3],
+    "long text": FRUITS[ROWS % 3].astype("U40"),
+    "text as objects": FRUITS[ROWS % 3].astype(object),
+    "unknown text": np.where(ROWS == 5, "plum", FRUITS[ROWS % 3]),
+    "bytes": FRUITS[ROWS % 3].astype("S"),
+    "none among text": np.where(ROWS == 5, None, FRUITS[ROWS % 3].astype(object)),
+    "a number among text": np.where(ROWS == 5, 1, FRUITS[ROWS % 3].astype(object)),
+    "text of digits": (ROWS % 3).astype(str),
+    "a list": (ROWS % 3).tolist(),
+    "a list of text": FRUITS[ROWS % 3].tolist(),
+}
+LATER_CLASSES = {
+    "same": lambda first: first.tolist(),
+    "array": lambda first: first,
+    "tuple": lambda first: tuple(first),
+    "other order": lambda first: first[::-1],
+    "as objects": lambda first: first.astype(object),
+    "fewer": lambda first: first[:-1],
+    "as text": lambda first: first.astype(str),
+    "as bytes": lambda first: first.astype(str).astype("S"),
+    "nested": lambda first: [first.tolist()],
+    "number": lambda first: 3,
+}
+FIRST_LABELS = {
+    "numbers": ROWS % 3,
+    "floats": (ROWS % 3).astype(float),
+    "two": ROWS % 2 == 0,
+    "text": FRUITS[ROWS % 3],
+    "indicator": np.eye(3, dtype=int)[ROWS % 3],
+    "many": ROWS % 16,
+}
+
+
+def what_happens(action, forces_checks, monkeypatch):
+    """The error and the warnings of an action, and the network after it."""
+    with monkeypatch.context() as patch, warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        if forces_checks:
+            check_everything(patch)
+            patch.setattr(Classes, "takes", lambda *_: False)
+            patch.setattr(Classes, "are", lambda *_: False)
+        error = model = None
+        try:
+            model = action()
+        except Exception as raised:
+            error = type(raised), str(raised)
+    params = None if model is None else model.network_.params.tolist()
+    return error, [(one.category, str(one.message)) for one in caught], params
+
+
+@pytest.mark.parametrize("first", FIRST_LABELS)
+def test_later_calls_refuse_and_warn_as_if_all_were_checked(first, monkeypatch):
+    """Also of few rows, since scikit-learn warns of many classes from 21 rows on."""
+    X, y = make_classes(3)[0], FIRST_LABELS[first]
+    classes = {} if y.ndim == 2 else {"classes": np.unique(y)}
+    model = BackpropClassifier((2,), random_state=0).partial_fit(X, y, **classes)
+
+    def call(y, n=48, **classes):
+        y = y[:n]
+        return lambda: copy.deepcopy(model).partial_fit(X[:n], y, **classes)
+
+    calls = {(name, n): call(y, n) for name, y in LATER_LABELS.items() for n in (48, 31, 21, 20, 1)}
+    if classes:
+        calls |= {
+            name: call(y, classes=change(classes["classes"]))
+            for name, change in LATER_CLASSES.items()
+        }
+    n_refused = 0
+    for name, action in calls.items():
+        short, whole = (what_happens(action, forced, monkeypatch) for forced in (False, True))
+        assert short == whole, name
+        n_refused += short[0] is not None
+    assert 0 < n_refused < len(calls)
+
+
+@pytest.mark.parametrize("first", FIRST_LABELS)
+def test_labels_that_are_known_are_not_checked_again(first, monkeypatch):
+    X, y = make_classes(3)[0], FIRST_LABELS[first]
+    classes = {} if y.ndim == 2 else {"classes": np.unique(y)}
+    model = BackpropClassifier((2,), random_state=0).partial_fit(X, y, **classes)
+    for name in "check_labels", "_check_partial_fit_first_call":
+        monkeypatch.delattr(f"fastbp.classifier.{name}")
+    model.partial_fit(X, y, **classes).partial_fit(X, y, **{k: [*v] for k, v in classes.items()})
 
 
 def test_partial_fit_after_fit_needs_no_classes():

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
+import sklearn.neural_network
 from covering import at_first
 from problems import CUT_SHORT, OLD_LBFGS
 from scipy import sparse
@@ -652,6 +653,30 @@ def test_multioutput_loss_is_the_sum_over_outputs(solver):
     data_loss = 0.5 * np.mean(np.sum((ours.predict(X) - y) ** 2, axis=1))
     np.testing.assert_allclose(ours.loss_, data_loss + penalty(ours, N_SAMPLES), rtol=1e-12)
     np.testing.assert_allclose(theirs.loss_, data_loss / 2 + penalty(ours, N_SAMPLES), rtol=1e-12)
+
+
+@pytest.mark.parametrize("weighted", [False, True], ids=["unweighted", "weighted"])
+@pytest.mark.parametrize("activation", ["identity", "logistic", "tanh"])
+def test_multioutput_lbfgs_agrees_where_scikit_learn_takes_the_sum(
+    activation, weighted, monkeypatch
+):
+    """Its gradient is that of the sum, and its loss the mean: that is all the difference."""
+    one = case("lbfgs", "multioutput", activation=activation, weighted=weighted)
+    ours, theirs, _ = train_both(one, **LBFGS)
+    assert max(np.abs(a - b).max() for a, b in zip(ours.coefs_, theirs.coefs_, strict=True)) > 1e-4
+
+    losses = sklearn.neural_network._multilayer_perceptron.LOSS_FUNCTIONS
+    mean = losses["squared_error"]
+    monkeypatch.setitem(
+        losses,
+        "squared_error",
+        lambda y, outputs, *weights: mean(y, outputs, *weights) * y.shape[1],
+    )
+    ours, theirs, X = train_both(one, **LBFGS)
+    assert_same_counters(ours, theirs)
+    assert_same_parameters(ours, theirs, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(ours.loss_, theirs.loss_, rtol=1e-6)
+    assert_same_predictions(ours, theirs, X, rtol=1e-3, atol=1e-3)
 
 
 @pytest.mark.parametrize("sizes", [(), (4,)], ids=str)

@@ -16,6 +16,7 @@ from ..base import BaseBackprop
 from ..layer_arrays import LayerArrays
 from ..network import Network
 from ..parameters import check_parameters, parameters_of
+from ..sklearn_types import HintedParameters
 from ..types import Array, LayerSizes
 from ..whole_fits import whole_fit
 from .executors import executor_for
@@ -53,7 +54,7 @@ def with_parameters_of(plain: type[BaseBackprop]) -> Callable[[Class], Class]:
     return decorate
 
 
-class BaseDaskBackprop(BaseEstimator):
+class BaseDaskBackprop(HintedParameters, BaseEstimator):
     """What classifier and regressor share; `_plain` is the estimator without Dask."""
 
     _plain: ClassVar[type[BaseBackprop]]

@@ -72,9 +72,15 @@ def is_array(collection: Any) -> bool:
 
 def _row_blocks(collection, name):
     if not is_collection(collection):
+        kind, makes = type(collection).__name__, None
+        if type(collection).__module__.partition(".")[0] == "pandas":
+            kind, makes = f"a pandas {kind}", f"dask.dataframe.from_pandas({name}, npartitions=...)"
+        elif isinstance(collection, np.ndarray):
+            kind, makes = f"a NumPy {kind}", f"dask.array.from_array({name}, chunks=...)"
         raise TypeError(
-            f"{name} must be a Dask array, DataFrame or Series, got {type(collection).__name__}; "
-            "for data in memory use the estimator of the same name without Dask."
+            f"{name} must be a Dask array, DataFrame or Series, got {kind}; for data in memory use "
+            "the estimator of the same name without Dask"
+            + ("." if makes is None else f", or divide them: {makes}.")
         )
     if is_array(collection):
         if name == "X" and collection.ndim != 2:

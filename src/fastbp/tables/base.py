@@ -28,7 +28,7 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from ..checks import as_weights, has_validation
 from ..parameters import SHARED, check_parameters
-from ..sklearn_types import fits
+from ..sklearn_types import HintedParameters, fits
 from ..types import Array, ArrayLike, FloatArray, LayerSizes, MatrixLike, RandomState
 from ..whole_fits import whole_fit
 from .columns import check_is_table
@@ -58,7 +58,7 @@ CONSTRAINTS: dict[str, list[Any]] = {
 }
 
 
-class BaseTabular(BaseEstimator):
+class BaseTabular(HintedParameters, BaseEstimator):
     """What the classifier and the regressor share."""
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]]

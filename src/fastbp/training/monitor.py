@@ -117,9 +117,14 @@ class Monitor:
             self.was_ended = self._ask()
         return self.was_ended
 
+    @property
+    def time_is_up(self) -> bool:
+        """Whether max_time is over."""
+        return self._latest is not None and time.monotonic() >= self._latest
+
     def _ask(self):
         callback_ends = self._after_epoch is not None and self._after_epoch()
-        if self._latest is not None and time.monotonic() >= self._latest:
+        if self.time_is_up:
             warn(
                 f"Training stopped after max_time={self._settings.max_time:g} seconds, in "
                 f"iteration {self._state.n_iter}; the optimization hasn't converged yet.",

@@ -189,6 +189,8 @@ def train(run: Run, complaint_about: Callable[[Run], str] = complaint_about) -> 
     except KeyboardInterrupt:
         run.monitor.settle()
         warn("Training interrupted by user.")
+    except OutOfTime as end:
+        warn(str(end), ConvergenceWarning)
     if run.loss is not None:
         run.monitor.conclude(run.loss)
     run.monitor.restore_best()
@@ -229,6 +231,10 @@ def _checkpointed(run):
     if not is_finished:
         checkpoint.take(run)
         checkpoint.write(is_finished=not run.monitor.was_ended)
+
+
+class OutOfTime(Exception):  # noqa: N818
+    """The first epoch of a stream has taken max_time, and may have no end; users see a warning."""
 
 
 class DivergenceError(ValueError):

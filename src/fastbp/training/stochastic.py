@@ -23,7 +23,7 @@ from ..threads import choose_n_threads
 from ..types import Array, FloatArray
 from ..user_warnings import warn
 from .rate_factors import groups_of, largest_decay_factor
-from .run import Run, diverged
+from .run import OutOfTime, Run, diverged
 from .schedules import (
     SCHEDULES_BETWEEN_EPOCHS,
     rate_after_epoch,
@@ -230,6 +230,13 @@ def _train_rounds(run, trainer, rates, batch_size, groups):
             return None
         if order is None:
             break
+        # Nothing else ends a run whose batches have no end. A checkpoint needs whole epochs.
+        if sizes and state.n_iter == 0 and run.checkpoint is None and run.monitor.time_is_up:
+            raise OutOfTime(
+                f"Training stopped after max_time={settings.max_time:g} seconds, in the midst of "
+                f"the first epoch, after {sum(sizes)} rows: n_iter_ is 0. An epoch ends when "
+                "batches does; itertools.islice ends batches that would go on for ever."
+            )
         if stream.is_sparse:
             trainer = _trainer(run, batch_size, groups)  # other rows are another matrix
         n_steps = -(-len(order) // batch_size)
