@@ -5,6 +5,7 @@ tell a right from a wrong array. Tests that need other settings say so beside th
 """
 
 import copy
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -141,6 +142,16 @@ def make_validated_task(cls):
     training = make_named_task(cls, n_samples=N_TRAINING, noise=noise)
     validation = make_named_task(cls, n_samples=N_VAL, noise=noise, seed=1)
     return *training, *validation, np.random.default_rng(2).uniform(0.1, 3, N_VAL)
+
+
+def takes_l1(solver):
+    """Whether a solver minimises objectives with an L1 penalty."""
+    settings = SimpleNamespace(loss="squared_error", alpha=0.1, l1_ratio=0.4)
+    try:
+        SOLVER_RECORDS[solver].require(settings, 1, 1)
+    except ValueError:
+        return False
+    return True
 
 
 def watched(cls, **params):

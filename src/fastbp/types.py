@@ -63,6 +63,10 @@ LossOfNumbers: TypeAlias = Literal[
     "squared_error", "absolute_error", "huber", "poisson", "gamma", "quantile", "gaussian"
 ]
 LossName: TypeAlias = LossOfClasses | LossOfNumbers
+# of TabularRegressor
+LossOfTables: TypeAlias = Literal[
+    "squared_error", "absolute_error", "huber", "poisson", "gamma", "quantile", "gaussian"
+]
 FrontName: TypeAlias = Literal["scale", "periodic"]
 LearningRateFactors: TypeAlias = Mapping[str, Any] | None
 Reduction: TypeAlias = Literal["mean", "sum"]

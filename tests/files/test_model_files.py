@@ -320,6 +320,14 @@ def test_format_1_is_read():
             )
 
 
+def test_a_file_from_before_a_solver_is_read(saved):
+    header, arrays = archives.read_archive(saved)
+    for name in saved_state.OF_ONE_SOLVER:
+        assert header["state"].pop(name) is None
+    archives.write_archive(saved, header, arrays)
+    assert_same_bits(load_model(saved), fitted(BackpropClassifier, CLASSES))
+
+
 def outputs_of(estimator, inputs):
     if "T" not in inputs:
         return estimator._outputs(inputs["X"])

@@ -170,7 +170,7 @@ def make_samples(cls):
 
 
 def make(cls, solver, **params):
-    if solver == "levenberg_marquardt":
+    if CELLS["loss", solver] == "s":
         params["loss"] = "squared_error"
     return cls(solver=solver, **{**FOR_ALL, **params})
 
@@ -219,19 +219,18 @@ def test_the_table_and_the_probes_are_complete():
 def test_every_mark_is_explained_and_tried():
     tried = set(cells_marked("●") + cells_marked("·"))
     tried |= {cell for cell in CELLS if cell[0] in SEEN_ELSEWHERE | METHODS}
-    others = {cell: mark for cell, mark in CELLS.items() if cell not in tried}
-    # each has its test below
+    others = {(cell[0], mark) for cell, mark in CELLS.items() if cell not in tried}
+    # each has its test below, of all solvers with that mark
     assert others == {
-        ("loss", "levenberg_marquardt"): "s",
-        ("l1_ratio", "levenberg_marquardt"): "0",
-        ("tol", "lbfgs"): "g",
-        ("tol", "levenberg_marquardt"): "g",
-        ("n_iter_no_change", "levenberg_marquardt"): "e",
-        ("scoring", "lbfgs"): "r",
-        ("n_threads", "levenberg_marquardt"): "b",
+        ("loss", "s"),
+        ("l1_ratio", "0"),
+        ("tol", "g"),
+        ("n_iter_no_change", "e"),
+        ("scoring", "r"),
+        ("n_threads", "b"),
     }
     notes = [row[-1] for row in table_below("solvers.md", "Which parameters act on which solver")]
-    for mark in {*others.values(), "–"}:
+    for mark in {*(mark for _, mark in others), "–"}:
         assert any(note.startswith(f"{mark}:") for note in notes), mark
 
 
@@ -268,20 +267,25 @@ def test_has_no_effect(name, cls, further):
         assert len(results_of(name, solver, cls, **further)) == 1, solver
 
 
-def test_losses_of_levenberg_marquardt():
+def each_marked(mark, name):
+    return pytest.mark.parametrize("solver", solvers_marked(mark, name))
+
+
+@each_marked("s", "loss")
+def test_solvers_of_squared_error_alone(solver):
     X, y = make_samples(BackpropRegressor)
     for loss in [
         *(loss for loss in LOSSES if loss not in ("squared_error", "log_loss")),
         LogCosh(),
     ]:
         with pytest.raises(ValueError, match="loss='squared_error'"):
-            BackpropRegressor(solver="levenberg_marquardt", loss=loss).fit(X, y)
+            BackpropRegressor(solver=solver, loss=loss).fit(X, y)
     with pytest.raises(ValueError, match="loss='squared_error'"):
-        BackpropClassifier(solver="levenberg_marquardt").fit(*make_samples(BackpropClassifier))
+        BackpropClassifier(solver=solver).fit(*make_samples(BackpropClassifier))
 
 
-def test_l1_ratio_of_levenberg_marquardt():
-    solver = "levenberg_marquardt"
+@each_marked("0", "l1_ratio")
+def test_l1_ratio_must_be_0(solver):
     for cls in (BackpropClassifier, BackpropRegressor):
         with pytest.raises(ValueError, match="l1_ratio=0"):
             make(cls, solver, alpha=0.1, l1_ratio=0.5).fit(*make_samples(cls))
@@ -289,7 +293,7 @@ def test_l1_ratio_of_levenberg_marquardt():
         assert len(without) == 1
 
 
-@pytest.mark.parametrize("solver", ["lbfgs", "levenberg_marquardt"])
+@each_marked("g", "tol")
 def test_tol_as_a_bound_on_the_gradient(solver):
     for cls in (BackpropClassifier, BackpropRegressor):
         X, y = make_samples(cls)
@@ -299,9 +303,10 @@ def test_tol_as_a_bound_on_the_gradient(solver):
         assert model.n_iter_ < 1000
 
 
-def test_early_stopping_of_levenberg_marquardt():
+@each_marked("e", "n_iter_no_change")
+def test_n_iter_no_change_with_early_stopping(solver):
     """tol is then also the least improvement of the score, which here stays what it is."""
-    solver, lasts = "levenberg_marquardt", {"tol": 1e-12, "scoring": same_score}
+    lasts = {"tol": 1e-12, "scoring": same_score}
     for cls in (BackpropClassifier, BackpropRegressor):
         X, y = make_samples(cls)
         ways = [{**lasts, "n_iter_no_change": n} for n in (1, 3)] + [{**lasts, "tol": 0.0}]
@@ -310,21 +315,22 @@ def test_early_stopping_of_levenberg_marquardt():
         assert [fit.n_iter_ for fit in fits] == [3, 5, FOR_ALL["max_iter"]]
 
 
-def test_scoring_of_lbfgs():
+@each_marked("r", "scoring")
+def test_scoring_that_is_recorded(solver):
     for cls in (BackpropClassifier, BackpropRegressor):
         X, y = make_samples(cls)
         fits = [
-            make(cls, "lbfgs", scoring=scoring, **STOPS).fit(X, y, X_val=X[:9], y_val=y[:9])
+            make(cls, solver, scoring=scoring, **STOPS).fit(X, y, X_val=X[:9], y_val=y[:9])
             for scoring in (None, error)
         ]
         assert fits[0].validation_scores_ != fits[1].validation_scores_
         np.testing.assert_array_equal(fits[0].network_.params, fits[1].network_.params)
 
 
-def test_n_threads_of_levenberg_marquardt():
+@each_marked("b", "n_threads")
+def test_n_threads_of_blas(solver):
     """BLAS, which it limits, rounds as it likes."""
-    cls, solver = BackpropRegressor, "levenberg_marquardt"
-    one, two = (np.frombuffer(results(cls, solver, n_threads=n)[1]) for n in (1, 2))
+    one, two = (np.frombuffer(results(BackpropRegressor, solver, n_threads=n)[1]) for n in (1, 2))
     np.testing.assert_allclose(two, one, rtol=0, atol=1e-6 * np.max(np.abs(one)))
 
 

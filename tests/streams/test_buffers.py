@@ -5,6 +5,7 @@ import time
 import numpy as np
 import pytest
 from covering import grid
+from internals import SOLVER_RECORDS, SOLVERS
 from problems import (
     CUT_SHORT,
     ESTIMATORS,
@@ -262,10 +263,14 @@ def test_odd_buffers(value, error):
         small(BackpropRegressor).fit_batches([(X, y)], buffer_rows=value)
 
 
-@pytest.mark.parametrize("solver", ["lbfgs", "rprop", "levenberg_marquardt"])
+INCREMENTAL = [solver for solver, record in SOLVER_RECORDS.items() if record.is_incremental]
+
+
+@pytest.mark.parametrize("solver", [solver for solver in SOLVERS if solver not in INCREMENTAL])
 @ESTIMATORS
 def test_solvers_that_need_all_samples(cls, solver):
-    with pytest.raises(ValueError, match=f"solver='sgd' or 'adam', got solver='{solver}'"):
+    fitting = " or ".join(map(repr, INCREMENTAL))
+    with pytest.raises(ValueError, match=f"solver={fitting}, got solver='{solver}'"):
         small(cls, solver=solver).fit_batches([make_named_task(cls)])
 
 

@@ -25,6 +25,7 @@ from problems import (
     make_regression,
     make_validated_task,
     public_state,
+    takes_l1,
     watched,
 )
 from scipy import sparse
@@ -44,7 +45,7 @@ pytestmark = CUT_SHORT
 def test_both_curves_are_those_of_shorter_runs(cls, solver, weighted):
     X, y, X_val, y_val, w = make_validated_task(cls)
     validation = dict(X_val=X_val, y_val=y_val, sample_weight_val=w if weighted else None)
-    params = dict(solver=solver, l1_ratio=0.0 if solver == "levenberg_marquardt" else 0.4)
+    params = dict(solver=solver, l1_ratio=0.4 if takes_l1(solver) else 0.0)
     whole = watched(cls, **params).fit(X, y, **validation)
     losses, scores = curves(whole)
     assert len(losses) == len(scores) == len(whole.loss_curve_) == whole.n_iter_ == 7

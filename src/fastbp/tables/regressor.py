@@ -18,7 +18,7 @@ from ..types import (
     ArrayLike,
     FloatArray,
     LayerSizes,
-    LossOfNumbers,
+    LossOfTables,
     MatrixLike,
     Quantiles,
     RandomState,
@@ -115,7 +115,7 @@ class TabularRegressor(RegressorMixin, BaseTabular):
         "quantile": OF_REGRESSOR["quantile"],
     }
 
-    loss: LossOfNumbers
+    loss: LossOfTables
     quantile: Quantiles
 
     oob_prediction_: FloatArray
@@ -126,7 +126,7 @@ class TabularRegressor(RegressorMixin, BaseTabular):
         *,
         hidden_layer_sizes: int | LayerSizes = (128, 128),
         max_iter: int = 64,
-        loss: LossOfNumbers = "squared_error",
+        loss: LossOfTables = "squared_error",
         quantile: Quantiles = 0.5,
         max_time: float | None = None,
         n_threads: int | None = None,

@@ -11,7 +11,7 @@ from ..types import Array
 from .state import CURVES, TrainingState
 
 # name: (types, whether None is possible)
-NUMBERS: dict[str, tuple[type, bool]] = {
+OF_ANY_SOLVER: dict[str, tuple[type, bool]] = {
     "learning_rate": (float, False),
     "n_steps": (float, False),
     "n_epochs": (int, False),
@@ -21,8 +21,10 @@ NUMBERS: dict[str, tuple[type, bool]] = {
     "best_loss": (float, True),
     "best_validation_score": (float, True),
     "n_epochs_without_improvement": (int, False),
-    "damping": (float, True),
 }
+# None with other solvers; missing in files from before there was that solver.
+OF_ONE_SOLVER: dict[str, tuple[type, bool]] = {"damping": (float, True)}
+NUMBERS = OF_ANY_SOLVER | OF_ONE_SOLVER
 
 
 def numbers_of(state: TrainingState) -> dict[str, Any]:
@@ -42,8 +44,9 @@ def arrays_of(state: TrainingState) -> dict[str, Array]:
 
 def read_state(numbers: Any, arrays: dict[str, Array], n_params: int, dtype: Any) -> TrainingState:
     """A TrainingState of an archive's numbers and arrays, which are taken from `arrays`."""
-    if not isinstance(numbers, dict) or set(numbers) != set(NUMBERS):
+    if not (isinstance(numbers, dict) and set(OF_ANY_SOLVER) <= set(numbers) <= set(NUMBERS)):
         raise ModelFileError(f"its training state must have the numbers {list(NUMBERS)}.")
+    numbers = dict.fromkeys(OF_ONE_SOLVER) | numbers
     values: dict[str, Any] = {name: _number(name, from_json(one)) for name, one in numbers.items()}
     for name in CURVES:
         curve = arrays.pop(name, None)
