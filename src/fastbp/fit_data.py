@@ -133,7 +133,7 @@ def check_arrays(
             reset=reset,
             skip_check_array=is_plain,
         )
-    except (TypeError, ValueError):
+    except Exception:  # of NA, some versions raise an AttributeError
         if is_classifier(estimator):
             check_no_label_missing(y)
         raise

@@ -150,7 +150,9 @@ def test_levels_of_another_type_are_named(values, later, was, now, example):
 
 
 @pytest.mark.parametrize("values", [["a", "b"], [True, False], pd.Categorical([1, 2]), [1.5, 2.5]])
-@pytest.mark.parametrize("dtype", [float, object, "str", "boolean", "Int64", "category", "unused"])
+@pytest.mark.parametrize(
+    "dtype", [float, object, "string", "boolean", "Int64", "category", "unused"]
+)
 def test_columns_without_values_have_any_type(values, dtype):
     missing = pd.Series([None] * 30, dtype=object)
     for unused in ["z", "y"], [7, 8]:

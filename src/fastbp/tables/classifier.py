@@ -129,7 +129,7 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
     def _checked_targets(self, y):
         try:
             y = validate_data(self, X="no_validation", y=y)
-        except (TypeError, ValueError):
+        except Exception:  # of NA, some versions raise an AttributeError
             check_no_label_missing(y)
             raise
         check_labels(y)

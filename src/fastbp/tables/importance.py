@@ -87,8 +87,9 @@ def _losses_by_sums(network, X, y, weights, columns, order):
     losses = []
     for places in columns:
         rows = _rows_of_first_layer(network, places)
-        part = inputs[:, rows] @ coefs[rows]
-        losses.append(rest.loss(sums + (part[order] - part), y, weights))
+        part = inputs[:, rows]
+        changes = (part[order] - part) @ coefs[rows]
+        losses.append(rest.loss(sums + changes, y, weights))
     return loss, losses
 
 
