@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from covering import grid
 from internals import (
     ConformalErrors,
     make_splits,
@@ -215,9 +216,7 @@ FRONTS = {
 }
 
 
-@pytest.mark.parametrize("front", FRONTS.values(), ids=FRONTS)
-@pytest.mark.parametrize("hidden", [(), (6,), (5, 4)], ids=str)
-@pytest.mark.parametrize("output", ["identity", "softmax", "gaussian"])
+@grid(1, front=FRONTS, hidden=[(), (6,), (5, 4)], output=["identity", "softmax", "gaussian"])
 def test_importances_in_wide_tables_are_the_same(front, hidden, output):
     """There, the sums of the first layer are kept."""
     rng = np.random.default_rng(0)
@@ -229,7 +228,7 @@ def test_importances_in_wide_tables_are_the_same(front, hidden, output):
         activation="gelu",
         l2=0.1,
         random_state=0,
-        **front,
+        **FRONTS[front],
         **losses.get(output, {}),
     )
     network.params += 0.1 * rng.standard_normal(network.n_params)

@@ -6,6 +6,7 @@ import warnings
 
 import numpy as np
 import pytest
+from covering import grid
 from internals import check_everything
 from problems import (
     CUT_SHORT,
@@ -188,21 +189,21 @@ def what_happens(action, forces_checks, monkeypatch):
     return error, [(one.category, str(one.message)) for one in caught], params
 
 
-@pytest.mark.parametrize("first", FIRST_LABELS)
-def test_later_calls_refuse_and_warn_as_if_all_were_checked(first, monkeypatch):
+@grid(1, first=FIRST_LABELS, n=[48, 31, 21, 20, 1])
+def test_later_calls_refuse_and_warn_as_if_all_were_checked(first, n, monkeypatch):
     """Also of few rows, since scikit-learn warns of many classes from 21 rows on."""
     X, y = make_classes(3)[0], FIRST_LABELS[first]
     classes = {} if y.ndim == 2 else {"classes": np.unique(y)}
     model = BackpropClassifier((2,), random_state=0).partial_fit(X, y, **classes)
 
-    def call(y, n=48, **classes):
+    def call(y, **classes):
         y = y[:n]
         return lambda: copy.deepcopy(model).partial_fit(X[:n], y, **classes)
 
-    calls = {(name, n): call(y, n) for name, y in LATER_LABELS.items() for n in (48, 31, 21, 20, 1)}
+    calls = {name: call(y) for name, y in LATER_LABELS.items()}
     if classes:
         calls |= {
-            name: call(y, classes=change(classes["classes"]))
+            f"classes, {name}": call(y, classes=change(classes["classes"]))
             for name, change in LATER_CLASSES.items()
         }
     n_refused = 0
