@@ -231,7 +231,7 @@ def test_an_interrupt_keeps_what_every_member_has_reached():
         y = X[:, 0] + X[:, 1] > 0
         recipe = dict(learning_rate="constant")
         model = {cls}(3, max_iter=ENDLESS, n_threads=3, preset=recipe, random_state=0)
-        messages = interrupted(lambda: model.fit(X, y), 0.05, trained(n_runs=3))
+        messages = interrupted(lambda: model.fit(X, y), 0.05, trained(20, n_runs=3))
         again = pickle.loads(pickle.dumps(model))
         print(json.dumps(dict(
             messages=messages, epochs=[one.n_iter_ for one in model.estimators_],
